@@ -1,0 +1,78 @@
+// Package route is the one table of everything that can be called: host, path,
+// method and content type → entry.
+//
+// There is one path language, that of google.api.http templates. The most
+// specific entry wins, whatever its order: a host before *.suffix before any
+// host, then, segment by segment, literal before * before **, then an entry with
+// a verb, with its own method before "*", with a content type. Two entries that
+// no request can tell apart are a [Conflict].
+package route
+
+import (
+	"net/http"
+
+	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
+)
+
+// Handler serves a matched request. It is immutable and safe for any goroutine.
+type Handler interface {
+	// Serve answers r. x is valid until Serve returns.
+	Serve(w http.ResponseWriter, r *http.Request, x *Exchange)
+}
+
+// Entry is one route. It is immutable once compiled into a [Table].
+type Entry struct {
+	// Hosts are lower-case host names without port, each exact or "*.suffix"
+	// (one or more labels in front). Empty means any host.
+	Hosts []string
+	// Method is the HTTP method in upper case, or "*" for any.
+	Method   string
+	Template *httprule.Template
+	// ContentType, if set, is a media type in lower case that the request must
+	// have: "application/grpc" takes application/grpc, application/grpc+proto
+	// and either with parameters, and not application/grpc-web.
+	ContentType string
+	Handler     Handler
+
+	// Route, Protocol, RPC, Upstream and Origin describe the entry to people:
+	// in logs, in `dragoman routes` and in the text of a [Conflict].
+	Route, Protocol, RPC, Upstream, Origin string
+}
+
+// Exchange is what the gateway knows of one request while it is served. The
+// gateway owns it and reuses it after Serve has returned.
+type Exchange struct {
+	// Entry is the matched entry; nil if there is none.
+	Entry *Entry
+	// Path is the escaped path as it came, without the query.
+	Path string
+	// Captures are the spans of Path that the template's variables took, in
+	// the order of Template.Variables.
+	Captures []Span
+
+	// For the access log; the handler sets them.
+
+	// Code is the gRPC code, or -1 if the call had none.
+	Code int
+	// Reason is the rpc.Reason of an error that the gateway made.
+	Reason string
+	// Error is the cause of Reason for the operator; never sent to the client.
+	Error error
+	// RequestBytes and ResponseBytes count bodies as they travelled between
+	// client and gateway, without headers.
+	RequestBytes, ResponseBytes int64
+}
+
+// Span is a range of bytes of a path, [Start, End).
+type Span struct{ Start, End int }
+
+// Request is what a table matches on.
+type Request struct {
+	// Host may have a port, and upper-case letters; both are ignored.
+	Host   string
+	Method string
+	// Path is the escaped path, starting with a slash.
+	Path string
+	// ContentType is the header as it came; empty if absent.
+	ContentType string
+}

@@ -1,0 +1,79 @@
+package rpc
+
+import (
+	"fmt"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// ErrorHeader is the header, or trailer, that carries the [Reason] of an error
+// made by the gateway.
+const ErrorHeader = "x-dragoman-error"
+
+// ErrorDomain is the ErrorInfo.domain of errors made by the gateway.
+const ErrorDomain = "dragoman"
+
+// Violation is one wrong field of a request.
+type Violation struct {
+	// Field is the path of the field as the client wrote it: book.tags[2].
+	Field string
+	// Description says what is wrong and what was expected.
+	Description string
+}
+
+// Error is an error made by the gateway. Message and Violations are safe to
+// show to the client; Cause is for the log only.
+type Error struct {
+	Reason     Reason
+	Message    string
+	Violations []Violation
+	// Metadata becomes ErrorInfo.metadata.
+	Metadata map[string]string
+	// Allow lists the HTTP methods of a [MethodNotAllowed].
+	Allow []string
+	Cause error
+}
+
+// Errorf makes an error without violations.
+func Errorf(reason Reason, format string, args ...any) *Error {
+	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("%s: %s: %v", e.Reason, e.Message, e.Cause)
+	}
+	return string(e.Reason) + ": " + e.Message
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Status is the error as a status whose details hold an ErrorInfo and, if a
+// field is wrong, a BadRequest.
+func (e *Error) Status() Status {
+	details := []proto.Message{&errdetails.ErrorInfo{
+		Reason: string(e.Reason), Domain: ErrorDomain, Metadata: e.Metadata,
+	}}
+	if len(e.Violations) > 0 {
+		bad := &errdetails.BadRequest{}
+		for _, v := range e.Violations {
+			bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{
+				Field: v.Field, Description: v.Description,
+			})
+		}
+		details = append(details, bad)
+	}
+	st := &spb.Status{Code: int32(e.Reason.Code()), Message: e.Message}
+	for _, d := range details {
+		// Marshalling fails for invalid UTF-8 only: the offending text is then
+		// left out rather than the whole error.
+		if a, err := anypb.New(d); err == nil {
+			st.Details = append(st.Details, a)
+		}
+	}
+	raw, _ := proto.MarshalOptions{Deterministic: true}.Marshal(st)
+	return Status{Code: e.Reason.Code(), Message: e.Message, Details: raw, Reason: e.Reason}
+}

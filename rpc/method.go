@@ -1,0 +1,38 @@
+package rpc
+
+import "google.golang.org/protobuf/reflect/protoreflect"
+
+// Method is one RPC method, resolved once when the snapshot is compiled. It is
+// immutable and safe for any goroutine.
+type Method struct {
+	// Service is the full name of the service: library.v1.Library.
+	Service string
+	// Name is the method's own name: GetBook.
+	Name string
+	// Path is the HTTP/2 path of native gRPC: /library.v1.Library/GetBook.
+	Path string
+	// Descriptor gives the input and output types and the options.
+	Descriptor protoreflect.MethodDescriptor
+	// ClientStreaming and ServerStreaming say how many messages travel each way.
+	ClientStreaming, ServerStreaming bool
+}
+
+// NewMethod resolves a method descriptor.
+func NewMethod(md protoreflect.MethodDescriptor) *Method {
+	service := string(md.Parent().FullName())
+	name := string(md.Name())
+	return &Method{
+		Service:         service,
+		Name:            name,
+		Path:            "/" + service + "/" + name,
+		Descriptor:      md,
+		ClientStreaming: md.IsStreamingClient(),
+		ServerStreaming: md.IsStreamingServer(),
+	}
+}
+
+// FullName is the name that rules and logs use: library.v1.Library.GetBook.
+func (m *Method) FullName() string { return m.Service + "." + m.Name }
+
+// Unary reports whether one message travels each way.
+func (m *Method) Unary() bool { return !m.ClientStreaming && !m.ServerStreaming }

@@ -1,0 +1,34 @@
+package rpc
+
+import (
+	"net/http"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc/codes"
+)
+
+// Status is how a call ended. The zero value is OK.
+type Status struct {
+	Code    codes.Code
+	Message string
+	// Details is the serialized google.rpc.Status of grpc-status-details-bin,
+	// or nil. Its own code and message win over Code and Message only for
+	// display; see [Status.HTTPStatus].
+	Details []byte
+	// Reason is set if the gateway made this status, and empty if the upstream
+	// did. It becomes x-dragoman-error.
+	Reason Reason
+}
+
+// HTTPStatus is the HTTP status for the code, by the table of google.rpc.Code,
+// or the one of the reason if the gateway made the status. Codes outside 0–16
+// are 500.
+func (s *Status) HTTPStatus() int {
+	if s.Reason != "" {
+		return s.Reason.HTTPStatus()
+	}
+	if s.Code > codes.Unauthenticated {
+		return http.StatusInternalServerError
+	}
+	return runtime.HTTPStatusFromCode(s.Code)
+}
