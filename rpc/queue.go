@@ -1,0 +1,176 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// ErrAborted is what [Queue.Message] returns once nobody reads the queue any more.
+var ErrAborted = errors.New("the receiver is gone")
+
+// EventKind says what an [Event] holds.
+type EventKind uint8
+
+// The events of one call: at most one head, messages, exactly one end.
+const (
+	HeadEvent EventKind = iota
+	MessageEvent
+	EndEvent
+)
+
+// Event is one thing that a [Queue] was told.
+type Event struct {
+	Kind EventKind
+	// Header is the metadata of a head, or the trailers of an end.
+	Header Header
+	// Message belongs to whoever took the event.
+	Message *Buffer
+	// Status is set for an end.
+	Status Status
+}
+
+// Queue is a [Sink] that hands the answer of a call to another goroutine, reading
+// ahead of it by a bounded number of bytes. One goroutine tells it, one takes
+// with [Queue.Next]; [Queue.Abort] may be called from anywhere.
+type Queue struct {
+	max int
+	// wake and room each hold one token: that something was added, and that
+	// something was taken, since the other side last looked.
+	wake, room chan struct{}
+	done       chan struct{}
+
+	mu sync.Mutex // guards the rest
+	// events[head:] wait to be taken.
+	events  []Event
+	head    int
+	bytes   int
+	aborted bool
+}
+
+var _ Sink = (*Queue)(nil)
+
+// NewQueue makes a queue that holds at most maxBytes of messages; one message
+// that is larger is let in when the queue has no other.
+func NewQueue(maxBytes int) *Queue {
+	return &Queue{
+		max:  maxBytes,
+		wake: make(chan struct{}, 1),
+		room: make(chan struct{}, 1),
+		done: make(chan struct{}),
+	}
+}
+
+// Head implements [Sink].
+func (q *Queue) Head(h Header) { q.add(Event{Kind: HeadEvent, Header: h}) }
+
+// Message implements [Sink]. It waits until there is room, and fails after [Queue.Abort].
+func (q *Queue) Message(msg *Buffer) error {
+	for {
+		q.mu.Lock()
+		if q.aborted {
+			q.mu.Unlock()
+			msg.Release()
+			return ErrAborted
+		}
+		if q.bytes == 0 || q.bytes+cost(msg) <= q.max {
+			q.bytes += cost(msg)
+			q.push(Event{Kind: MessageEvent, Message: msg})
+			q.mu.Unlock()
+			signal(q.wake)
+			return nil
+		}
+		q.mu.Unlock()
+		select {
+		case <-q.room:
+		case <-q.done:
+		}
+	}
+}
+
+// End implements [Sink]. It never waits.
+func (q *Queue) End(st Status, trailer Header) {
+	q.add(Event{Kind: EndEvent, Status: st, Header: trailer})
+}
+
+// Next takes the next event, waiting for one until ctx is done. After the end it
+// must not be called again.
+func (q *Queue) Next(ctx context.Context) (Event, error) {
+	for {
+		q.mu.Lock()
+		if q.head < len(q.events) {
+			ev := q.events[q.head]
+			q.events[q.head] = Event{}
+			q.head++
+			if q.head == len(q.events) {
+				q.events, q.head = q.events[:0], 0
+			}
+			if ev.Kind == MessageEvent {
+				q.bytes -= cost(ev.Message)
+			}
+			q.mu.Unlock()
+			signal(q.room)
+			return ev, nil
+		}
+		q.mu.Unlock()
+		select {
+		case <-q.wake:
+		case <-ctx.Done():
+			return Event{}, ctx.Err()
+		}
+	}
+}
+
+// Ready reports whether [Queue.Next] would return at once: if not, what was
+// written so far is worth flushing.
+func (q *Queue) Ready() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.head < len(q.events)
+}
+
+// Abort says that nobody will take events any more: messages that wait are
+// released and further ones refused. It may be called more than once.
+func (q *Queue) Abort() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.aborted {
+		return
+	}
+	q.aborted = true
+	close(q.done)
+	for _, ev := range q.events[q.head:] {
+		ev.Message.Release()
+	}
+	q.events, q.head, q.bytes = nil, 0, 0
+}
+
+func (q *Queue) add(ev Event) {
+	q.mu.Lock()
+	if !q.aborted {
+		q.push(ev)
+	}
+	q.mu.Unlock()
+	signal(q.wake)
+}
+
+// push appends to events, reusing the room in front before growing. mu is held.
+func (q *Queue) push(ev Event) {
+	if q.head > 0 && len(q.events) == cap(q.events) {
+		n := copy(q.events, q.events[q.head:])
+		clear(q.events[n:])
+		q.events, q.head = q.events[:n], 0
+	}
+	q.events = append(q.events, ev)
+}
+
+// cost counts a message against the bound; what a queue entry itself takes is
+// part of it, so that empty messages are bounded too.
+func cost(msg *Buffer) int { return len(msg.B) + 64 }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
