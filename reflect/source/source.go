@@ -8,6 +8,8 @@ import (
 	"errors"
 	"log/slog"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/dragoman-gateway/dragoman/kind"
 	"github.com/dragoman-gateway/dragoman/reflect/schema"
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -30,6 +32,9 @@ type Env struct {
 	Name string
 	// Upstream is that upstream, for sources that ask it.
 	Upstream rpc.Upstream
+	// Dial makes a further upstream from the configuration message of any kind,
+	// for a source with an address of its own. The gateway closes it.
+	Dial func(cfg proto.Message) (rpc.Upstream, error)
 	// Dir is what relative file names are relative to: the folder of the
 	// configuration file.
 	Dir string
