@@ -1,10 +1,78 @@
 package httprule
 
+import (
+	"fmt"
+	"strings"
+)
+
+// EscapeError is a percent sign that is not followed by two hexadecimal digits.
+type EscapeError struct {
+	// Text is the malformed escape: at most three bytes.
+	Text string
+	// Offset is where it begins, in bytes of the escaped text.
+	Offset int
+}
+
+func (e *EscapeError) Error() string {
+	return fmt.Sprintf("malformed escape %q at offset %d: want two hexadecimal digits after %%", e.Text, e.Offset)
+}
+
 // AppendUnescaped percent-decodes escaped once and appends it to dst. With
 // multi, %2F and %2f stay as they are, as google/api/http.proto demands for a
-// variable that takes several segments. A plus is a plus. An error is a
-// malformed escape; dst is then returned as it came. The result need not be
-// valid UTF-8.
+// variable that takes several segments. A plus is a plus. An error is an
+// [*EscapeError]; dst is then returned as it came. The result need not be
+// valid UTF-8: that is for whoever knows that it must be text.
 func AppendUnescaped(dst []byte, escaped string, multi bool) ([]byte, error) {
-	return append(dst, escaped...), nil
+	out := dst
+	for done := 0; ; {
+		i := strings.IndexByte(escaped[done:], '%')
+		if i < 0 {
+			return append(out, escaped[done:]...), nil
+		}
+		out = append(out, escaped[done:done+i]...)
+		done += i
+		c, ok := unhex2(escaped[done+1:])
+		if !ok {
+			return dst, &EscapeError{Text: escaped[done:min(done+3, len(escaped))], Offset: done}
+		}
+		if c == '/' && multi {
+			out = append(out, escaped[done:done+3]...)
+		} else {
+			out = append(out, c)
+		}
+		done += 3
+	}
+}
+
+// appendEscaped writes text as a literal of a template.
+func appendEscaped(dst []byte, text string) []byte {
+	const digits = "0123456789ABCDEF"
+	for i := range len(text) {
+		if c := text[i]; isText(c) {
+			dst = append(dst, c)
+		} else {
+			dst = append(dst, '%', digits[c>>4], digits[c&15])
+		}
+	}
+	return dst
+}
+
+// unhex2 reads the two hexadecimal digits that s begins with.
+func unhex2(s string) (byte, bool) {
+	if len(s) < 2 {
+		return 0, false
+	}
+	hi, lo := unhex(s[0]), unhex(s[1])
+	return hi<<4 | lo, hi < 16 && lo < 16
+}
+
+// unhex is the value of a hexadecimal digit, or 16 for anything else.
+func unhex(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10
+	}
+	return 16
 }
