@@ -1,0 +1,110 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
+)
+
+// longestQuoted bounds how much of a client's text an error repeats.
+const longestQuoted = 200
+
+// badParameter is the error of one query parameter.
+func (p *Plan) badParameter(name []byte, why string) error {
+	shown := clip(name)
+	return &Error{
+		Place: InQuery, Field: shown, Description: why,
+		Message: fmt.Sprintf("query parameter %q: %s", shown, why),
+	}
+}
+
+// clash is the error of a parameter that sets a second member of a oneof; the
+// first one is node other.
+func (p *Plan) clash(name []byte, other int32, s *Scratch) error {
+	first := s.tree[other].field
+	return p.badParameter(name, fmt.Sprintf("only one field of a oneof can be set, and %q is set by %s",
+		first.JSONName(), s.tree.setter(other)))
+}
+
+// unknownParameter is the error of a parameter whose part missing names no field
+// of the message that chain leads to.
+func (p *Plan) unknownParameter(name, missing []byte, chain []*codec.Field) error {
+	message, prefix := p.descriptor, ""
+	for _, f := range chain {
+		message = message.Fields().ByNumber(f.Number()).Message()
+		prefix += f.JSONName() + "."
+	}
+	why := fmt.Sprintf("%s has no field %q", message.FullName(), clip(missing))
+	if near := nearest(message, string(missing)); near != "" {
+		why += fmt.Sprintf("; did you mean %q?", prefix+near)
+	}
+	return p.badParameter(name, why)
+}
+
+// advice names a field of a message that a parameter could set instead of the
+// message itself, as in: book.title.
+func (p *Plan) advice(name []byte, f *codec.Field) string {
+	if f.Repeated() || ownJSON(string(f.Message().FullName())) {
+		return ""
+	}
+	return "; set its fields one by one, as in " + clip(name) + ".field=value"
+}
+
+// nearest is the JSON name of the field whose name is most like the one that was
+// given, "" if none is much like it.
+func nearest(m protoreflect.MessageDescriptor, name string) string {
+	if len(name) > 64 {
+		return ""
+	}
+	best, least := "", 1+max(1, len(name)/3)
+	for i := range m.Fields().Len() {
+		f := m.Fields().Get(i)
+		for _, spelling := range [...]string{f.JSONName(), string(f.Name())} {
+			if d := distance(name, spelling); d < least {
+				best, least = f.JSONName(), d
+			}
+		}
+	}
+	return best
+}
+
+// distance is how many bytes must be inserted, removed or replaced to make b of
+// a. Letter case does not count.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if lower(a[i]) != lower(b[j]) {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// clip makes text fit to be repeated in an error.
+func clip(text []byte) string {
+	end := ""
+	if len(text) > longestQuoted {
+		text, end = text[:longestQuoted], "…"
+	}
+	return strings.ToValidUTF8(string(text), "\uFFFD") + end
+}

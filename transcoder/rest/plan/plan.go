@@ -1,0 +1,242 @@
+// Package plan binds an HTTP/JSON request to a serialized request message, and
+// renders a serialized response message, or a status, as JSON.
+//
+// [Compile] turns one HTTP rule of one method into a [Plan]: path variables are
+// resolved to chains of fields, the body and response_body to fields, and
+// everything that is wrong with the rule is found. [Plan.Bind] then only walks:
+//
+//   - the values of the path are converted first, because the body has to be
+//     compared with them (see [codec.Watch]);
+//   - the body is translated;
+//   - query parameters are appended, each as one more serialized field, which
+//     protobuf merges;
+//   - the values of the path are appended last;
+//   - required fields are checked once, on the union.
+//
+// Nothing that the path or the body binds can be set again by the query, and the
+// query is read once, in its order, without a map: the same request gives the
+// same message, always.
+//
+// The package is pure: bytes in, bytes appended to the caller's buffer out. It
+// knows no connection, no goroutine and no clock. In a steady state a call
+// allocates nothing but its errors.
+package plan
+
+import (
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
+	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
+)
+
+// Options narrow what a [Plan] accepts. Every limit is taken as it is.
+type Options struct {
+	// MaxDepth bounds the nesting of messages, of JSON and of the names of
+	// query parameters.
+	MaxDepth int
+	// MaxJSONBytes bounds the JSON made of one message.
+	MaxJSONBytes int
+	// MaxQueryParameters bounds the parameters of one query, ignored ones
+	// included.
+	MaxQueryParameters int
+	// IgnoredQuery lists parameters, by decoded name, that are not bound.
+	IgnoredQuery []string
+}
+
+// Plan is one HTTP rule of one method, resolved. It is immutable and safe for
+// any goroutine.
+type Plan struct {
+	input, output *codec.Message
+	// any renders the details of a status; nil if the schema lacks the type.
+	any *codec.Message
+	// descriptor is the input's, for the text of errors only.
+	descriptor protoreflect.MessageDescriptor
+	options    Options
+
+	variables []variable
+	// watch is nil if the path binds nothing.
+	watch *codec.Watch
+	mode  bodyMode
+	// body and response are the fields of `body: "field"` and
+	// `response_body: "field"`.
+	body, response *codec.Field
+	// base holds what path and body bind; each request's query goes on from a
+	// copy of it.
+	base tree
+}
+
+type bodyMode uint8
+
+const (
+	noBody bodyMode = iota
+	wholeBody
+	fieldBody
+)
+
+// variable is a path variable resolved to its field.
+type variable struct {
+	name    string
+	parents []*codec.Field
+	field   *codec.Field
+	// multi keeps %2F as it is.
+	multi bool
+}
+
+// Request is what of an HTTP request is bound to a message.
+type Request struct {
+	// Path is the escaped path, and Captures what the template's variables took
+	// of it, in the order of Template.Variables.
+	Path     string
+	Captures []Span
+	// RawQuery is the query as it came, without the question mark.
+	RawQuery string
+	// Body is the whole body; it is not looked at if [Plan.TakesBody] is false.
+	Body []byte
+}
+
+// Span is a range of bytes of a path, [Start, End).
+type Span struct{ Start, End int }
+
+// Scratch is the working memory of a [Plan], for one goroutine at a time; any
+// plan may use it after any other. Reusing one saves the allocations. Its zero
+// value is ready. Nothing that a plan returns refers to it.
+type Scratch struct {
+	codec codec.Scratch
+	bound codec.Bound
+	tree  tree
+	// chain holds the parents of the query parameter at hand.
+	chain []*codec.Field
+	// name and text hold the decoded name and value at hand.
+	name, text []byte
+	// leaves holds the serialized values of the path one after the other, values
+	// the parts of it.
+	leaves []byte
+	ends   []int
+	values [][]byte
+}
+
+// TakesBody reports whether the rule reads the request body at all.
+func (p *Plan) TakesBody() bool { return p.mode != noBody }
+
+// Bind appends the serialized request message to dst. On failure it returns dst
+// as it was and an *[Error].
+func (p *Plan) Bind(dst []byte, r *Request, s *Scratch) ([]byte, error) {
+	out, err := p.bind(dst, r, s)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+func (p *Plan) bind(dst []byte, r *Request, s *Scratch) ([]byte, error) {
+	start := len(dst)
+	p.limit(s)
+	if err := p.convertPath(r, s); err != nil {
+		return nil, err
+	}
+	dst, err := p.appendBody(dst, r.Body, s)
+	if err != nil {
+		return nil, err
+	}
+	if dst, err = p.appendQuery(dst, r.RawQuery, s); err != nil {
+		return nil, err
+	}
+	if dst, err = p.appendPath(dst, r, s); err != nil {
+		return nil, err
+	}
+	if err := p.input.CheckRequired(dst[start:], &s.codec); err != nil {
+		return nil, fromCodec(InMessage, "", err)
+	}
+	return dst, nil
+}
+
+// limit sets the limits of this plan: s may come from another one.
+func (p *Plan) limit(s *Scratch) {
+	s.codec.MaxDepth = p.options.MaxDepth
+	s.codec.MaxJSON = p.options.MaxJSONBytes
+}
+
+// convertPath makes s.values, the serialized value of each path variable, and
+// s.bound of them.
+func (p *Plan) convertPath(r *Request, s *Scratch) error {
+	s.leaves, s.ends, s.values = s.leaves[:0], s.ends[:0], s.values[:0]
+	for i := range p.variables {
+		v := &p.variables[i]
+		if err := v.unescape(r, i, s); err != nil {
+			return err
+		}
+		var err error
+		if s.leaves, err = v.field.AppendText(s.leaves, s.text, &s.codec); err != nil {
+			return fromCodec(InPath, v.name, err)
+		}
+		s.ends = append(s.ends, len(s.leaves))
+	}
+	// Only now does s.leaves no longer move.
+	from := 0
+	for _, end := range s.ends {
+		s.values = append(s.values, s.leaves[from:end:end])
+		from = end
+	}
+	s.bound = codec.Bound{Watch: p.watch, Values: s.values}
+	return nil
+}
+
+// unescape puts the value of the i-th variable into s.text.
+func (v *variable) unescape(r *Request, i int, s *Scratch) error {
+	span := r.Captures[i]
+	var err error
+	s.text, err = httprule.AppendUnescaped(s.text[:0], r.Path[span.Start:span.End], v.multi)
+	if err != nil {
+		return errorf(InPath, v.name, "path variable %q: %v", v.name, err)
+	}
+	return nil
+}
+
+func (p *Plan) appendBody(dst, body []byte, s *Scratch) ([]byte, error) {
+	if len(body) == 0 {
+		return dst, nil
+	}
+	var bound *codec.Bound
+	if p.watch != nil {
+		bound = &s.bound
+	}
+	var err error
+	switch p.mode {
+	case wholeBody:
+		dst, err = p.input.AppendWire(dst, body, &s.codec, bound)
+	case fieldBody:
+		dst, err = p.body.AppendWire(dst, body, &s.codec, bound)
+	}
+	if err != nil {
+		return nil, fromCodec(InBody, "", err)
+	}
+	return dst, nil
+}
+
+func (p *Plan) appendPath(dst []byte, r *Request, s *Scratch) ([]byte, error) {
+	for i := range p.variables {
+		v := &p.variables[i]
+		if len(v.parents) == 0 {
+			dst = append(dst, s.values[i]...)
+			continue
+		}
+		err := v.unescape(r, i, s)
+		if err == nil {
+			dst, err = codec.AppendNested(dst, v.parents, v.field, s.text, &s.codec)
+		}
+		if err != nil {
+			return nil, fromCodec(InPath, v.name, err)
+		}
+	}
+	return dst, nil
+}
+
+// Render appends the JSON of a serialized response message to dst, or of its
+// response_body. On failure it returns dst as it was and a *[codec.Error].
+func (p *Plan) Render(dst, wire []byte, s *Scratch) ([]byte, error) {
+	p.limit(s)
+	if p.response != nil {
+		return p.response.AppendJSON(dst, wire, &s.codec)
+	}
+	return p.output.AppendJSON(dst, wire, &s.codec)
+}

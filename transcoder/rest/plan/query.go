@@ -1,0 +1,214 @@
+package plan
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
+)
+
+// appendQuery binds the parameters of a raw query, in their order.
+func (p *Plan) appendQuery(dst []byte, raw string, s *Scratch) ([]byte, error) {
+	if raw == "" {
+		return dst, nil
+	}
+	s.tree = append(s.tree[:0], p.base...)
+	count := 0
+	for raw != "" {
+		var pair string
+		pair, raw, _ = strings.Cut(raw, "&")
+		if pair == "" {
+			continue
+		}
+		if count++; count > p.options.MaxQueryParameters {
+			return nil, errorf(InQuery, "", "the query has more than %d parameters", p.options.MaxQueryParameters)
+		}
+		var err error
+		if dst, err = p.appendParameter(dst, pair, s); err != nil {
+			return nil, err
+		}
+	}
+	return dst, nil
+}
+
+func (p *Plan) appendParameter(dst []byte, pair string, s *Scratch) ([]byte, error) {
+	name, value, given := strings.Cut(pair, "=")
+	var ok bool
+	if s.name, ok = appendQueryUnescaped(s.name[:0], name); !ok {
+		return nil, p.badParameter([]byte(name), "the name has a % without two hexadecimal digits")
+	}
+	// Old software separates parameters by semicolons, so that two readers of one
+	// query could see different parameters.
+	if strings.IndexByte(pair, ';') >= 0 {
+		return nil, p.badParameter(s.name, "a semicolon must be written %3B, and parameters are separated by &")
+	}
+	if p.ignores(s.name) {
+		return dst, nil
+	}
+	if !utf8.Valid(s.name) {
+		return nil, p.badParameter(s.name, "the name is not valid UTF-8")
+	}
+	field, err := p.find(s.name, s)
+	if err != nil {
+		return nil, err
+	}
+	if !given {
+		return nil, p.badParameter(s.name, "has no value; write "+string(s.name)+"=value")
+	}
+	if s.text, ok = appendQueryUnescaped(s.text[:0], value); !ok {
+		return nil, p.badParameter(s.name, "the value has a % without two hexadecimal digits")
+	}
+	if !utf8.Valid(s.text) {
+		return nil, p.badParameter(s.name, "the value is not valid UTF-8")
+	}
+	if dst, err = codec.AppendNested(dst, s.chain, field, s.text, &s.codec); err != nil {
+		return nil, fromCodec(InQuery, string(s.name), err)
+	}
+	return dst, nil
+}
+
+// find resolves a decoded parameter name to a field that may be bound, its
+// parents in s.chain, and notes it in s.tree.
+func (p *Plan) find(name []byte, s *Scratch) (*codec.Field, error) {
+	if p.mode == wholeBody {
+		return nil, p.badParameter(name, "this path takes the message from the body, and no query parameters")
+	}
+	s.chain = s.chain[:0]
+	message, at, rest := p.input, int32(0), name
+	for {
+		// A JSON name may have a dot of its own.
+		field, more := message.FieldByName(rest), false
+		if field == nil {
+			var head []byte
+			if head, rest, more = bytes.Cut(rest, dot); more {
+				field = message.FieldByName(head)
+			}
+			if field == nil {
+				return nil, p.unknownParameter(name, head, s.chain)
+			}
+		}
+		if !more {
+			return field, p.claim(name, at, field, s)
+		}
+		if why := closed(field); why != "" {
+			return nil, p.badParameter(name, "there is nothing to set in field \""+field.Name()+"\", which is "+why)
+		}
+		if len(s.chain)+1 >= p.options.MaxDepth {
+			return nil, errorf(InQuery, "", "a query parameter names a field more than %d messages deep", p.options.MaxDepth)
+		}
+		child, clash := s.tree.enter(at, field)
+		if clash != 0 {
+			return nil, p.clash(name, clash, s)
+		}
+		if s.tree[child].origin == fromBody {
+			return nil, p.badParameter(name, "the field is taken from the body")
+		}
+		s.chain = append(s.chain, field)
+		message, at = field.Message(), child
+	}
+}
+
+var dot = []byte{'.'}
+
+// claim notes that a parameter sets field, a child of node at.
+func (p *Plan) claim(name []byte, at int32, field *codec.Field, s *Scratch) error {
+	if field.Map() {
+		return p.badParameter(name, "the field is a map; a query has no form for it")
+	}
+	if !field.BindableText() {
+		return p.badParameter(name, "the field is of type "+string(field.Message().FullName())+
+			", which has no form in a query"+p.advice(name, field))
+	}
+	child, clash := s.tree.enter(at, field)
+	if clash != 0 {
+		return p.clash(name, clash, s)
+	}
+	n := &s.tree[child]
+	switch {
+	case n.origin == fromPath:
+		return p.badParameter(name, "the field is taken from the path")
+	case n.origin == fromBody:
+		return p.badParameter(name, "the field is taken from the body")
+	case n.origin == fromQuery && !field.Repeated():
+		return p.badParameter(name, "the field is set twice, and is not repeated")
+	}
+	n.origin = fromQuery
+	return nil
+}
+
+// closed says what a field is whose value has no fields that a query could set;
+// "" if it has.
+func closed(f *codec.Field) string {
+	switch {
+	case f.Map():
+		return "a map"
+	case f.Repeated():
+		return "repeated"
+	case f.Message() == nil:
+		return "not a message"
+	case ownJSON(string(f.Message().FullName())):
+		return "of type " + string(f.Message().FullName())
+	}
+	return ""
+}
+
+// ownJSON reports whether the message has a JSON form of its own, so that its
+// fields are not names that anybody writes.
+func ownJSON(name string) bool {
+	const google = "google.protobuf."
+	if !strings.HasPrefix(name, google) {
+		return false
+	}
+	switch name[len(google):] {
+	case "Any", "Timestamp", "Duration", "FieldMask", "Struct", "Value", "ListValue",
+		"DoubleValue", "FloatValue", "Int64Value", "UInt64Value", "Int32Value", "UInt32Value",
+		"BoolValue", "StringValue", "BytesValue":
+		return true
+	}
+	return false
+}
+
+func (p *Plan) ignores(name []byte) bool {
+	for _, ignored := range p.options.IgnoredQuery {
+		if string(name) == ignored {
+			return true
+		}
+	}
+	return false
+}
+
+// appendQueryUnescaped decodes the escapes of a query once; a plus is a space.
+func appendQueryUnescaped(dst []byte, s string) ([]byte, bool) {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; c {
+		case '+':
+			dst = append(dst, ' ')
+		case '%':
+			if i+2 >= len(s) {
+				return dst, false
+			}
+			high, low := unhex(s[i+1]), unhex(s[i+2])
+			if high < 0 || low < 0 {
+				return dst, false
+			}
+			dst = append(dst, byte(high<<4|low))
+			i += 2
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst, true
+}
+
+func unhex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
