@@ -1,0 +1,76 @@
+package grpc
+
+import (
+	"errors"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
+)
+
+// codec hands messages through as they are: an *rpc.Buffer to the upstream, and
+// what comes back into a *reply.
+type codec struct{}
+
+var _ encoding.CodecV2 = codec{}
+
+// Name is empty: the content type is then plain application/grpc, which every
+// server takes.
+func (codec) Name() string { return "" }
+
+// Marshal takes the ownership of the buffer, and gives it back to its pool when
+// grpc-go has let go of it: after it was written, and after the last moment at
+// which it could be sent again.
+func (codec) Marshal(v any) (mem.BufferSlice, error) {
+	o := &owned{buf: v.(*rpc.Buffer)}
+	// Buffers that are too small for grpc-go to count are never given back: they
+	// are garbage when it forgets them.
+	o.slice[0] = mem.NewBuffer(&o.buf.B, o)
+	return o.slice[:], nil
+}
+
+// owned is an [rpc.Buffer] while grpc-go has it. As the pool that its bytes
+// "came from" it learns when they are free.
+type owned struct {
+	buf   *rpc.Buffer
+	slice [1]mem.Buffer
+}
+
+func (o *owned) Get(int) *[]byte {
+	panic("grpc: the pool of one request message is only given back to")
+}
+
+func (o *owned) Put(*[]byte) { o.buf.Release() }
+
+// reply receives the messages of one call, one at a time.
+type reply struct {
+	// single says that a second message is an error.
+	single bool
+	count  int
+	buf    *rpc.Buffer
+}
+
+var errSecondMessage = errors.New("a second message, where the method answers with one")
+
+// Unmarshal copies the message: what grpc-go holds are pieces of its read
+// buffers, which go back to its pool at once this way.
+func (codec) Unmarshal(data mem.BufferSlice, v any) error {
+	r := v.(*reply)
+	r.count++
+	if r.single && r.count > 1 {
+		// An error here, and not later, makes grpc-go end the stream.
+		return errSecondMessage
+	}
+	r.buf = rpc.NewBuffer()
+	for _, piece := range data {
+		r.buf.B = append(r.buf.B, piece.ReadOnlyData()...)
+	}
+	return nil
+}
+
+// take hands the last message over.
+func (r *reply) take() *rpc.Buffer {
+	buf := r.buf
+	r.buf = nil
+	return buf
+}
