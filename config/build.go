@@ -1,0 +1,307 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// maxNodes bounds the nodes of one file with its aliases resolved. A few lines
+// of aliases to aliases would make more than any memory holds.
+const maxNodes = 1 << 20
+
+const unknownField = "no such field"
+
+// builder copies the part of a tree that the schema knows and notes the place
+// of each field by its path. What is wrong goes into report and is left out.
+type builder struct {
+	file   *File
+	getenv func(string) (string, bool)
+	report Report
+	// paths finds the field whose value is the node at a place. Of several (an
+	// alias is the value of more than one) it is the first.
+	paths map[mark]string
+	// nodes counts the nodes copied, filled the bytes that the environment
+	// gave. lines is the last line of a node.
+	nodes, filled, lines int
+	// aliases are those being resolved, to find one that contains itself.
+	aliases []*yaml.Node
+}
+
+// mark is where a node of the file begins.
+type mark struct{ line, column int }
+
+func (b *builder) problem(at *yaml.Node, path, advice, format string, args ...any) {
+	p := b.file.Problem(path, format, args...)
+	p.Line, p.Column, p.Advice = at.Line, at.Column, advice
+	b.report = append(b.report, p)
+}
+
+// node copies n without its content; nil if there have been too many.
+func (b *builder) node(n *yaml.Node, path string) *yaml.Node {
+	b.nodes++
+	if b.nodes > maxNodes {
+		if b.nodes == maxNodes+1 {
+			b.problem(n, path, "", "the file has more than %d values, with aliases resolved", maxNodes)
+		}
+		return nil
+	}
+	b.lines = max(b.lines, n.Line)
+	return &yaml.Node{Kind: n.Kind, Style: n.Style, Tag: n.Tag, Value: n.Value, Line: n.Line, Column: n.Column}
+}
+
+// place notes that the field at path has the value n under key, which is nil for
+// elements of a list. A value that is not a scalar begins on a later line, or
+// has the place of its own first field, so its key stands for it.
+func (b *builder) place(path string, key, n *yaml.Node) {
+	at := n
+	if key != nil && n.Kind != yaml.ScalarNode {
+		at = key
+	}
+	text := ""
+	if n.Kind == yaml.ScalarNode {
+		text = n.Value
+	}
+	b.file.places[path] = place{line: at.Line, column: at.Column, text: text}
+	if value := (mark{n.Line, n.Column}); b.paths[value] == "" {
+		b.paths[value] = path
+	}
+}
+
+// resolve follows aliases and calls use with what n stands for.
+func (b *builder) resolve(n *yaml.Node, path string, use func(*yaml.Node) *yaml.Node) *yaml.Node {
+	if n.Kind != yaml.AliasNode {
+		return use(n)
+	}
+	if slices.Contains(b.aliases, n.Alias) {
+		b.problem(n, path, "", "the alias *%s contains itself", n.Value)
+		return nil
+	}
+	b.aliases = append(b.aliases, n.Alias)
+	defer func() { b.aliases = b.aliases[:len(b.aliases)-1] }()
+	return b.resolve(n.Alias, path, use)
+}
+
+// message copies a mapping with the fields of md. Nodes of other kinds are
+// copied as they are, for protoyaml to refuse.
+func (b *builder) message(n *yaml.Node, md protoreflect.MessageDescriptor, path string) *yaml.Node {
+	return b.resolve(n, path, func(n *yaml.Node) *yaml.Node {
+		out := b.node(n, path)
+		if out == nil || n.Kind != yaml.MappingNode || isScalarMessage(md) {
+			if n.Kind == yaml.ScalarNode && out != nil {
+				return b.scalar(out, path)
+			}
+			return out
+		}
+		seen := make(map[protoreflect.FieldNumber]*yaml.Node)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, value := n.Content[i], n.Content[i+1]
+			field := b.field(key, md, path)
+			if field == nil {
+				continue
+			}
+			at := fieldPath(path, string(field.Name()))
+			if first := seen[field.Number()]; first != nil {
+				b.problem(key, at, "", "the field is set twice, first on line %d", first.Line)
+				continue
+			}
+			seen[field.Number()] = key
+			if isNull(value) && !nullIsEmpty(field) {
+				continue
+			}
+			b.place(at, key, value)
+			outKey, outValue := b.node(key, at), b.value(value, field, at)
+			if outKey == nil || outValue == nil {
+				continue
+			}
+			outKey.Value = string(field.Name())
+			out.Content = append(out.Content, outKey, outValue)
+		}
+		return out
+	})
+}
+
+// field is the field that key names; nil, with a problem, if there is none.
+func (b *builder) field(key *yaml.Node, md protoreflect.MessageDescriptor, path string) protoreflect.FieldDescriptor {
+	if key.Kind != yaml.ScalarNode {
+		b.problem(key, path, "", "wants the name of a field here")
+		return nil
+	}
+	fields := md.Fields()
+	if field := fields.ByName(protoreflect.Name(key.Value)); field != nil {
+		return field
+	}
+	if field := fields.ByJSONName(key.Value); field != nil {
+		return field
+	}
+	names := make([]string, fields.Len())
+	for i := range names {
+		names[i] = string(fields.Get(i).Name())
+	}
+	b.problem(key, fieldPath(path, key.Value), advise(key.Value, names, "the fields here are "), unknownField)
+	return nil
+}
+
+func (b *builder) value(n *yaml.Node, field protoreflect.FieldDescriptor, path string) *yaml.Node {
+	switch {
+	case field.IsMap():
+		return b.mapping(n, field, path)
+	case field.IsList():
+		return b.list(n, field, path)
+	}
+	return b.single(n, field, path)
+}
+
+// single copies one value of a field: a message or a scalar.
+func (b *builder) single(n *yaml.Node, field protoreflect.FieldDescriptor, path string) *yaml.Node {
+	if md := field.Message(); md != nil {
+		return b.message(n, md, path)
+	}
+	return b.resolve(n, path, func(n *yaml.Node) *yaml.Node {
+		out := b.node(n, path)
+		if out == nil || n.Kind != yaml.ScalarNode {
+			return out
+		}
+		return b.scalar(out, path)
+	})
+}
+
+func (b *builder) list(n *yaml.Node, field protoreflect.FieldDescriptor, path string) *yaml.Node {
+	return b.resolve(n, path, func(n *yaml.Node) *yaml.Node {
+		out := b.node(n, path)
+		if out == nil || n.Kind != yaml.SequenceNode {
+			return out
+		}
+		for i, item := range n.Content {
+			at := indexPath(path, i)
+			b.place(at, nil, item)
+			if isNull(item) {
+				b.problem(item, at, "remove the dash, or write a value behind it", "is empty")
+				continue
+			}
+			if item := b.single(item, field, at); item != nil {
+				out.Content = append(out.Content, item)
+			}
+		}
+		return out
+	})
+}
+
+func (b *builder) mapping(n *yaml.Node, field protoreflect.FieldDescriptor, path string) *yaml.Node {
+	return b.resolve(n, path, func(n *yaml.Node) *yaml.Node {
+		out := b.node(n, path)
+		if out == nil || n.Kind != yaml.MappingNode {
+			return out
+		}
+		seen := make(map[string]*yaml.Node)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, value := n.Content[i], n.Content[i+1]
+			if key.Kind != yaml.ScalarNode {
+				b.problem(key, path, "", "wants a single value as key here")
+				continue
+			}
+			at := keyPath(path, key.Value)
+			if first := seen[key.Value]; first != nil {
+				b.problem(key, at, "", "the key is set twice, first on line %d", first.Line)
+				continue
+			}
+			seen[key.Value] = key
+			b.place(at, key, value)
+			if isNull(value) {
+				b.problem(value, at, `write "" for an empty value`, "is empty")
+				continue
+			}
+			outKey, outValue := b.node(key, at), b.single(value, field.MapValue(), at)
+			if outKey != nil && outValue != nil {
+				out.Content = append(out.Content, outKey, outValue)
+			}
+		}
+		return out
+	})
+}
+
+// scalar fills the environment in. It changes n.
+func (b *builder) scalar(n *yaml.Node, path string) *yaml.Node {
+	if !strings.Contains(n.Value, "${") {
+		return n
+	}
+	text := n.Value
+	value, problems := expand(text, b.getenv)
+	for _, p := range problems {
+		b.problem(n, path, p.advice, "%s", p.message)
+	}
+	if len(problems) > 0 {
+		return nil
+	}
+	if b.filled += len(value); b.filled > MaxBytes {
+		b.problem(n, path, "", "the environment makes the configuration larger than %d MiB", MaxBytes>>20)
+		return nil
+	}
+	// Without a tag, protoyaml takes the value for whatever the field wants.
+	n.Value, n.Tag = value, ""
+	at := b.file.places[path]
+	at.filled = value
+	b.file.places[path] = at
+	return n
+}
+
+// isScalarMessage reports whether md is written as one value: 10s.
+func isScalarMessage(md protoreflect.MessageDescriptor) bool {
+	return md.FullName() == "google.protobuf.Duration"
+}
+
+// nullIsEmpty reports whether a field without a value, as in "reflection:", is
+// an empty message; otherwise it counts as absent.
+func nullIsEmpty(field protoreflect.FieldDescriptor) bool {
+	md := field.Message()
+	return md != nil && !field.IsList() && !field.IsMap() && !isScalarMessage(md)
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+// advise names the known name that name was meant to be, or else all of them.
+func advise(name string, known []string, all string) string {
+	best, least := "", len(name)/3+1
+	for _, k := range known {
+		if d := distance(name, k); d <= least && d < len(k) && (best == "" || d < distance(name, best)) {
+			best = k
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	return all + strings.Join(known, ", ")
+}
+
+// distance is the number of letters to insert, remove, replace or swap that turn
+// a into b (optimal string alignment). Both are cut at 64 bytes.
+func distance(a, b string) int {
+	a, b = strings.ToLower(a[:min(len(a), 64)]), strings.ToLower(b[:min(len(b), 64)])
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}

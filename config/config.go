@@ -1,0 +1,89 @@
+// Package config turns a configuration file, YAML or JSON, into a validated
+// message, and that into a [Plan] in which every name is resolved and every
+// default is set; or it reports everything that is wrong, each with file, line,
+// column and what to do.
+//
+// [Load] and [Parse] read a file, [FromMessage] takes a message made in code;
+// [Link] makes the plan. None of them touches the network or the files that the
+// configuration names. Passes that come later (rules, descriptors) report what
+// they find at the place of the file that caused it with [File.Problem].
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+)
+
+// MaxBytes bounds a configuration file, and likewise what the environment adds
+// to it.
+const MaxBytes = 8 << 20
+
+// File is one configuration, parsed and valid by the rules of its schema. It is
+// immutable and safe for any goroutine.
+type File struct {
+	// Name is the file's name as it was given, for messages.
+	Name string
+	// Message is the configuration. Nobody may change it.
+	Message *configpb.Config
+
+	places places
+}
+
+// Dir is the folder that relative file names in the configuration are relative
+// to.
+func (f *File) Dir() string { return filepath.Dir(f.Name) }
+
+// Load reads and parses the file at path. getenv looks up a variable of the
+// environment, like [os.LookupEnv]. The error is a [Report], or the reason why
+// the file cannot be read.
+func Load(path string, getenv func(string) (string, bool)) (*File, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	defer in.Close()
+	// One byte more than Parse takes, so that it sees that there is too much.
+	data, err := io.ReadAll(io.LimitReader(in, MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return Parse(path, data, getenv)
+}
+
+// Parse parses and validates a configuration in YAML or JSON. name is the
+// file's name for messages; getenv may be nil if the environment is empty. The
+// error is a [Report] of everything that is wrong.
+func Parse(name string, data []byte, getenv func(string) (string, bool)) (*File, error) {
+	if getenv == nil {
+		getenv = func(string) (string, bool) { return "", false }
+	}
+	f := &File{Name: name, Message: &configpb.Config{}, places: places{}}
+	report := f.parse(data, getenv)
+	return f.validated(report)
+}
+
+// FromMessage validates a configuration that was made in code. name stands for
+// the file's name in messages, as in "command line". The file keeps cfg. The
+// error is a [Report].
+func FromMessage(name string, cfg *configpb.Config) (*File, error) {
+	if cfg == nil {
+		return nil, errors.New("configuration: no message")
+	}
+	f := &File{Name: name, Message: cfg}
+	return f.validated(nil)
+}
+
+// validated adds the violations of the schema's rules to what was found before,
+// but for those that follow from it.
+func (f *File) validated(report Report) (*File, error) {
+	report = append(report, f.validate(report)...)
+	if err := report.Err(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}

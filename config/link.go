@@ -1,0 +1,259 @@
+package config
+
+import (
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+)
+
+// The defaults that the schema documents.
+const (
+	defaultListener        = "default"
+	defaultAddress         = ":8080"
+	defaultAdminAddress    = "127.0.0.1:9901"
+	defaultHeaderBytes     = 64 << 10
+	defaultHeaderTimeout   = 10 * time.Second
+	defaultIdleTimeout     = 5 * time.Minute
+	defaultMaxStreams      = 100
+	defaultUnaryTimeout    = 15 * time.Second
+	defaultRequestBytes    = 4 << 20
+	defaultMessageBytes    = 4 << 20
+	defaultJSONBytes       = 64 << 20
+	defaultDepth           = 100
+	defaultQueryParameters = 1000
+)
+
+// Link resolves the names in a valid configuration and sets the defaults. The
+// error is a [Report] of everything that is wrong.
+func Link(f *File) (*Plan, error) {
+	l := &linker{
+		file:      f,
+		plan:      &Plan{File: f},
+		listeners: make(map[string]*Listener),
+		upstreams: make(map[string]*Upstream),
+	}
+	l.linkListeners()
+	l.linkUpstreams()
+	l.linkRoutes()
+	if err := l.report.Err(); err != nil {
+		return nil, err
+	}
+	return l.plan, nil
+}
+
+// linker makes a plan and collects what is in the way.
+type linker struct {
+	file      *File
+	plan      *Plan
+	report    Report
+	listeners map[string]*Listener
+	upstreams map[string]*Upstream
+}
+
+func (l *linker) problem(path, advice, format string, args ...any) {
+	p := l.file.Problem(path, format, args...)
+	p.Advice = advice
+	l.report = append(l.report, p)
+}
+
+// unique reports whether name is new among the things of one sort, and if not,
+// that it is not.
+func (l *linker) unique(seen map[string]string, name, path string) bool {
+	if first, ok := seen[name]; ok {
+		l.problem(path+".name", "names must differ", "%q is the name of %s too", name, first)
+		return false
+	}
+	seen[name] = path
+	return true
+}
+
+func (l *linker) linkListeners() {
+	configured := l.file.Message.GetListeners()
+	if len(configured) == 0 {
+		configured = []*configpb.Listener{{Name: defaultListener, Address: defaultAddress}}
+	}
+	names, addresses := make(map[string]string), make(map[string]string)
+	for i, cfg := range configured {
+		path := indexPath("listeners", i)
+		limits := cfg.GetLimits()
+		ln := &Listener{
+			Path:          path,
+			Name:          cfg.GetName(),
+			Address:       cfg.GetAddress(),
+			HeaderBytes:   orDefault(limits.GetHeaderBytes(), defaultHeaderBytes),
+			HeaderTimeout: durationOr(limits.GetHeaderTimeout(), defaultHeaderTimeout),
+			IdleTimeout:   durationOr(limits.GetIdleTimeout(), defaultIdleTimeout),
+			MaxStreams:    orDefault(limits.GetMaxConcurrentStreams(), defaultMaxStreams),
+		}
+		if tls := cfg.GetTls(); tls != nil {
+			ln.TLS = &TLSFiles{Cert: tls.GetCert(), Key: tls.GetKey()}
+		}
+		l.address(addresses, ln.Address, path)
+		if l.unique(names, ln.Name, path) {
+			l.listeners[ln.Name] = ln
+		}
+		l.plan.Listeners = append(l.plan.Listeners, ln)
+	}
+	l.plan.AdminAddress = l.file.Message.GetAdmin().GetAddress()
+	if l.plan.AdminAddress == "" {
+		l.plan.AdminAddress = defaultAdminAddress
+	}
+	l.address(addresses, l.plan.AdminAddress, "admin")
+}
+
+// address reports an address that a listener or the admin listener has already.
+func (l *linker) address(seen map[string]string, address, path string) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		l.problem(path+".address", "", "%q is no address: %v", address, err)
+		return
+	}
+	// The three ways to say all addresses of the machine.
+	if host == "0.0.0.0" || host == "::" {
+		host = ""
+	}
+	port = strings.TrimLeft(port, "0")
+	if port == "" {
+		return // each gets a free port of its own
+	}
+	key := net.JoinHostPort(strings.ToLower(host), port)
+	if first, ok := seen[key]; ok {
+		l.problem(path+".address", "", "%q is the address of %s too", address, first)
+		return
+	}
+	seen[key] = path
+}
+
+func (l *linker) linkUpstreams() {
+	names := make(map[string]string)
+	for i, cfg := range l.file.Message.GetUpstreams() {
+		path := indexPath("upstreams", i)
+		up := &Upstream{Path: path, Name: cfg.GetName()}
+		up.Kind, up.KindPath = member(cfg, "kind", path)
+		descriptors := fieldPath(path, "descriptors")
+		up.Source, up.SourcePath = member(cfg.GetDescriptors(), "source", descriptors)
+		if up.Source == nil {
+			up.Source, up.SourcePath = &configpb.ReflectionSource{}, descriptors
+		}
+		if l.unique(names, up.Name, path) {
+			l.upstreams[up.Name] = up
+		}
+		l.plan.Upstreams = append(l.plan.Upstreams, up)
+	}
+}
+
+// member is the message that is set in a oneof of m, and its path; nil if none
+// is.
+func member(m proto.Message, oneof protoreflect.Name, path string) (proto.Message, string) {
+	r := m.ProtoReflect()
+	field := r.WhichOneof(r.Descriptor().Oneofs().ByName(oneof))
+	if field == nil {
+		return nil, path
+	}
+	return r.Get(field).Message().Interface(), fieldPath(path, string(field.Name()))
+}
+
+func (l *linker) linkRoutes() {
+	names := make(map[string]string)
+	for i, cfg := range l.file.Message.GetRoutes() {
+		path := indexPath("routes", i)
+		rt := &Route{
+			Path:      path,
+			Name:      cfg.GetName(),
+			Hosts:     lower(cfg.GetHosts()),
+			Listeners: l.routeListeners(cfg, path),
+			Transcode: transcode(cfg.GetTranscode()),
+		}
+		name, at := cfg.GetTranscode().GetUpstream(), fieldPath(path, "transcode.upstream")
+		if rt.Upstream = l.upstreams[name]; rt.Upstream == nil {
+			l.problem(at, advise(name, keys(l.upstreams), "there are "), "there is no upstream %q", name)
+		}
+		l.unique(names, rt.Name, path)
+		l.plan.Routes = append(l.plan.Routes, rt)
+	}
+}
+
+// routeListeners are the listeners that a route names, or all.
+func (l *linker) routeListeners(cfg *configpb.Route, path string) []*Listener {
+	if len(cfg.GetListeners()) == 0 {
+		return l.plan.Listeners
+	}
+	var found []*Listener
+	for i, name := range cfg.GetListeners() {
+		ln := l.listeners[name]
+		switch at := indexPath(fieldPath(path, "listeners"), i); {
+		case ln == nil:
+			l.problem(at, advise(name, keys(l.listeners), "there are "), "there is no listener %q", name)
+		case slices.Contains(found, ln):
+			l.problem(at, "", "%q is listed twice", name)
+		default:
+			found = append(found, ln)
+		}
+	}
+	return found
+}
+
+func transcode(cfg *configpb.TranscodeRoute) Transcode {
+	limits, metadata := cfg.GetLimits(), cfg.GetMetadata()
+	t := Transcode{
+		UnaryTimeout:       durationOr(cfg.GetTimeout(), defaultUnaryTimeout),
+		StreamTimeout:      durationOr(cfg.GetStreamTimeout(), 0),
+		MaxRequestBytes:    orDefault(limits.GetRequestBytes(), defaultRequestBytes),
+		MaxMessageBytes:    orDefault(limits.GetMessageBytes(), defaultMessageBytes),
+		MaxJSONBytes:       orDefault(limits.GetJsonBytes(), defaultJSONBytes),
+		MaxDepth:           orDefault(limits.GetDepth(), defaultDepth),
+		MaxQueryParameters: defaultQueryParameters,
+		IgnoredQuery:       cfg.GetIgnoredQueryParameters(),
+		RequestHeaders:     headers(metadata.GetRequest()),
+		ResponseHeaders:    headers(metadata.GetResponse()),
+	}
+	// Zero is a limit here: no parameters at all.
+	if limits != nil && limits.QueryParameters != nil {
+		t.MaxQueryParameters = int(limits.GetQueryParameters())
+	}
+	return t
+}
+
+func headers(cfg *configpb.HeaderList) HeaderList {
+	return HeaderList{Allow: lower(cfg.GetAllow()), Deny: lower(cfg.GetDeny())}
+}
+
+// lower is list in lower case, without what comes a second time.
+func lower(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if s = strings.ToLower(s); !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// keys are the names in m in order.
+func keys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
+}
+
+// orDefault is v, or fallback if v is zero, which the schema lets through only
+// if it is not set.
+func orDefault(v uint32, fallback int) int {
+	if v == 0 {
+		return fallback
+	}
+	return int(v)
+}
+
+func durationOr(d *durationpb.Duration, fallback time.Duration) time.Duration {
+	if d == nil {
+		return fallback
+	}
+	return d.AsDuration()
+}

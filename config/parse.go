@@ -1,0 +1,180 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"buf.build/go/protoyaml"
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/proto"
+)
+
+// parse fills the message and the places from a file's bytes.
+//
+// The YAML library makes a tree of nodes, the builder copies what the schema
+// knows of it into a clean tree (aliases resolved, the environment filled in,
+// fields under one name each), and protoyaml makes the message of that tree.
+func (f *File) parse(data []byte, getenv func(string) (string, bool)) Report {
+	if len(data) > MaxBytes {
+		return Report{f.Problem("", "the file is larger than %d MiB", MaxBytes>>20)}
+	}
+	doc, report := f.decode(data)
+	if report != nil || doc == nil {
+		return report
+	}
+	b := &builder{file: f, getenv: getenv, paths: make(map[mark]string)}
+	tree := b.message(doc, f.Message.ProtoReflect().Descriptor(), "")
+	if tree != nil {
+		b.report = append(b.report, f.unmarshal(tree, b.lines, b.paths)...)
+	}
+	return b.report
+}
+
+// decode parses the YAML. A file without content has neither a document nor a
+// problem.
+func (f *File) decode(data []byte) (*yaml.Node, Report) {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		data = spacesForTabs(data)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		return nil, Report{f.syntax(err)}
+	}
+	switch err := dec.Decode(&second); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		return nil, Report{f.syntax(err)}
+	default:
+		p := f.Problem("", "a second document begins here")
+		p.Line, p.Column = second.Line, second.Column
+		p.Advice = "a configuration is one document: remove the line ---"
+		return nil, Report{p}
+	}
+	if len(doc.Content) != 1 {
+		return nil, nil
+	}
+	return doc.Content[0], nil
+}
+
+// spacesForTabs replaces the tabs that indent the lines of a JSON file: JSON
+// allows them and YAML does not. Columns stay as they are.
+func spacesForTabs(data []byte) []byte {
+	data = bytes.Clone(data)
+	indent := true
+	for i, c := range data {
+		switch {
+		case c == '\n':
+			indent = true
+		case c == '\t' && indent:
+			data[i] = ' '
+		case c != ' ':
+			indent = false
+		}
+	}
+	return data
+}
+
+var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
+
+// syntax is what the YAML library says, which gives a line at best.
+func (f *File) syntax(err error) Problem {
+	text := err.Error()
+	m := yamlLine.FindStringSubmatch(text)
+	p := f.Problem("", "invalid YAML: %s", strings.TrimPrefix(text, m[0]))
+	p.Line, p.Column = 0, 0
+	if line, err := strconv.Atoi(m[1]); err == nil {
+		p.Line = line
+	}
+	if strings.Contains(text, "character that cannot start any token") {
+		p.Advice = "indent with spaces, not tabs, and quote values that begin with @ or a backtick"
+	}
+	return p
+}
+
+// unmarshal makes the message of a clean tree whose nodes are on lines 1 to
+// lines of the file. paths finds fields by the place of their values.
+func (f *File) unmarshal(tree *yaml.Node, lines int, paths map[mark]string) Report {
+	opts := protoyaml.UnmarshalOptions{CustomUnmarshaler: &substitute{tree: tree}}
+	// protoyaml takes only bytes, so it gets an empty document and the tree in
+	// its place. The document has as many lines as the file, because protoyaml
+	// looks them up for its messages, and they are empty, so that it does not
+	// quote any.
+	err := opts.Unmarshal([]byte("{}"+strings.Repeat("\n", lines)), f.Message)
+	if err == nil {
+		return nil
+	}
+	errs := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		errs = joined.Unwrap()
+	}
+	var report Report
+	for _, err := range errs {
+		report = append(report, f.wrong(err, paths))
+	}
+	return report
+}
+
+// substitute replaces the document that protoyaml parsed.
+type substitute struct {
+	tree *yaml.Node
+}
+
+// Unmarshal implements [protoyaml.CustomUnmarshaler].
+func (s *substitute) Unmarshal(node *yaml.Node, _ proto.Message) (bool, error) {
+	if s.tree != nil {
+		*node, s.tree = *s.tree, nil
+	}
+	return false, nil
+}
+
+var protoyamlPlace = regexp.MustCompile(`^:(\d+):(\d+) `)
+
+// wrong is an error of protoyaml: a value of the wrong type.
+func (f *File) wrong(err error, paths map[mark]string) Problem {
+	var at mark
+	if m := protoyamlPlace.FindStringSubmatch(err.Error()); m != nil {
+		at.line, _ = strconv.Atoi(m[1])
+		at.column, _ = strconv.Atoi(m[2])
+	}
+	text := err.Error()
+	if cause := errors.Unwrap(err); cause != nil {
+		text = cause.Error()
+	}
+	path, known := paths[at]
+	p := f.Problem(path, "%s", plain(text))
+	if !known {
+		p.Line, p.Column = at.line, at.column
+	}
+	return p
+}
+
+var expectedFields = regexp.MustCompile(`^expected fields for \S+, got (\w+)$`)
+
+// plain says in the user's words what protoyaml says in those of YAML nodes.
+func plain(text string) string {
+	if m := expectedFields.FindStringSubmatch(text); m != nil {
+		return fmt.Sprintf("wants fields, not %s", kindWords.Replace(m[1]))
+	}
+	switch text {
+	case "expected tag !!bool, got !!str":
+		return "wants true or false without quotes"
+	}
+	if rest, ok := strings.CutPrefix(text, "expected "); ok {
+		want, got, ok := strings.Cut(rest, ", got ")
+		if ok {
+			return fmt.Sprintf("wants %s, not %s", kindWords.Replace(want), kindWords.Replace(got))
+		}
+	}
+	return text
+}
+
+var kindWords = strings.NewReplacer("sequence", "a list", "mapping", "fields", "scalar", "a single value", "bool", "true or false")

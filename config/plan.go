@@ -1,0 +1,103 @@
+package config
+
+import (
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// Plan is a configuration with every name resolved and every default set. It is
+// immutable and safe for any goroutine. Path fields are paths for
+// [File.Problem].
+type Plan struct {
+	// File is what the plan was made of, for problems found later.
+	File *File
+	// Listeners is never empty.
+	Listeners []*Listener
+	Upstreams []*Upstream
+	Routes    []*Route
+	// AdminAddress is where the admin listener listens.
+	AdminAddress string
+}
+
+// Listener is one address that clients connect to.
+type Listener struct {
+	Path, Name string
+	// Address is HOST:PORT, with an empty host for all addresses.
+	Address string
+	// TLS is nil on a listener of clear text.
+	TLS *TLSFiles
+	// HeaderBytes bounds the header of a request.
+	HeaderBytes                int
+	HeaderTimeout, IdleTimeout time.Duration
+	// MaxStreams bounds the open requests of one HTTP/2 connection.
+	MaxStreams int
+}
+
+// TLSFiles are names of files in PEM, relative to [File.Dir].
+type TLSFiles struct{ Cert, Key string }
+
+// Upstream is one upstream and where its descriptors come from.
+type Upstream struct {
+	Path, Name string
+	// Kind is the message that configures the upstream, of the kind that the
+	// operator chose: *configpb.GRPCUpstream. It is at KindPath.
+	Kind     proto.Message
+	KindPath string
+	// Source is the message that configures the source of descriptors:
+	// *configpb.ReflectionSource and so on. It is at SourcePath.
+	Source     proto.Message
+	SourcePath string
+}
+
+// Route exposes the services of one upstream.
+type Route struct {
+	Path, Name string
+	// Hosts are in lower case, without duplicates, each exact or *.SUFFIX.
+	// Empty is any host.
+	Hosts []string
+	// Listeners are those that serve the route; never empty.
+	Listeners []*Listener
+	Upstream  *Upstream
+	Transcode Transcode
+}
+
+// Transcode is how a route transcodes, with every default set.
+type Transcode struct {
+	// UnaryTimeout and StreamTimeout bound a call; zero is no bound.
+	UnaryTimeout, StreamTimeout time.Duration
+	// MaxRequestBytes bounds a request's body and each message of a gRPC
+	// request, MaxMessageBytes each message of the upstream, MaxJSONBytes the
+	// JSON made from one.
+	MaxRequestBytes, MaxMessageBytes, MaxJSONBytes int
+	// MaxDepth bounds the nesting of messages and of JSON.
+	MaxDepth           int
+	MaxQueryParameters int
+	IgnoredQuery       []string
+	// RequestHeaders and ResponseHeaders narrow which headers travel.
+	RequestHeaders, ResponseHeaders HeaderList
+}
+
+// HeaderList narrows which headers travel. Names are in lower case; one that
+// ends in "*" stands for all that begin like it. Deny wins; an empty Allow is
+// all.
+type HeaderList struct{ Allow, Deny []string }
+
+// On reports whether l serves the route.
+func (rt *Route) On(l *Listener) bool { return slices.Contains(rt.Listeners, l) }
+
+// MaxMessageBytes bounds a message of up: what the most generous route to it
+// allows, or the default if none leads there.
+func (p *Plan) MaxMessageBytes(up *Upstream) int {
+	most := 0
+	for _, rt := range p.Routes {
+		if rt.Upstream == up {
+			most = max(most, rt.Transcode.MaxMessageBytes)
+		}
+	}
+	if most == 0 {
+		return defaultMessageBytes
+	}
+	return most
+}
