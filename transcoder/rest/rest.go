@@ -3,20 +3,24 @@
 //
 // It is a driver of package plan over net/http: it reads the request, has the
 // plan bind it to the request message, runs the call, has the plan render the
-// answer, and writes it. Unary calls and server streams are complete; methods
-// with client streaming answer 501.
+// answer, and writes it. Unary calls and server streams are complete. Methods
+// with client streaming answer 501, which says that native gRPC serves them.
 package rest
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
 )
 
-// New returns the protocol.
+// New returns the protocol. It has no configuration of its own.
 func New() transcoder.Protocol { return protocol{} }
 
 type protocol struct{}
@@ -26,17 +30,78 @@ var _ transcoder.Protocol = protocol{}
 // Name implements [transcoder.Protocol].
 func (protocol) Name() string { return "rest" }
 
-// Speaks implements [transcoder.Protocol]: HTTP/JSON is the protocol of
-// whoever does not say that he speaks gRPC in one of its forms.
+// Speaks implements [transcoder.Protocol]: HTTP/JSON is the protocol of every
+// request that does not say that it is gRPC in one of its forms.
 func (protocol) Speaks(contentType string) bool {
 	const grpc = "application/grpc"
 	return len(contentType) < len(grpc) || !strings.EqualFold(contentType[:len(grpc)], grpc)
 }
 
-// Routes implements [transcoder.Protocol].
-func (protocol) Routes(*transcoder.Endpoint) ([]transcoder.Route, error) { return nil, nil }
+// Routes implements [transcoder.Protocol]. It gives a route for each rule, and
+// the default mapping unless a rule has the same method and path. With an error,
+// which joins the problems of all rules, come the routes of those that are right.
+func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
+	var routes []transcoder.Route
+	var problems []error
+	add := func(b *httprule.Binding, origin string) {
+		h, err := newHandler(ep, b)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %s %s %s: %w", ep.Method.FullName(), origin, b.Method, b.Template, err))
+			return
+		}
+		routes = append(routes, transcoder.Route{Method: b.Method, Template: b.Template, Handler: h, Origin: origin})
+	}
+	standard, err := httprule.Parse(ep.Method.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: default mapping: %w", ep.Method.FullName(), err)
+	}
+	covered := false
+	for i := range ep.Bindings {
+		b := &ep.Bindings[i]
+		origin := "annotation"
+		if b.Index > 0 {
+			origin = fmt.Sprintf("annotation additional_bindings[%d]", b.Index-1)
+		}
+		add(b, origin)
+		covered = covered || b.Method == http.MethodPost && b.Template.String() == standard.String()
+	}
+	if !covered {
+		add(&httprule.Binding{Method: http.MethodPost, Template: standard, Body: "*"}, "default mapping")
+	}
+	return routes, errors.Join(problems...)
+}
 
 // Refuse implements [transcoder.Protocol].
-func (protocol) Refuse(w http.ResponseWriter, _ *http.Request, _ *route.Exchange, err *rpc.Error) {
-	w.WriteHeader(err.Reason.HTTPStatus())
+func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error) {
+	refuse(w, r, x, err)
+}
+
+func newHandler(ep *transcoder.Endpoint, b *httprule.Binding) (route.Handler, error) {
+	s := ep.Settings
+	p, err := plan.Compile(ep.Codec, ep.Method.Descriptor.Input(), ep.Method.Descriptor.Output(), b, plan.Options{
+		MaxDepth:           s.MaxDepth,
+		MaxJSONBytes:       s.MaxJSONBytes,
+		MaxQueryParameters: s.MaxQueryParameters,
+		IgnoredQuery:       s.IgnoredQuery,
+	})
+	if err != nil {
+		return nil, err
+	}
+	rule := rule{method: ep.Method, upstream: ep.Upstream, settings: s, plan: p}
+	switch {
+	case ep.Method.ClientStreaming:
+		return unservable{ep.Method}, nil
+	case ep.Method.ServerStreaming:
+		return &stream{rule}, nil
+	}
+	return &unary{rule}, nil
+}
+
+// unservable answers for methods with client streaming.
+type unservable struct{ method *rpc.Method }
+
+// Serve implements [route.Handler].
+func (u unservable) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
+	refuse(w, r, x, rpc.Errorf(rpc.MethodUnimplemented,
+		"client streaming over HTTP/JSON is not supported: call %s by native gRPC on the same port", u.method.Path))
 }

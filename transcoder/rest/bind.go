@@ -1,0 +1,110 @@
+package rest
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
+)
+
+// maxKept is the largest buffer that is kept for the next request, or over the
+// wait for the next message of a stream.
+const maxKept = 256 << 10
+
+// rule is one HTTP rule of one method.
+type rule struct {
+	method   *rpc.Method
+	upstream rpc.Upstream
+	settings *transcoder.Settings
+	plan     *plan.Plan
+}
+
+// work is the memory that serving one request needs. It is reused.
+type work struct {
+	call    rpc.Call
+	sink    answer
+	scratch plan.Scratch
+	spans   []plan.Span
+	// body is the request as it came, out the JSON of the response.
+	body, out []byte
+}
+
+var works = sync.Pool{New: func() any { return new(work) }}
+
+func newWork() *work { return works.Get().(*work) }
+
+func (k *work) release() {
+	clear(k.call.Header)
+	k.call = rpc.Call{Header: k.call.Header[:0]}
+	k.sink.release()
+	k.body, k.out = kept(k.body), kept(k.out)
+	works.Put(k)
+}
+
+func kept(b []byte) []byte {
+	if cap(b) > maxKept {
+		return nil
+	}
+	return b[:0]
+}
+
+// prepare reads the request and makes k.call of it.
+func (l *rule) prepare(k *work, r *http.Request, x *route.Exchange) *rpc.Error {
+	deadline, err := transcoder.Deadline(r, l.settings, !l.method.ServerStreaming, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := k.readBody(r, l.settings.MaxRequestBytes, l.plan.TakesBody()); err != nil {
+		return err
+	}
+	x.RequestBytes = int64(len(k.body))
+	k.spans = k.spans[:0]
+	for _, s := range x.Captures {
+		k.spans = append(k.spans, plan.Span(s))
+	}
+	message := rpc.NewBuffer()
+	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body}
+	var fault error
+	if message.B, fault = l.plan.Bind(message.B, &request, &k.scratch); fault != nil {
+		message.Release()
+		return badRequest(fault)
+	}
+	if k.call.Header, fault = transcoder.AppendMetadata(k.call.Header, r, &l.settings.RequestMetadata); fault != nil {
+		message.Release()
+		var own *rpc.Error
+		if errors.As(fault, &own) {
+			return own
+		}
+		return rpc.Errorf(rpc.InvalidRequest, "%v", fault)
+	}
+	k.call.Method, k.call.Deadline, k.call.Request = l.method, deadline, message
+	return nil
+}
+
+// badRequest is the client's copy of an error of the plan.
+func badRequest(err error) *rpc.Error {
+	var pe *plan.Error
+	if !errors.As(err, &pe) {
+		return &rpc.Error{Reason: rpc.Internal, Message: "the request could not be bound", Cause: err}
+	}
+	out := &rpc.Error{Message: pe.Message}
+	switch pe.Place {
+	case plan.InPath:
+		out.Reason = rpc.InvalidPath
+	case plan.InQuery:
+		out.Reason = rpc.InvalidQuery
+	case plan.InBody:
+		out.Reason = rpc.InvalidBody
+	default:
+		out.Reason = rpc.MissingRequired
+	}
+	if pe.Field != "" {
+		out.Violations = []rpc.Violation{{Field: pe.Field, Description: pe.Description}}
+	}
+	return out
+}

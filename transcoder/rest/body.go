@@ -1,0 +1,104 @@
+package rest
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
+)
+
+// firstRead is how much room a body gets before anything of it has come: what
+// a Content-Length promises costs nothing to promise.
+const firstRead = 64 << 10
+
+// readBody reads the whole body into k.body, at most limit bytes of it. A body
+// that the rule does not want is read as well, and thrown away: only at its end
+// does net/http notice over HTTP/1 that the other side has left.
+func (k *work) readBody(r *http.Request, limit int, wanted bool) *rpc.Error {
+	k.body = k.body[:0]
+	if r.Body == nil || r.ContentLength == 0 {
+		return nil
+	}
+	if r.ContentLength > int64(limit) {
+		return tooLarge(limit)
+	}
+	if !wanted {
+		n, err := io.Copy(io.Discard, io.LimitReader(r.Body, int64(limit)+1))
+		if err != nil {
+			return unreadable(r, err)
+		}
+		if n > int64(limit) {
+			return tooLarge(limit)
+		}
+		return nil
+	}
+	if err := checkMedia(r.Header); err != nil {
+		return err
+	}
+	if n := int(r.ContentLength); n > 0 {
+		k.body = slices.Grow(k.body, min(n+1, firstRead))
+	}
+	for {
+		if len(k.body) == cap(k.body) {
+			k.body = slices.Grow(k.body, max(len(k.body), 4<<10))
+		}
+		// One byte more than allowed shows that there is more.
+		n, err := r.Body.Read(k.body[len(k.body):min(cap(k.body), limit+1)])
+		k.body = k.body[:len(k.body)+n]
+		switch {
+		case len(k.body) > limit:
+			return tooLarge(limit)
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return unreadable(r, err)
+		}
+	}
+}
+
+func tooLarge(limit int) *rpc.Error {
+	return rpc.Errorf(rpc.RequestTooLarge, "the body is larger than %d bytes", limit)
+}
+
+// unreadable is the error of a body that stops before its end.
+func unreadable(r *http.Request, err error) *rpc.Error {
+	if r.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) {
+		return &rpc.Error{Reason: rpc.ClientClosed, Message: "the body was cut short", Cause: err}
+	}
+	var most *http.MaxBytesError
+	if errors.As(err, &most) {
+		return tooLarge(int(most.Limit))
+	}
+	return &rpc.Error{Reason: rpc.InvalidRequest, Message: "the body cannot be read", Cause: err}
+}
+
+// checkMedia refuses a body that does not claim to be JSON. No claim will do,
+// and so does the one that curl makes for whatever it is given.
+func checkMedia(h http.Header) *rpc.Error {
+	for _, encoding := range h["Content-Encoding"] {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return rpc.Errorf(rpc.UnsupportedMediaType, "content-encoding %q is not supported: send the JSON as it is", encoding)
+		}
+	}
+	values := h["Content-Type"]
+	if len(values) == 0 || values[0] == "" {
+		return nil
+	}
+	media, _, _ := strings.Cut(values[0], ";")
+	media = strings.TrimSpace(media)
+	switch {
+	case strings.EqualFold(media, "application/json"),
+		strings.EqualFold(media, "application/x-www-form-urlencoded"),
+		strings.EqualFold(media, "text/json"),
+		hasSuffixFold(media, "+json"):
+		return nil
+	}
+	return rpc.Errorf(rpc.UnsupportedMediaType, "content-type %q is not supported: send application/json", media)
+}
+
+func hasSuffixFold(s, suffix string) bool {
+	return len(s) > len(suffix) && strings.EqualFold(s[len(s)-len(suffix):], suffix)
+}
