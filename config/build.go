@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,8 +11,6 @@ import (
 // maxNodes bounds the nodes of one file with its aliases resolved. A few lines
 // of aliases to aliases would make more than any memory holds.
 const maxNodes = 1 << 20
-
-const unknownField = "no such field"
 
 // builder copies the part of a tree that the schema knows and notes the place
 // of each field by its path. What is wrong goes into report and is left out.
@@ -81,8 +78,14 @@ func (b *builder) resolve(n *yaml.Node, path string, use func(*yaml.Node) *yaml.
 		return nil
 	}
 	b.aliases = append(b.aliases, n.Alias)
-	defer func() { b.aliases = b.aliases[:len(b.aliases)-1] }()
-	return b.resolve(n.Alias, path, use)
+	out := b.resolve(n.Alias, path, use)
+	b.aliases = b.aliases[:len(b.aliases)-1]
+	if out != nil {
+		// What is wrong with the whole of it is wrong here, not at the anchor.
+		out.Line, out.Column = n.Line, n.Column
+		b.lines = max(b.lines, n.Line)
+	}
+	return out
 }
 
 // message copies a mapping with the fields of md. Nodes of other kinds are
@@ -141,7 +144,10 @@ func (b *builder) field(key *yaml.Node, md protoreflect.MessageDescriptor, path 
 	for i := range names {
 		names[i] = string(fields.Get(i).Name())
 	}
-	b.problem(key, fieldPath(path, key.Value), advise(key.Value, names, "the fields here are "), unknownField)
+	b.problem(key, fieldPath(path, key.Value), advise(key.Value, names, "the fields here are "), "no such field")
+	if meant := nearestName(key.Value, names); meant != "" {
+		b.report[len(b.report)-1].meant = fieldPath(path, meant)
+	}
 	return nil
 }
 
@@ -179,15 +185,25 @@ func (b *builder) list(n *yaml.Node, field protoreflect.FieldDescriptor, path st
 			at := indexPath(path, i)
 			b.place(at, nil, item)
 			if isNull(item) {
-				b.problem(item, at, "remove the dash, or write a value behind it", "is empty")
+				b.problem(item, at, "remove it, or write a value", "is empty")
+			} else if item := b.single(item, field, at); item != nil {
+				out.Content = append(out.Content, item)
 				continue
 			}
-			if item := b.single(item, field, at); item != nil {
-				out.Content = append(out.Content, item)
-			}
+			// A stand-in keeps the indices of the elements behind it.
+			out.Content = append(out.Content, standIn(item, field))
 		}
 		return out
 	})
+}
+
+// standIn is an element of a list in the place of one that has been reported.
+func standIn(at *yaml.Node, field protoreflect.FieldDescriptor) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Line: at.Line, Column: at.Column}
+	if field.Message() != nil {
+		n.Kind = yaml.MappingNode
+	}
+	return n
 }
 
 func (b *builder) mapping(n *yaml.Node, field protoreflect.FieldDescriptor, path string) *yaml.Node {
@@ -243,7 +259,7 @@ func (b *builder) scalar(n *yaml.Node, path string) *yaml.Node {
 	// Without a tag, protoyaml takes the value for whatever the field wants.
 	n.Value, n.Tag = value, ""
 	at := b.file.places[path]
-	at.filled = value
+	at.text, at.filled = text, value
 	b.file.places[path] = at
 	return n
 }
@@ -261,47 +277,3 @@ func nullIsEmpty(field protoreflect.FieldDescriptor) bool {
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
-
-// advise names the known name that name was meant to be, or else all of them.
-func advise(name string, known []string, all string) string {
-	best, least := "", len(name)/3+1
-	for _, k := range known {
-		if d := distance(name, k); d <= least && d < len(k) && (best == "" || d < distance(name, best)) {
-			best = k
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	if len(known) == 0 {
-		return ""
-	}
-	return all + strings.Join(known, ", ")
-}
-
-// distance is the number of letters to insert, remove, replace or swap that turn
-// a into b (optimal string alignment). Both are cut at 64 bytes.
-func distance(a, b string) int {
-	a, b = strings.ToLower(a[:min(len(a), 64)]), strings.ToLower(b[:min(len(b), 64)])
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
-}

@@ -81,6 +81,11 @@ func (l *linker) linkListeners() {
 		configured = []*configpb.Listener{{Name: defaultListener, Address: defaultAddress}}
 	}
 	names, addresses := make(map[string]string), make(map[string]string)
+	l.plan.AdminAddress = l.file.Message.GetAdmin().GetAddress()
+	if l.plan.AdminAddress == "" {
+		l.plan.AdminAddress = defaultAdminAddress
+	}
+	l.address(addresses, l.plan.AdminAddress, "admin")
 	for i, cfg := range configured {
 		path := indexPath("listeners", i)
 		limits := cfg.GetLimits()
@@ -102,11 +107,6 @@ func (l *linker) linkListeners() {
 		}
 		l.plan.Listeners = append(l.plan.Listeners, ln)
 	}
-	l.plan.AdminAddress = l.file.Message.GetAdmin().GetAddress()
-	if l.plan.AdminAddress == "" {
-		l.plan.AdminAddress = defaultAdminAddress
-	}
-	l.address(addresses, l.plan.AdminAddress, "admin")
 }
 
 // address reports an address that a listener or the admin listener has already.
@@ -174,7 +174,7 @@ func (l *linker) linkRoutes() {
 		}
 		name, at := cfg.GetTranscode().GetUpstream(), fieldPath(path, "transcode.upstream")
 		if rt.Upstream = l.upstreams[name]; rt.Upstream == nil {
-			l.problem(at, advise(name, keys(l.upstreams), "there are "), "there is no upstream %q", name)
+			l.problem(at, advise(name, keys(l.upstreams), "the upstreams are "), "there is no upstream %q", name)
 		}
 		l.unique(names, rt.Name, path)
 		l.plan.Routes = append(l.plan.Routes, rt)
@@ -191,7 +191,7 @@ func (l *linker) routeListeners(cfg *configpb.Route, path string) []*Listener {
 		ln := l.listeners[name]
 		switch at := indexPath(fieldPath(path, "listeners"), i); {
 		case ln == nil:
-			l.problem(at, advise(name, keys(l.listeners), "there are "), "there is no listener %q", name)
+			l.problem(at, advise(name, keys(l.listeners), "the listeners are "), "there is no listener %q", name)
 		case slices.Contains(found, ln):
 			l.problem(at, "", "%q is listed twice", name)
 		default:

@@ -30,7 +30,11 @@ func (f *File) parse(data []byte, getenv func(string) (string, bool)) Report {
 	b := &builder{file: f, getenv: getenv, paths: make(map[mark]string)}
 	tree := b.message(doc, f.Message.ProtoReflect().Descriptor(), "")
 	if tree != nil {
-		b.report = append(b.report, f.unmarshal(tree, b.lines, b.paths)...)
+		for _, p := range f.unmarshal(tree, b.lines, b.paths) {
+			if !b.report.about(p.Path) {
+				b.report = append(b.report, p)
+			}
+		}
 	}
 	return b.report
 }
@@ -150,31 +154,45 @@ func (f *File) wrong(err error, paths map[mark]string) Problem {
 		text = cause.Error()
 	}
 	path, known := paths[at]
-	p := f.Problem(path, "%s", plain(text))
+	p := f.Problem(path, "%s", plain(text, f.places[path].text))
 	if !known {
 		p.Line, p.Column = at.line, at.column
 	}
 	return p
 }
 
-var expectedFields = regexp.MustCompile(`^expected fields for \S+, got (\w+)$`)
+var (
+	expectedFields = regexp.MustCompile(`^expected fields for \S+, got (\w+)$`)
+	secondMember   = regexp.MustCompile(`^field (\S+) is already set for oneof `)
+	badNumber      = regexp.MustCompile(`^(invalid integer|integer is too)`)
+	badDuration    = regexp.MustCompile(`^(invalid duration|invalid number|expected number|integer overflow)`)
+)
 
-// plain says in the user's words what protoyaml says in those of YAML nodes.
-func plain(text string) string {
-	if m := expectedFields.FindStringSubmatch(text); m != nil {
-		return fmt.Sprintf("wants fields, not %s", kindWords.Replace(m[1]))
-	}
-	switch text {
-	case "expected tag !!bool, got !!str":
+// plain says in the operator's words what protoyaml says of the value in text.
+func plain(message, text string) string {
+	switch {
+	case message == "expected tag !!bool, got !!str":
 		return "wants true or false without quotes"
+	case badNumber.MatchString(message):
+		return fmt.Sprintf("wants a whole number up to 4294967295, or a size with a unit such as 64Ki or 4Mi, not %q", text)
+	case badDuration.MatchString(message):
+		return fmt.Sprintf("wants a duration with its unit, such as 500ms, 15s or 1h30m, not %q", text)
 	}
-	if rest, ok := strings.CutPrefix(text, "expected "); ok {
-		want, got, ok := strings.Cut(rest, ", got ")
-		if ok {
+	if m := secondMember.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("%s is given already, and the two exclude each other", m[1])
+	}
+	if m := expectedFields.FindStringSubmatch(message); m != nil {
+		return "wants fields, not " + kindWords.Replace(m[1])
+	}
+	if rest, ok := strings.CutPrefix(message, "expected "); ok {
+		if want, got, ok := strings.Cut(rest, ", got "); ok {
+			if text != "" {
+				got = strconv.Quote(text)
+			}
 			return fmt.Sprintf("wants %s, not %s", kindWords.Replace(want), kindWords.Replace(got))
 		}
 	}
-	return text
+	return message
 }
 
 var kindWords = strings.NewReplacer("sequence", "a list", "mapping", "fields", "scalar", "a single value", "bool", "true or false")

@@ -21,6 +21,9 @@ type Problem struct {
 	// Message says what is wrong, Advice what to do about it, if that is not
 	// plain. Neither begins with an upper-case letter or ends in a full stop.
 	Message, Advice string
+
+	// meant is the path of the field that was probably meant, if Path is not one.
+	meant string
 }
 
 // String is the problem in one line: FILE:LINE:COLUMN: PATH: MESSAGE; ADVICE.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -35,27 +36,31 @@ func (f *File) validate(known Report) Report {
 	}
 	var report Report
 	for _, violation := range invalid.Violations {
-		p := f.violation(violation)
-		if !follows(p.Path, known) {
+		if p := f.violation(violation); !known.explains(violation, p.Path) {
 			report = append(report, p)
 		}
 	}
 	return report
 }
 
-// follows reports whether a violation at path may be due to one of the problems
-// in known: one with the field itself or with a part of it, or a mistyped name
-// beside it, for which the field was not set.
-func follows(path string, known Report) bool {
-	for _, k := range known {
-		if k.Path == path || isWithin(k.Path, path) {
+// explains reports whether a violation at path may follow from a problem that
+// the report has: one with the field itself, a part of it or what it is a part
+// of, or a misspelling of it.
+func (r Report) explains(v *protovalidate.Violation, path string) bool {
+	for _, p := range r {
+		if p.Path == path || isWithin(p.Path, path) && p.meant == "" || isWithin(path, p.Path) {
 			return true
 		}
-		if k.Message == unknownField && parentPath(k.Path) == parentPath(path) {
+		if p.meant != "" && (p.meant == path || isOneof(v) && parentPath(p.meant) == path) {
 			return true
 		}
 	}
 	return false
+}
+
+// about reports whether the report has a problem with the field at path.
+func (r Report) about(path string) bool {
+	return slices.ContainsFunc(r, func(p Problem) bool { return p.Path == path })
 }
 
 // isWithin reports whether the field at path is a part of the one at parent.
@@ -66,14 +71,16 @@ func isWithin(path, parent string) bool {
 
 func (f *File) violation(v *protovalidate.Violation) Problem {
 	path := protovalidate.FieldPathString(v.Proto.GetField())
-	message := strings.TrimPrefix(v.Proto.GetMessage(), "value ")
-	if oneof := f.oneof(v); oneof != nil {
+	if isOneof(v) {
 		// A oneof's own name is not something that the operator writes.
-		return f.Problem(parentPath(path), "one of %s must be given", memberNames(oneof))
+		path = parentPath(path)
+		return f.Problem(path, "wants %s", f.members(v))
 	}
+	message := strings.TrimPrefix(v.Proto.GetMessage(), "value ")
 	switch value := f.shown(path, v); {
+	case v.Proto.GetRuleId() == "required":
 	case value == `""`:
-		message = "is empty or missing: " + message
+		message = "is empty or missing, " + message
 	case value != "":
 		message = value + " " + message
 	}
@@ -81,16 +88,16 @@ func (f *File) violation(v *protovalidate.Violation) Problem {
 }
 
 // shown is the offending value as the operator wrote it; empty for what is not
-// one scalar, and for the values of maps, which may be secrets.
+// one value, and for the values of maps, which may be secrets.
 func (f *File) shown(path string, v *protovalidate.Violation) string {
-	if v.FieldDescriptor == nil || v.FieldDescriptor.IsMap() || strings.HasSuffix(path, `"]`) || !v.FieldValue.IsValid() {
+	if strings.HasSuffix(path, `"]`) {
 		return ""
 	}
-	if v.Proto.GetRuleId() == "required" {
-		return ""
+	if text := f.places[path].text; text != "" {
+		return fmt.Sprintf("%q", text)
 	}
-	if at, ok := f.places[path]; ok && at.text != "" {
-		return fmt.Sprintf("%q", at.text)
+	if !v.FieldValue.IsValid() {
+		return ""
 	}
 	switch value := v.FieldValue.Interface().(type) {
 	case string:
@@ -102,27 +109,31 @@ func (f *File) shown(path string, v *protovalidate.Violation) string {
 	}
 }
 
-// oneof is the oneof that v is about, nil if it is about a field.
-func (f *File) oneof(v *protovalidate.Violation) protoreflect.OneofDescriptor {
+// isOneof reports whether v is about a oneof, whose path element has a name and
+// no number.
+func isOneof(v *protovalidate.Violation) bool {
 	elements := v.Proto.GetField().GetElements()
-	if len(elements) == 0 || elements[len(elements)-1].GetFieldNumber() != 0 {
-		return nil
-	}
-	md := f.Message.ProtoReflect().Descriptor()
-	for _, e := range elements[:len(elements)-1] {
-		field := md.Fields().ByNumber(protoreflect.FieldNumber(e.GetFieldNumber()))
-		if field == nil || field.Message() == nil {
-			return nil
-		}
-		md = field.Message()
-	}
-	return md.Oneofs().ByName(protoreflect.Name(elements[len(elements)-1].GetFieldName()))
+	return len(elements) > 0 && elements[len(elements)-1].GetFieldNumber() == 0
 }
 
-func memberNames(oneof protoreflect.OneofDescriptor) string {
-	names := make([]string, oneof.Fields().Len())
-	for i := range names {
-		names[i] = string(oneof.Fields().Get(i).Name())
+// members are the fields of the oneof that v is about, as a choice: a, b or c.
+func (f *File) members(v *protovalidate.Violation) string {
+	elements := v.Proto.GetField().GetElements()
+	last := len(elements) - 1
+	md := f.Message.ProtoReflect().Descriptor()
+	for _, e := range elements[:last] {
+		md = md.Fields().ByNumber(protoreflect.FieldNumber(e.GetFieldNumber())).Message()
 	}
-	return strings.Join(names, ", ")
+	fields := md.Oneofs().ByName(protoreflect.Name(elements[last].GetFieldName())).Fields()
+	var b strings.Builder
+	for i := range fields.Len() {
+		switch {
+		case i > 0 && i == fields.Len()-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(fields.Get(i).Name()))
+	}
+	return b.String()
 }

@@ -1,0 +1,57 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// advise names the known name that name was meant to be, or else, after the
+// words in all, every one.
+func advise(name string, known []string, all string) string {
+	if meant := nearestName(name, known); meant != "" {
+		return fmt.Sprintf("did you mean %q?", meant)
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	return all + strings.Join(known, ", ")
+}
+
+// nearestName is the known name that name is a likely misspelling of; empty if
+// there is none.
+func nearestName(name string, known []string) string {
+	nearest, least := "", len(name)/3+2
+	for _, k := range known {
+		if d := distance(name, k); d < least && d < len(k) {
+			nearest, least = k, d
+		}
+	}
+	return nearest
+}
+
+// distance is the number of letters to insert, remove, replace or swap that turn
+// a into b (optimal string alignment). Both are cut at 64 bytes.
+func distance(a, b string) int {
+	a, b = strings.ToLower(a[:min(len(a), 64)]), strings.ToLower(b[:min(len(b), 64)])
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
