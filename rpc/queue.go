@@ -129,8 +129,10 @@ func (q *Queue) Ready() bool {
 	return q.head < len(q.events)
 }
 
-// Abort says that nobody will take events any more: messages that wait are
-// released and further ones refused. It may be called more than once.
+// Abort says that nobody wants messages any more: those that wait are released
+// and further ones refused, which makes the upstream give the call up. Only the
+// end is still told, so that who aborts can wait for it. It may be called more
+// than once.
 func (q *Queue) Abort() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -139,15 +141,19 @@ func (q *Queue) Abort() {
 	}
 	q.aborted = true
 	close(q.done)
-	for _, ev := range q.events[q.head:] {
+	waiting := q.events[q.head:]
+	q.events, q.head, q.bytes = nil, 0, 0
+	for _, ev := range waiting {
+		if ev.Kind == EndEvent {
+			q.events = append(q.events, ev)
+		}
 		ev.Message.Release()
 	}
-	q.events, q.head, q.bytes = nil, 0, 0
 }
 
 func (q *Queue) add(ev Event) {
 	q.mu.Lock()
-	if !q.aborted {
+	if !q.aborted || ev.Kind == EndEvent {
 		q.push(ev)
 	}
 	q.mu.Unlock()

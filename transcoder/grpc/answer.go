@@ -1,0 +1,153 @@
+package grpc
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+	"google.golang.org/grpc/codes"
+)
+
+// maxMessageText bounds grpc-message: many clients take no more than 8 KiB of
+// headers in all.
+const maxMessageText = 4 << 10
+
+// Header values that are the same for all answers. net/http only reads them.
+var (
+	contentTypes = []string{contentType}
+	gzipOnly     = []string{"gzip"}
+	statusOK     = []string{"0"}
+)
+
+// answer writes one response. Nothing is sent before the first message or the
+// end, so that an answer without a head goes out as trailers only: one block of
+// headers that ends the stream.
+type answer struct {
+	w      http.ResponseWriter
+	policy *rpc.HeaderPolicy
+	// gzip says that messages may be compressed.
+	gzip bool
+	// headed says that the header map has become the head of the response: what
+	// is set from then on goes into the trailers.
+	headed  bool
+	written int64
+	prefix  [prefixBytes]byte
+}
+
+// head sets the response metadata and makes it final.
+func (a *answer) head(md rpc.Header) {
+	h := a.w.Header()
+	h["Content-Type"] = contentTypes
+	if a.gzip {
+		h["Grpc-Encoding"] = gzipOnly
+	}
+	transcoder.WriteMetadata(h, md, a.policy)
+	a.w.WriteHeader(http.StatusOK)
+	a.headed = true
+}
+
+// message writes one message and releases it. An error means that the downstream
+// is gone.
+func (a *answer) message(msg *rpc.Buffer) error {
+	if !a.headed {
+		a.head(nil)
+	}
+	a.prefix[0] = 0
+	if a.gzip {
+		if small := deflate(msg); small != nil {
+			msg.Release()
+			msg = small
+			a.prefix[0] = flagCompressed
+		}
+	}
+	defer msg.Release()
+	binary.BigEndian.PutUint32(a.prefix[1:], uint32(len(msg.B)))
+	n, err := a.w.Write(a.prefix[:])
+	a.written += int64(n)
+	if err != nil {
+		return err
+	}
+	n, err = a.w.Write(msg.B)
+	a.written += int64(n)
+	return err
+}
+
+// end sets the status and the trailers; returning from the handler sends them.
+func (a *answer) end(st *rpc.Status, trailer rpc.Header) {
+	h := a.w.Header()
+	prefix := http.TrailerPrefix
+	if !a.headed {
+		prefix = ""
+		h["Content-Type"] = contentTypes
+		// net/http would say content-length: 0 by itself.
+		h["Content-Length"] = nil
+	}
+	transcoder.WriteMetadataPrefix(h, trailer, a.policy, prefix)
+	writeStatus(h, st, prefix)
+}
+
+// writeStatus sets a status under keys that begin with prefix.
+func writeStatus(h http.Header, st *rpc.Status, prefix string) {
+	if st.Code == codes.OK {
+		h[prefix+"Grpc-Status"] = statusOK
+		return
+	}
+	h[prefix+"Grpc-Status"] = []string{strconv.Itoa(int(st.Code))}
+	if st.Message != "" {
+		h[prefix+"Grpc-Message"] = []string{percentEncode(st.Message)}
+	}
+	if len(st.Details) > 0 {
+		h[prefix+"Grpc-Status-Details-Bin"] = []string{base64.RawStdEncoding.EncodeToString(st.Details)}
+	}
+	if st.Reason != "" {
+		h[prefix+"X-Dragoman-Error"] = []string{string(st.Reason)}
+	}
+	if st.Reason == rpc.UnsupportedEncoding {
+		h[prefix+"Grpc-Accept-Encoding"] = []string{encodings}
+	}
+}
+
+// record tells the access log how the call ended.
+func record(x *route.Exchange, st *rpc.Status, read, written int64) {
+	x.Code, x.Reason = int(st.Code), string(st.Reason)
+	x.RequestBytes, x.ResponseBytes = read, written
+}
+
+// percentEncode makes a grpc-message of text: UTF-8 with everything but printable
+// ASCII, and the percent sign itself, encoded (gRPC over HTTP/2, "Status-Message").
+// Too long a text is cut.
+func percentEncode(text string) string {
+	if len(text) > maxMessageText {
+		text = text[:maxMessageText]
+		for len(text) > 0 && !utf8.RuneStart(text[len(text)-1]) {
+			text = text[:len(text)-1]
+		}
+		text = text[:len(text)-1] + "…"
+	}
+	plain := true
+	for i := range len(text) {
+		if text[i] < 0x20 || text[i] > 0x7e || text[i] == '%' {
+			plain = false
+			break
+		}
+	}
+	if plain {
+		return text
+	}
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for _, c := range []byte(strings.ToValidUTF8(text, "\uFFFD")) {
+		if c < 0x20 || c > 0x7e || c == '%' {
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}

@@ -1,0 +1,278 @@
+package grpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+)
+
+// readAhead bounds what is held of a stream whose downstream reads slowly.
+const readAhead = 64 << 10
+
+// handler serves one method.
+type handler struct {
+	ep *transcoder.Endpoint
+}
+
+var _ route.Handler = (*handler)(nil)
+
+// exchange is the state of one call. It is reused.
+type exchange struct {
+	frames frameReader
+	answer answer
+	call   rpc.Call
+	sink   unarySink
+	header rpc.Header
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// free forgets what the call held, but for memory that the next one can use.
+func (e *exchange) free() {
+	e.frames.reset(nil, 0, false)
+	e.answer = answer{}
+	e.call = rpc.Call{}
+	e.sink = unarySink{}
+	clear(e.header)
+	e.header = e.header[:0]
+	exchanges.Put(e)
+}
+
+// Serve implements [route.Handler].
+func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
+	if r.ProtoMajor < 2 {
+		refuseHTTP1(w, r, x)
+		return
+	}
+	e := exchanges.Get().(*exchange)
+	defer e.free()
+	method, settings := h.ep.Method, h.ep.Settings
+	e.answer.w, e.answer.policy = w, &settings.ResponseMetadata
+	// The date is of no use to a call, and not free.
+	w.Header()["Date"] = nil
+
+	compressed, err := requestEncoding(r.Header["Grpc-Encoding"])
+	if err == nil {
+		e.frames.reset(r.Body, settings.MaxRequestBytes, compressed)
+		e.answer.gzip = compressed && accepts(r.Header["Grpc-Accept-Encoding"])
+		e.call.Deadline, err = transcoder.Deadline(r, settings, method.Unary(), time.Now())
+	}
+	if err == nil {
+		e.header, err = metadata(e.header, r, settings)
+	}
+	if err != nil {
+		st := err.Status()
+		e.finish(x, &st, nil)
+		return
+	}
+	e.call.Method, e.call.Header = method, e.header
+	switch {
+	case method.Unary():
+		h.unary(r, x, e)
+	case method.ClientStreaming:
+		h.bidi(w, r, x, e)
+	default:
+		h.serverStream(w, r, x, e)
+	}
+}
+
+func metadata(dst rpc.Header, r *http.Request, settings *transcoder.Settings) (rpc.Header, *rpc.Error) {
+	md, err := transcoder.AppendMetadata(dst, r, &settings.RequestMetadata)
+	if err == nil {
+		return md, nil
+	}
+	var e *rpc.Error
+	if !errors.As(err, &e) {
+		e = rpc.Errorf(rpc.InvalidRequest, "%v", err)
+	}
+	return dst, e
+}
+
+// finish ends the answer.
+func (e *exchange) finish(x *route.Exchange, st *rpc.Status, trailer rpc.Header) {
+	e.answer.end(st, trailer)
+	record(x, st, e.frames.read, e.answer.written)
+}
+
+// request reads the one message of a method without client streaming, until the
+// deadline of the call.
+func (e *exchange) request(r *http.Request) (*rpc.Buffer, *rpc.Status) {
+	if !e.call.Deadline.IsZero() {
+		// Closing the body is what ends a read that waits.
+		timer := time.AfterFunc(time.Until(e.call.Deadline), func() { _ = r.Body.Close() })
+		defer timer.Stop()
+	}
+	msg, err := e.frames.only()
+	if err != nil {
+		st := e.requestStatus(r.Context(), err)
+		return nil, &st
+	}
+	return msg, nil
+}
+
+// requestStatus is the status for an error of the request's body.
+func (e *exchange) requestStatus(ctx context.Context, err error) rpc.Status {
+	var refused *rpc.Error
+	switch {
+	case errors.As(err, &refused):
+	case !e.call.Deadline.IsZero() && !time.Now().Before(e.call.Deadline):
+		refused = rpc.Errorf(rpc.DeadlineExceeded, "the deadline passed before the request was complete")
+	case ctx.Err() != nil:
+		refused = rpc.Errorf(rpc.ClientClosed, "the request was given up")
+	default:
+		refused = rpc.Errorf(rpc.InvalidRequest, "the request ended early")
+	}
+	return refused.Status()
+}
+
+// unary runs the call on this goroutine.
+func (h *handler) unary(r *http.Request, x *route.Exchange, e *exchange) {
+	msg, failed := e.request(r)
+	if failed != nil {
+		e.finish(x, failed, nil)
+		return
+	}
+	e.call.Request = msg
+	rpc.Run(r.Context(), h.ep.Upstream, &e.call, &e.sink)
+
+	s := &e.sink
+	if s.headed {
+		e.answer.head(s.head)
+	}
+	switch {
+	case s.msg == nil:
+	case s.status.Code != 0:
+		s.msg.Release()
+	default:
+		// A downstream that is gone is not told anything: what could be said to
+		// it is the end of the answer, which net/http drops.
+		_ = e.answer.message(s.msg)
+	}
+	e.finish(x, &s.status, s.trailer)
+}
+
+// unarySink keeps the answer of a unary call.
+type unarySink struct {
+	headed        bool
+	head, trailer rpc.Header
+	msg           *rpc.Buffer
+	status        rpc.Status
+}
+
+var _ rpc.Sink = (*unarySink)(nil)
+
+func (s *unarySink) Head(h rpc.Header) { s.headed, s.head = true, h }
+
+func (s *unarySink) Message(msg *rpc.Buffer) error {
+	if s.msg != nil {
+		msg.Release()
+		return errors.New("the method answers with one message")
+	}
+	s.msg = msg
+	return nil
+}
+
+func (s *unarySink) End(st rpc.Status, trailer rpc.Header) { s.status, s.trailer = st, trailer }
+
+// serverStream sends the one request and relays the answers.
+func (h *handler) serverStream(w http.ResponseWriter, r *http.Request, x *route.Exchange, e *exchange) {
+	msg, failed := e.request(r)
+	if failed != nil {
+		e.finish(x, failed, nil)
+		return
+	}
+	e.call.Request = msg
+	queue := rpc.NewQueue(readAhead)
+	stream := h.ep.Upstream.Start(r.Context(), &e.call, queue)
+	st, trailer := e.relay(w, stream, queue)
+	e.finish(x, &st, trailer)
+}
+
+// bidi relays both directions at once: this goroutine the answers, another one the
+// requests, which has ended when Serve returns.
+func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange, e *exchange) {
+	queue := rpc.NewQueue(readAhead)
+	stream := h.ep.Upstream.Start(r.Context(), &e.call, queue)
+	sent := make(chan error, 1)
+	go func() { sent <- e.send(stream) }()
+
+	st, trailer := e.relay(w, stream, queue)
+	// The call may end while the downstream is still sending: its status must not
+	// wait. Closing the body ends a read that waits, and a send has been ended by
+	// the end of the call.
+	_ = r.Body.Close()
+	if err := <-sent; err != nil && st.Reason != "" {
+		// The upstream was cancelled because of the request.
+		st = e.requestStatus(r.Context(), err)
+	}
+	e.finish(x, &st, trailer)
+}
+
+// send relays request messages until they end. An error of the request cancels
+// the call, and is returned; that the upstream takes no more is none.
+func (e *exchange) send(stream rpc.Stream) error {
+	for {
+		msg, err := e.frames.next()
+		switch {
+		case err == io.EOF:
+			stream.CloseSend()
+			return nil
+		case err != nil:
+			stream.Cancel()
+			return err
+		}
+		if stream.Send(msg) != nil {
+			return nil
+		}
+	}
+}
+
+// relay writes what the queue gives until the call has ended, and flushes
+// whenever nothing further is ready.
+func (e *exchange) relay(w http.ResponseWriter, stream rpc.Stream, queue *rpc.Queue) (rpc.Status, rpc.Header) {
+	control := http.NewResponseController(w)
+	if !e.call.Deadline.IsZero() {
+		// A downstream that stopped reading does not hold the call for longer.
+		// Not every ResponseWriter can do it: then the connection's own limits do.
+		_ = control.SetWriteDeadline(e.call.Deadline.Add(writeGrace))
+	}
+	a := &e.answer
+	dirty, gone := false, false
+	for {
+		if dirty && !queue.Ready() {
+			dirty = false
+			if control.Flush() != nil {
+				gone = true
+			}
+		}
+		if gone {
+			stream.Cancel()
+			queue.Abort()
+		}
+		// The end comes always, and soon after a cancel: nothing else to wait for.
+		ev, _ := queue.Next(context.Background())
+		switch ev.Kind {
+		case rpc.HeadEvent:
+			a.head(ev.Header)
+			dirty = true
+		case rpc.MessageEvent:
+			if a.message(ev.Message) != nil {
+				gone = true
+			}
+			dirty = true
+		case rpc.EndEvent:
+			return ev.Status, ev.Header
+		}
+	}
+}
+
+// writeGrace is how long after its deadline the end of a call may take to be
+// written.
+const writeGrace = time.Second
