@@ -24,6 +24,8 @@ type builder struct {
 	// nodes counts the nodes copied, filled the bytes that the environment
 	// gave. lines is the last line of a node.
 	nodes, filled, lines int
+	// beyond is set once there were too many of either.
+	beyond bool
 	// aliases are those being resolved, to find one that contains itself.
 	aliases []*yaml.Node
 }
@@ -32,6 +34,9 @@ type builder struct {
 type mark struct{ line, column int }
 
 func (b *builder) problem(at *yaml.Node, path, advice, format string, args ...any) {
+	if b.beyond {
+		return
+	}
 	p := b.file.Problem(path, format, args...)
 	p.Line, p.Column, p.Advice = at.Line, at.Column, advice
 	b.report = append(b.report, p)
@@ -41,13 +46,20 @@ func (b *builder) problem(at *yaml.Node, path, advice, format string, args ...an
 func (b *builder) node(n *yaml.Node, path string) *yaml.Node {
 	b.nodes++
 	if b.nodes > maxNodes {
-		if b.nodes == maxNodes+1 {
-			b.problem(n, path, "", "the file has more than %d values, with aliases resolved", maxNodes)
-		}
+		b.overflow("the file has more than %d values, with aliases resolved", maxNodes)
 		return nil
 	}
 	b.lines = max(b.lines, n.Line)
 	return &yaml.Node{Kind: n.Kind, Style: n.Style, Tag: n.Tag, Value: n.Value, Line: n.Line, Column: n.Column}
+}
+
+// overflow reports that the file is beyond a bound, once, and as the only
+// problem: what the builder has is cut off somewhere.
+func (b *builder) overflow(format string, limit int) {
+	if !b.beyond {
+		b.beyond = true
+		b.report = Report{b.file.Problem("", format, limit)}
+	}
 }
 
 // place notes that the field at path has the value n under key, which is nil for
@@ -253,7 +265,7 @@ func (b *builder) scalar(n *yaml.Node, path string) *yaml.Node {
 		return nil
 	}
 	if b.filled += len(value); b.filled > MaxBytes {
-		b.problem(n, path, "", "the environment makes the configuration larger than %d MiB", MaxBytes>>20)
+		b.overflow("the environment makes the configuration larger than %d MiB", MaxBytes>>20)
 		return nil
 	}
 	// Without a tag, protoyaml takes the value for whatever the field wants.

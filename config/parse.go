@@ -29,7 +29,7 @@ func (f *File) parse(data []byte, getenv func(string) (string, bool)) Report {
 	}
 	b := &builder{file: f, getenv: getenv, paths: make(map[mark]string)}
 	tree := b.message(doc, f.Message.ProtoReflect().Descriptor(), "")
-	if tree != nil {
+	if tree != nil && !b.beyond {
 		for _, p := range f.unmarshal(tree, b.lines, b.paths) {
 			if !b.report.about(p.Path) {
 				b.report = append(b.report, p)
