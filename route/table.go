@@ -1,5 +1,13 @@
 package route
 
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // Result says how a match ended.
 type Result uint8
 
@@ -17,27 +25,155 @@ const (
 	Found
 )
 
+func (r Result) String() string {
+	switch r {
+	case Found:
+		return "found"
+	case UnsupportedMediaType:
+		return "unsupported media type"
+	case MethodNotAllowed:
+		return "method not allowed"
+	}
+	return "not found"
+}
+
 // Table is a compiled set of entries. It is immutable and safe for any
 // goroutine.
 type Table struct {
 	entries []*Entry
+	hosts   hosts
+	tree    tree
+	// methods and contentTypes are what rows refer to by index. methods begins
+	// with knownMethods; contentTypes[0] is the empty one.
+	methods, contentTypes []string
 }
 
-// Compile makes a table. An error joins one [*Conflict] for each two entries
-// that no request can tell apart, and one error for each malformed host.
+// Compile makes a table of entries, which it keeps. An error joins everything
+// that is wrong: a [*Conflict] for each two entries that no request can tell
+// apart, and a text for each entry with a malformed host, without a method or
+// without a template.
 func Compile(entries []*Entry) (*Table, error) {
-	return &Table{entries: entries}, nil
+	var problems []error
+	b := newBuilder()
+	for _, e := range entries {
+		if err := b.add(e); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", e.describe(), err))
+		}
+	}
+	t := b.table()
+	for _, c := range b.conflicts {
+		problems = append(problems, c)
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	t.entries = sorted(entries)
+	return t, nil
 }
 
 // Match finds the most specific entry for q. It sets x.Entry (nil unless
 // [Found]), x.Path and x.Captures, whose capacity it reuses, and nothing else.
-// It does not allocate.
-func (t *Table) Match(q *Request, x *Exchange) Result { return NotFound }
+// It does not allocate once that capacity suffices.
+//
+// A path that does not begin with a slash is not found. An empty segment fits
+// only "**". HEAD is taken by an entry for HEAD, else by one for "*", else by
+// one for GET, among those with the same template.
+func (t *Table) Match(q *Request, x *Exchange) Result {
+	x.Entry, x.Path, x.Captures = nil, q.Path, x.Captures[:0]
+	if q.Path == "" || q.Path[0] != '/' {
+		return NotFound
+	}
+	m := newMatcher(t, q)
+	r := m.run(q.Host)
+	if r == nil {
+		return m.miss
+	}
+	x.Entry = r.entry
+	if r.vars > 0 {
+		m.capture(r, x)
+	}
+	return Found
+}
 
-// Allow lists the methods of all entries that fit the host and the path of q,
-// sorted, with HEAD if GET is there, and OPTIONS. It is empty if nothing fits.
-func (t *Table) Allow(q *Request) []string { return nil }
+// Allow lists the methods that the entries which fit the host and the path of q
+// take, sorted: with HEAD if GET is there, with OPTIONS, and with all methods of
+// RFC 9110 and PATCH for an entry that takes any. It is empty if nothing fits.
+func (t *Table) Allow(q *Request) []string {
+	if q.Path == "" || q.Path[0] != '/' {
+		return nil
+	}
+	m := newMatcher(t, q)
+	m.allow = make([]bool, len(t.methods))
+	m.run(q.Host)
+	if m.miss == NotFound {
+		return nil
+	}
+	allow := []string{"OPTIONS"}
+	for id, fits := range m.allow {
+		switch {
+		case !fits:
+		case id == anyMethod:
+			allow = append(allow, "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+		case id == getMethod:
+			allow = append(allow, "GET", "HEAD")
+		default:
+			allow = append(allow, t.methods[id])
+		}
+	}
+	slices.Sort(allow)
+	return slices.Compact(allow)
+}
 
-// Entries lists the entries in a stable order for people. The caller may not
-// change it.
+// Entries lists all entries, those for any host first, then by host, path,
+// method and content type; the order does not depend on the one they were
+// given in unless nothing else tells two apart. The caller may not change it.
 func (t *Table) Entries() []*Entry { return t.entries }
+
+// The indexes of methods with a meaning of their own, and the methods that
+// every table knows, which makes finding their indexes cheap.
+const (
+	anyMethod = 0
+	getMethod = 1
+)
+
+var knownMethods = [...]string{"*", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+
+// noMethod is the index of a method that no entry names.
+const noMethod = ^uint32(0)
+
+// methodID is the index of a request's method. A request cannot ask for "*".
+func (t *Table) methodID(method string) uint32 {
+	for i := 1; i < len(t.methods); i++ {
+		if t.methods[i] == method {
+			return uint32(i)
+		}
+	}
+	return noMethod
+}
+
+func sorted(entries []*Entry) []*Entry {
+	type item struct {
+		e           *Entry
+		hosts, path string
+	}
+	items := make([]item, len(entries))
+	for i, e := range entries {
+		items[i] = item{e, strings.Join(e.Hosts, ","), e.Template.String()}
+	}
+	slices.SortStableFunc(items, func(a, b item) int {
+		return cmp.Or(
+			cmp.Compare(a.hosts, b.hosts),
+			cmp.Compare(a.path, b.path),
+			cmp.Compare(a.e.Method, b.e.Method),
+			cmp.Compare(a.e.ContentType, b.e.ContentType),
+			cmp.Compare(a.e.Route, b.e.Route),
+			cmp.Compare(a.e.RPC, b.e.RPC),
+			cmp.Compare(a.e.Origin, b.e.Origin),
+		)
+	})
+	out := make([]*Entry, len(items))
+	for i := range items {
+		out[i] = items[i].e
+	}
+	return out
+}

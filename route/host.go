@@ -1,0 +1,64 @@
+package route
+
+import "strings"
+
+// hosts leads from a request's host to the roots of trees. Its slices are
+// sorted by name.
+type hosts struct {
+	exact, suffix []host // suffix has the names without "*."
+	any           uint32
+}
+
+type host struct {
+	name string
+	root uint32
+}
+
+// find is the root for name, whose case does not matter, or 0.
+func find(hosts []host, name string) uint32 {
+	lo, hi := 0, len(hosts)
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		switch c := compareFold(hosts[mid].name, name); {
+		case c == 0:
+			return hosts[mid].root
+		case c < 0:
+			lo = mid + 1
+		default:
+			hi = mid
+		}
+	}
+	return 0
+}
+
+// compareFold compares lower, which is in lower case, with name in any case.
+func compareFold(lower, name string) int {
+	for i := range min(len(lower), len(name)) {
+		if c := toLower(name[i]); lower[i] != c {
+			return int(lower[i]) - int(c)
+		}
+	}
+	return len(lower) - len(name)
+}
+
+func toLower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// trimHost is h without its port, the brackets of an IPv6 address, and the dot
+// that ends a fully qualified name.
+func trimHost(h string) string {
+	if strings.HasPrefix(h, "[") {
+		if i := strings.IndexByte(h, ']'); i >= 0 {
+			return h[1:i]
+		}
+		return h
+	}
+	if i := strings.IndexByte(h, ':'); i >= 0 && i == strings.LastIndexByte(h, ':') {
+		h = h[:i]
+	}
+	return strings.TrimSuffix(h, ".")
+}
