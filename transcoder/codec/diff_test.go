@@ -1,0 +1,447 @@
+package codec_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
+)
+
+// The referee is protobuf's own Go library: protojson over dynamicpb. For every
+// input both sides must accept or both refuse, and what they accept must be the
+// same message, or the same JSON value. What an error says is not compared.
+
+var (
+	runs = flag.Int("codec.runs", 60, "random universes that the differential tests try")
+	from = flag.Uint64("codec.from", 1, "seed of the first random universe")
+)
+
+// each calls f for a number of random universes, every one in a subtest that is
+// named by its seed.
+func each(t *testing.T, perUniverse int, f func(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor)) {
+	t.Helper()
+	for i := range uint64(*runs) {
+		seed := *from + i
+		ok := t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 0))
+			u, file, err := randomUniverse(r)
+			require.NoError(t, err, "%v", file)
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Logf("the file:\n%s", protojson.Format(file))
+				}
+			})
+			for range perUniverse {
+				f(t, &valueGen{r: r, u: u, odd: 20}, randomMessage(r, u))
+			}
+		})
+		if !ok {
+			return // one failure is enough to read
+		}
+	}
+}
+
+// fixedEach does the same over the messages of testdata/proto.
+func fixedEach(t *testing.T, n int, f func(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor)) {
+	t.Helper()
+	u := fixedUniverse(t)
+	r := rand.New(rand.NewPCG(*from, 1))
+	for range n * *runs {
+		f(t, &valueGen{r: r, u: u, odd: 20}, randomMessage(r, u))
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func TestWireToJSON(t *testing.T) {
+	print := func(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor) {
+		wire, err := proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(g.message(md, 4))
+		require.NoError(t, err)
+		comparePrint(t, g.u, md, wire)
+		other := g.rearranged(md, wire, 3)
+		comparePrint(t, g.u, md, other)
+		comparePrint(t, g.u, md, damaged(g.r, other))
+	}
+	t.Run("fixed", func(t *testing.T) { fixedEach(t, 60, print) })
+	t.Run("random", func(t *testing.T) { each(t, 40, print) })
+}
+
+func TestJSONToWire(t *testing.T) {
+	parse := func(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor) {
+		g.odd = 0
+		opts := protojson.MarshalOptions{
+			Resolver: g.u.types, AllowPartial: true,
+			UseProtoNames: g.one(3), UseEnumNumbers: g.one(3), EmitUnpopulated: g.one(6), Multiline: g.one(4),
+		}
+		text, err := opts.Marshal(g.message(md, 4))
+		if err != nil {
+			// Values without a JSON form that g.odd does not govern: a packed Any with bad UTF-8 or the like.
+			return
+		}
+		compareParse(t, g.u, md, text)
+		tree, err := parseNode(text)
+		require.NoError(t, err)
+		text = tree.write(g.r, nil)
+		compareParse(t, g.u, md, text)
+		names := namesOf(g.u)
+		for range 4 {
+			tree.mutate(g.r, names)
+			compareParse(t, g.u, md, tree.write(g.r, nil))
+			if g.one(3) {
+				tree, _ = parseNode(text)
+			}
+		}
+		compareParse(t, g.u, md, damaged(g.r, text))
+	}
+	t.Run("fixed", func(t *testing.T) { fixedEach(t, 60, parse) })
+	t.Run("random", func(t *testing.T) { each(t, 40, parse) })
+}
+
+// TestScalarsEverywhere puts every odd scalar into every field of the fixed
+// messages: alone, in a list and as a map's value and key.
+func TestScalarsEverywhere(t *testing.T) {
+	u := fixedUniverse(t)
+	for _, name := range []protoreflect.FullName{"codec.test.two.All", "codec.test.three.All", "codec.test.editions.All"} {
+		md := u.message(t, name)
+		fds := md.Fields()
+		for i := range fds.Len() {
+			key := quote(rand.New(rand.NewPCG(1, 1)), fds.Get(i).JSONName())
+			for _, s := range oddScalars {
+				texts := []string{fmt.Sprintf(`{%s:%s}`, key, s)}
+				switch fd := fds.Get(i); {
+				case fd.IsMap():
+					texts = append(texts, fmt.Sprintf(`{%s:{"1":%s}}`, key, s), fmt.Sprintf(`{%s:{"true":%s}}`, key, s))
+					if strings.HasPrefix(s, `"`) {
+						texts = append(texts, fmt.Sprintf(`{%s:{%s:null}}`, key, s), fmt.Sprintf(`{%s:{%s:1}}`, key, s), fmt.Sprintf(`{%s:{%s:"1"}}`, key, s))
+					}
+				case fd.IsList():
+					texts = append(texts, fmt.Sprintf(`{%s:[%s]}`, key, s), fmt.Sprintf(`{%s:[%s,%s]}`, key, s, s))
+				}
+				for _, text := range texts {
+					compareParse(t, u, md, []byte(text))
+				}
+			}
+			if t.Failed() {
+				return
+			}
+		}
+	}
+}
+
+// TestWellKnownTypesAlone puts every odd scalar where a message is wanted.
+func TestWellKnownTypesAlone(t *testing.T) {
+	u := fixedUniverse(t)
+	for _, md := range u.messages {
+		if md.ParentFile().Package() != "google.protobuf" {
+			continue
+		}
+		for _, s := range oddScalars {
+			compareParse(t, u, md, []byte(s))
+		}
+	}
+}
+
+// TestTags checks how every field number and wire type is read, in each fixed
+// message: as the field, as an unknown field, or not at all.
+func TestTags(t *testing.T) {
+	u := fixedUniverse(t)
+	values := [][]byte{
+		{}, {0}, {1}, {0x80}, {0xff, 0xff, 0xff, 0xff, 0x0f}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},
+		{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02}, {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01},
+		{1, 2, 3, 4}, {1, 2, 3, 4, 5, 6, 7, 8}, {3, 'a', 'b', 'c'}, {2, 8, 1}, {1, 0xff}, {2, 0xc3, 0x28}, {5, 'a'},
+		{4, 0, 0, 0xc0, 0x7f}, {8, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f},
+	}
+	for _, md := range u.messages {
+		numbers := []protowire.Number{1, 2, 19, 3999, 536870911}
+		for i := range md.Fields().Len() {
+			numbers = append(numbers, md.Fields().Get(i).Number())
+		}
+		for _, num := range numbers {
+			for typ := range protowire.Type(8) {
+				for _, v := range values {
+					wire := append(protowire.AppendVarint(nil, uint64(num)<<3|uint64(typ)), v...)
+					comparePrint(t, u, md, wire)
+					if typ == protowire.StartGroupType {
+						comparePrint(t, u, md, protowire.AppendTag(wire, num, protowire.EndGroupType))
+						comparePrint(t, u, md, protowire.AppendTag(wire, num+1, protowire.EndGroupType))
+					}
+				}
+			}
+		}
+		// Numbers that no field can have.
+		for _, tag := range []uint64{0, 1, 2, 5, 7, 536870912 << 3, 1 << 35, 1<<64 - 8} {
+			comparePrint(t, u, md, append(protowire.AppendVarint(nil, tag), 0, 0, 0, 0, 0, 0, 0, 0))
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// TestOutputIsDeterministic checks that equal messages give equal JSON however
+// their fields are ordered.
+func TestOutputIsDeterministic(t *testing.T) {
+	u := fixedUniverse(t)
+	r := rand.New(rand.NewPCG(*from, 2))
+	g := &valueGen{r: r, u: u}
+	var s codec.Scratch
+	for range 500 {
+		md := randomMessage(r, u)
+		m := g.message(md, 4)
+		var first []byte
+		for i := range 4 {
+			wire, err := proto.MarshalOptions{AllowPartial: true}.Marshal(m) // map entries in random order
+			require.NoError(t, err)
+			text, err := u.codec.Message(md.FullName()).AppendJSON(nil, wire, &s)
+			if err != nil {
+				break
+			}
+			if i == 0 {
+				first = text
+			}
+			require.Equal(t, string(first), string(text))
+		}
+	}
+}
+
+var prefix = []byte("prefix")
+
+// compareParse checks one JSON text.
+func compareParse(t testing.TB, u *universe, md protoreflect.MessageDescriptor, text []byte) {
+	t.Helper()
+	want, wantErr := u.parseJSON(md, text, true)
+	s := codec.Scratch{MaxDepth: deep}
+	m := u.codec.Message(md.FullName())
+	require.NotNil(t, m, "no table for %s", md.FullName())
+	input := bytes.Clone(text)
+	out, err := m.AppendWire(bytes.Clone(prefix), text, &s, nil)
+	require.Equal(t, string(input), string(text), "the input was changed")
+	require.True(t, bytes.HasPrefix(out, prefix), "what was in dst is lost")
+	wire := out[len(prefix):]
+	if err != nil {
+		checkError(t, err)
+		require.Empty(t, wire, "%s %s: output beside the error %v", md.FullName(), text, err)
+	} else {
+		if err = m.CheckRequired(wire, &s); err != nil {
+			checkError(t, err)
+		}
+	}
+	if (err == nil) != (wantErr == nil) {
+		if !excused(u, md, text, err, wantErr) {
+			t.Errorf("%s: %s\ncodec:   %v\nreferee: %v", md.FullName(), text, verdict(err), verdict(wantErr))
+		}
+		return
+	}
+	if err != nil {
+		return
+	}
+	got, err := u.parseWire(md, wire)
+	require.NoError(t, err, "%s: %s\nthe codec's output %x is not wire data", md.FullName(), text, wire)
+	wantWire, err := u.normal(want)
+	require.NoError(t, err)
+	gotWire, err := u.normal(got)
+	require.NoError(t, err)
+	if !bytes.Equal(wantWire, gotWire) && !excused(u, md, text, nil, nil) {
+		t.Errorf("%s: %s\ncodec:   %v\nreferee: %v", md.FullName(), text, got, want)
+		return
+	}
+	comparePrint(t, u, md, wire)
+}
+
+// comparePrint checks one serialized message.
+func comparePrint(t testing.TB, u *universe, md protoreflect.MessageDescriptor, wire []byte) {
+	t.Helper()
+	var want []byte
+	parsed, wantErr := u.parseWire(md, wire)
+	isWire := wantErr == nil
+	if isWire {
+		want, wantErr = u.printJSON(parsed)
+	}
+	s := codec.Scratch{MaxDepth: deep}
+	m := u.codec.Message(md.FullName())
+	require.NotNil(t, m, "no table for %s", md.FullName())
+	input := bytes.Clone(wire)
+	out, err := m.AppendJSON(bytes.Clone(prefix), wire, &s)
+	require.Equal(t, input, wire, "the input was changed")
+	require.True(t, bytes.HasPrefix(out, prefix), "what was in dst is lost")
+	got := out[len(prefix):]
+	if err != nil {
+		checkError(t, err)
+		require.Empty(t, got, "%s %x: output beside the error %v", md.FullName(), wire, err)
+	}
+	if errors.Is(wantErr, errPanic) {
+		return
+	}
+	if (err == nil) != (wantErr == nil) {
+		if !excused(u, md, wire, err, wantErr) {
+			t.Errorf("%s: %x\ncodec:   %v %s\nreferee: %v %s", md.FullName(), wire, verdict(err), got, verdict(wantErr), want)
+		}
+		return
+	}
+	if isWire {
+		compareRequired(t, u, md, wire, parsed)
+	}
+	if err != nil {
+		return
+	}
+	wantValue, err := jsonValue(want)
+	if err != nil {
+		return // a field named @type inside an Any: protojson prints both
+	}
+	gotValue, err := jsonValue(got)
+	require.NoError(t, err, "%s: %x\n%s", md.FullName(), wire, got)
+	if !reflect.DeepEqual(wantValue, gotValue) && !excused(u, md, wire, nil, nil) {
+		t.Errorf("%s: %x\ncodec:   %s\nreferee: %s", md.FullName(), wire, got, want)
+	}
+}
+
+func compareRequired(t testing.TB, u *universe, md protoreflect.MessageDescriptor, wire []byte, parsed *dynamicpb.Message) {
+	t.Helper()
+	s := codec.Scratch{MaxDepth: deep}
+	err := u.codec.Message(md.FullName()).CheckRequired(wire, &s)
+	want := proto.CheckInitialized(parsed)
+	if (err == nil) != (want == nil) {
+		t.Errorf("%s: %x\ncodec:   %v\nreferee: %v", md.FullName(), wire, verdict(err), verdict(want))
+	}
+	if err != nil {
+		checkError(t, err)
+	}
+}
+
+// checkError checks what every error of the codec has.
+func checkError(t testing.TB, err error) {
+	t.Helper()
+	var e *codec.Error
+	require.True(t, errors.As(err, &e), "%T is not a codec error: %v", err, err)
+	require.NotZero(t, e.Kind)
+	require.NotContains(t, e.Kind.String(), "kind ")
+	require.NotEmpty(t, e.Message)
+	require.GreaterOrEqual(t, e.Offset, 0)
+}
+
+func verdict(err error) string {
+	if err == nil {
+		return "accepted"
+	}
+	return "refused: " + err.Error()
+}
+
+// namesOf lists the keys that a random object may get: every field's names,
+// extensions, and the names that the well-known types use.
+func namesOf(u *universe) []string {
+	names := []string{"@type", "value", "key", "seconds", "typeUrl", "1", "", "[no.such]", "[]", "fields", "unknown"}
+	u.RangeMessages(func(md protoreflect.MessageDescriptor) bool {
+		for i := range md.Fields().Len() {
+			fd := md.Fields().Get(i)
+			names = append(names, fd.JSONName(), fd.TextName(), string(fd.Name()))
+		}
+		return true
+	})
+	u.RangeExtensions(func(xd protoreflect.ExtensionDescriptor) bool {
+		names = append(names, "["+string(xd.FullName())+"]", "["+string(xd.FullName())+"x]", string(xd.Name()))
+		return true
+	})
+	return names
+}
+
+// difference is one known difference between the codec and its referee.
+type difference struct {
+	name string
+	// excuses reports whether an input on which the two disagree shows this
+	// difference. An error is nil for the side that accepted.
+	excuses func(u *universe, md protoreflect.MessageDescriptor, input []byte, err, refereeErr error) bool
+	// example checks that there is the difference still.
+	example func(t *testing.T)
+}
+
+func excused(u *universe, md protoreflect.MessageDescriptor, input []byte, err, refereeErr error) bool {
+	for _, d := range differences {
+		if d.excuses != nil && d.excuses(u, md, input, err, refereeErr) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestDifferences checks testdata/differences.txt, which names each known
+// difference and its reason, against the code that shows it: a line for every
+// difference, and every difference still there.
+func TestDifferences(t *testing.T) {
+	data, err := os.ReadFile("testdata/differences.txt")
+	require.NoError(t, err)
+	line := regexp.MustCompile(`^([a-z-]+): \S.*$`)
+	listed := make(map[string]bool)
+	for i, text := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+		if strings.HasPrefix(text, "#") {
+			continue
+		}
+		match := line.FindStringSubmatch(text)
+		require.NotNil(t, match, "differences.txt:%d: want \"name: reason\"", i+1)
+		listed[match[1]] = true
+	}
+	for _, d := range differences {
+		t.Run(d.name, func(t *testing.T) {
+			require.True(t, listed[d.name], "not in testdata/differences.txt")
+			delete(listed, d.name)
+			d.example(t)
+		})
+	}
+	require.Empty(t, listed, "listed, but no difference has the name")
+}
+
+var differences = []difference{
+	{
+		name: "depth",
+		example: func(t *testing.T) {
+			u := fixedUniverse(t)
+			md := u.message(t, "codec.test.three.All")
+			text := []byte(strings.Repeat(`{"child":`, 150) + `{}` + strings.Repeat(`}`, 150))
+			m, err := u.parseJSON(md, text, true)
+			require.NoError(t, err)
+			wire, err := proto.Marshal(m)
+			require.NoError(t, err)
+			_, err = u.codec.Message(md.FullName()).AppendWire(nil, text, new(codec.Scratch), nil)
+			requireKind(t, codec.KindDepth, err)
+			_, err = u.codec.Message(md.FullName()).AppendJSON(nil, wire, new(codec.Scratch))
+			requireKind(t, codec.KindDepth, err)
+		},
+	},
+	{
+		name: "map-entry-panic",
+		example: func(t *testing.T) {
+			u := fixedUniverse(t)
+			md := u.message(t, "codec.test.three.All")
+			// string_map {key: "a", key as a varint, value: "b"}
+			wire := []byte{0xf2, 0x03, 8, 0x0a, 1, 'a', 0x08, 1, 0x12, 1, 'b'}
+			_, err := u.parseWire(md, wire)
+			require.ErrorIs(t, err, errPanic)
+			got, err := u.codec.Message(md.FullName()).AppendJSON(nil, wire, new(codec.Scratch))
+			require.NoError(t, err)
+			require.JSONEq(t, `{"stringMap":{"a":"b"}}`, string(got))
+		},
+	},
+}
+
+// requireKind checks that err is a codec error of this kind.
+func requireKind(t testing.TB, kind codec.Kind, err error) {
+	t.Helper()
+	var e *codec.Error
+	require.True(t, errors.As(err, &e), "want an error of kind %s, got %v", kind, err)
+	require.Equal(t, kind.String(), e.Kind.String(), "%v", err)
+}

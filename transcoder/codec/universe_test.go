@@ -1,0 +1,343 @@
+package codec_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sort"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/bufbuild/protocompile"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	// The well-known types, as every universe has them.
+	_ "google.golang.org/protobuf/types/known/anypb"
+	_ "google.golang.org/protobuf/types/known/durationpb"
+	_ "google.golang.org/protobuf/types/known/emptypb"
+	_ "google.golang.org/protobuf/types/known/fieldmaskpb"
+	_ "google.golang.org/protobuf/types/known/structpb"
+	_ "google.golang.org/protobuf/types/known/timestamppb"
+	_ "google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
+)
+
+// deep is a nesting limit that no test message reaches: where the limits of the
+// codec and of protojson differ is not what the comparison is about.
+const deep = 10000
+
+// universe is a set of files with both views of it: the codec under test, and
+// protobuf's Go library with dynamic messages, its referee.
+type universe struct {
+	files *protoregistry.Files
+	types *dynamicpb.Types
+	codec *codec.Codec
+	// messages are all but map entries, by full name.
+	messages []protoreflect.MessageDescriptor
+}
+
+var wellKnownFiles = []string{
+	"google/protobuf/any.proto", "google/protobuf/duration.proto", "google/protobuf/empty.proto",
+	"google/protobuf/field_mask.proto", "google/protobuf/struct.proto", "google/protobuf/timestamp.proto",
+	"google/protobuf/wrappers.proto",
+}
+
+// newUniverse links files, what they import and the well-known types.
+func newUniverse(files ...protoreflect.FileDescriptor) (*universe, error) {
+	u := &universe{files: new(protoregistry.Files)}
+	for _, path := range wellKnownFiles {
+		fd, err := protoregistry.GlobalFiles.FindFileByPath(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := u.register(fd); err != nil {
+			return nil, err
+		}
+	}
+	for _, fd := range files {
+		if err := u.register(fd); err != nil {
+			return nil, err
+		}
+	}
+	u.types = dynamicpb.NewTypes(u.files)
+	u.RangeMessages(func(md protoreflect.MessageDescriptor) bool {
+		if !md.IsMapEntry() {
+			u.messages = append(u.messages, md)
+		}
+		return true
+	})
+	sort.Slice(u.messages, func(i, j int) bool { return u.messages[i].FullName() < u.messages[j].FullName() })
+	var err error
+	u.codec, err = codec.New(u)
+	return u, err
+}
+
+func (u *universe) register(fd protoreflect.FileDescriptor) error {
+	if _, err := u.files.FindFileByPath(fd.Path()); err == nil {
+		return nil
+	}
+	for i := range fd.Imports().Len() {
+		if err := u.register(fd.Imports().Get(i).FileDescriptor); err != nil {
+			return err
+		}
+	}
+	return u.files.RegisterFile(fd)
+}
+
+// RangeMessages implements [codec.Types].
+func (u *universe) RangeMessages(f func(protoreflect.MessageDescriptor) bool) {
+	u.files.RangeFiles(func(fd protoreflect.FileDescriptor) bool { return rangeMessages(fd.Messages(), f) })
+}
+
+func rangeMessages(mds protoreflect.MessageDescriptors, f func(protoreflect.MessageDescriptor) bool) bool {
+	for i := range mds.Len() {
+		if !f(mds.Get(i)) || !rangeMessages(mds.Get(i).Messages(), f) {
+			return false
+		}
+	}
+	return true
+}
+
+// RangeExtensions implements [codec.Types].
+func (u *universe) RangeExtensions(f func(protoreflect.ExtensionDescriptor) bool) {
+	inDecl := func(xds protoreflect.ExtensionDescriptors) bool {
+		for i := range xds.Len() {
+			if !f(xds.Get(i)) {
+				return false
+			}
+		}
+		return true
+	}
+	u.files.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
+		return inDecl(fd.Extensions()) && rangeMessages(fd.Messages(), func(md protoreflect.MessageDescriptor) bool {
+			return inDecl(md.Extensions())
+		})
+	})
+}
+
+// fixed is the universe of testdata/proto, compiled once.
+var fixed = sync.OnceValues(func() (*universe, error) {
+	return compileUniverse("testdata/proto", "two.proto", "three.proto", "editions.proto")
+})
+
+func fixedUniverse(tb testing.TB) *universe {
+	tb.Helper()
+	u, err := fixed()
+	require.NoError(tb, err)
+	return u
+}
+
+func compileUniverse(root string, paths ...string) (*universe, error) {
+	compiler := protocompile.Compiler{
+		Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: []string{root}}),
+	}
+	linked, err := compiler.Compile(context.Background(), paths...)
+	if err != nil {
+		return nil, err
+	}
+	// Linked again by protodesc, as the gateway's schemas are: the compiler's own
+	// descriptors have no default for a map's key, on which the referee panics.
+	files := make([]protoreflect.FileDescriptor, len(linked))
+	for i, fd := range linked {
+		if files[i], err = protodesc.NewFile(protodesc.ToFileDescriptorProto(fd), protoregistry.GlobalFiles); err != nil {
+			return nil, err
+		}
+	}
+	return newUniverse(files...)
+}
+
+// message is the descriptor with this name.
+func (u *universe) message(tb testing.TB, name protoreflect.FullName) protoreflect.MessageDescriptor {
+	tb.Helper()
+	d, err := u.files.FindDescriptorByName(name)
+	require.NoError(tb, err)
+	return d.(protoreflect.MessageDescriptor)
+}
+
+// The referee's view.
+
+// parseJSON is what protojson makes of a JSON text. strict also refuses missing
+// required fields.
+func (u *universe) parseJSON(md protoreflect.MessageDescriptor, text []byte, strict bool) (*dynamicpb.Message, error) {
+	m := dynamicpb.NewMessage(md)
+	err := protojson.UnmarshalOptions{Resolver: u.types, AllowPartial: !strict}.Unmarshal(text, m)
+	return m, err
+}
+
+// errPanic is in place of the referee's word where it panics: see the difference
+// map-entry-panic.
+var errPanic = errors.New("the referee panics")
+
+// parseWire is what the Go library makes of a serialized message.
+func (u *universe) parseWire(md protoreflect.MessageDescriptor, wire []byte) (m *dynamicpb.Message, err error) {
+	defer func() {
+		if recover() != nil {
+			m, err = nil, errPanic
+		}
+	}()
+	m = dynamicpb.NewMessage(md)
+	err = proto.UnmarshalOptions{Resolver: u.types, AllowPartial: true}.Unmarshal(wire, m)
+	return m, err
+}
+
+// printJSON is protojson's text of a message.
+func (u *universe) printJSON(m proto.Message) (text []byte, err error) {
+	defer func() {
+		// What an Any holds is parsed here.
+		if recover() != nil {
+			text, err = nil, errPanic
+		}
+	}()
+	return protojson.MarshalOptions{Resolver: u.types, AllowPartial: true}.Marshal(m)
+}
+
+// normal is a serialized form that equal messages share. What an Any holds is
+// normalized too: which order its bytes are in says nothing.
+func (u *universe) normal(m proto.Message) ([]byte, error) {
+	c := proto.Clone(m)
+	if err := u.normalize(c.ProtoReflect()); err != nil {
+		return nil, err
+	}
+	return proto.MarshalOptions{Deterministic: true, AllowPartial: true}.Marshal(c)
+}
+
+func (u *universe) normalize(m protoreflect.Message) error {
+	if md := m.Descriptor(); md.FullName() == "google.protobuf.Any" {
+		url, value := md.Fields().ByNumber(1), md.Fields().ByNumber(2)
+		mt, err := u.types.FindMessageByURL(m.Get(url).String())
+		if err != nil {
+			return nil
+		}
+		inner, err := u.parseWire(mt.Descriptor(), m.Get(value).Bytes())
+		if err != nil {
+			return nil
+		}
+		b, err := u.normal(inner)
+		if err != nil {
+			return err
+		}
+		if len(b) == 0 {
+			m.Clear(value)
+		} else {
+			m.Set(value, protoreflect.ValueOfBytes(b))
+		}
+		return nil
+	}
+	// There is one NaN in JSON; the wire has many.
+	scalar := func(v protoreflect.Value) protoreflect.Value {
+		switch f := v.Interface().(type) {
+		case float32:
+			if f != f {
+				return protoreflect.ValueOfFloat32(float32(math.NaN()))
+			}
+		case float64:
+			if f != f {
+				return protoreflect.ValueOfFloat64(math.NaN())
+			}
+		}
+		return v
+	}
+	var err error
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case fd.IsMap():
+			v.Map().Range(func(k protoreflect.MapKey, e protoreflect.Value) bool {
+				if fd.MapValue().Message() != nil {
+					err = u.normalize(e.Message())
+				} else {
+					v.Map().Set(k, scalar(e))
+				}
+				return err == nil
+			})
+		case fd.IsList():
+			for i := 0; i < v.List().Len() && err == nil; i++ {
+				if fd.Message() != nil {
+					err = u.normalize(v.List().Get(i).Message())
+				} else {
+					v.List().Set(i, scalar(v.List().Get(i)))
+				}
+			}
+		case fd.Message() != nil:
+			err = u.normalize(v.Message())
+		default:
+			m.Set(fd, scalar(v))
+		}
+		return err == nil
+	})
+	return err
+}
+
+// jsonValue reads a JSON text to Go values that can be compared, numbers as int64
+// if they are integers and as float64 otherwise. A key that comes twice in an
+// object is an error.
+func jsonValue(text []byte) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	v, err := readValue(dec)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("more than one JSON value")
+	}
+	return v, nil
+}
+
+func readValue(dec *json.Decoder) (any, error) {
+	tok, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := tok.(type) {
+	case json.Number:
+		if i, err := strconv.ParseInt(t.String(), 10, 64); err == nil && (i != 0 || t.String() == "0") {
+			return i, nil
+		}
+		f, err := t.Float64()
+		if f == math.Trunc(f) && math.Abs(f) < 1<<53 && !math.Signbit(f) {
+			return int64(f), err
+		}
+		return f, err
+	case json.Delim:
+		if t == '[' {
+			list := []any{}
+			for dec.More() {
+				v, err := readValue(dec)
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, v)
+			}
+			_, err := dec.Token()
+			return list, err
+		}
+		object := map[string]any{}
+		for dec.More() {
+			key, err := dec.Token()
+			if err != nil {
+				return nil, err
+			}
+			if _, ok := object[key.(string)]; ok {
+				return nil, fmt.Errorf("key %q comes twice", key)
+			}
+			if object[key.(string)], err = readValue(dec); err != nil {
+				return nil, err
+			}
+		}
+		_, err := dec.Token()
+		return object, err
+	}
+	return tok, nil
+}
