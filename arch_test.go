@@ -1,0 +1,258 @@
+package dragoman_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The import table: imports point one way, and this is the table that says
+// which. ARCHITECTURE.md has the reasons; a row changes only with one in the
+// commit.
+
+// row says what packages may import of this project, outside their tests. A
+// package may always import what is below it (transcoder/rest: transcoder/rest/…).
+type row struct {
+	// packages are paths in the module. A last element * stands for every
+	// package there, and ** for those below them too.
+	packages []string
+	may      []string
+	// not are imports from anywhere that are refused all the same, each itself
+	// and all below it.
+	not []string
+	// tool is a row of programs and test beds that are no part of the gateway:
+	// they may import everything, and nothing but they may import them.
+	tool bool
+}
+
+var (
+	layer0 = []string{"gen/**", "kind", "reflect/schema", "transcoder/httprule"}
+	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "config"}, layer0...)
+	layer2 = append([]string{"transcoder", "route", "upstream", "reflect/source", "reflect/service"}, layer1...)
+	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*"}
+	layer4 = []string{"gateway", "server"}
+	layer5 = []string{"builtin", "admin"}
+)
+
+// pure is what translators do without: they see bytes and answer with bytes.
+var pure = []string{"net/http", "context", "sync", "google.golang.org/grpc"}
+
+var table = []row{
+	// 0: leaves.
+	{packages: []string{"gen/**"}, may: []string{"gen/**"}},
+	{packages: []string{"kind"}},
+	{packages: []string{"reflect/schema"}},
+	{packages: []string{"transcoder/httprule"}, not: pure},
+
+	// 1: vocabulary of the RPC plane, codec, configuration.
+	{packages: []string{"rpc"}, may: layer0},
+	// An adapter of rpc at the library's edge, in the same layer.
+	{packages: []string{"rpc/adapt"}, may: with(layer0, "rpc")},
+	// The codec gets types by an interface of its own.
+	{packages: []string{"transcoder/codec"}, not: pure},
+	{packages: []string{"config"}, may: layer0},
+
+	// 2: contracts. Those of one layer know each other only where it is said.
+	{packages: []string{"route"}, may: with(layer0, "rpc", "transcoder/codec", "config")},
+	// A protocol hands out routes.
+	{packages: []string{"transcoder"}, may: with(layer1, "route")},
+	{packages: []string{"upstream"}, may: layer1},
+	{packages: []string{"reflect/source"}, may: layer1},
+	{packages: []string{"reflect/service"}, may: layer1},
+
+	// 3: kinds. Each knows its contract, and none another kind.
+	{packages: []string{"transcoder/rest", "transcoder/grpc"}, may: with(layer1, "transcoder", "route")},
+	{packages: []string{"transcoder/rest/plan"}, may: layer1, not: pure},
+	{packages: []string{"upstream/*"}, may: with(layer1, "upstream")},
+	{packages: []string{"reflect/source/*"}, may: with(layer1, "reflect/source")},
+
+	// 4: what puts them together, blind to the kinds.
+	{packages: []string{"gateway"}, may: layer2},
+	// It opens listeners for handlers of any sort.
+	{packages: []string{"server"}, may: nil, not: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
+
+	// 5 and 6: the list of kinds, and the command.
+	{packages: []string{"builtin", "admin"}, may: with(with(layer2, layer3...), layer4...)},
+	{packages: []string{"cmd/*"}, may: with(with(with(with(layer2, layer3...), layer4...), layer5...), "internal/demo")},
+
+	// The service behind `dragoman demo`. It is an upstream like any other, so
+	// it knows its generated code and nothing of the gateway.
+	{packages: []string{"internal/demo"}, may: []string{"gen/**"}},
+
+	{packages: []string{"internal/bench", "internal/conformance/**", "internal/e2e", "internal/scenario"}, tool: true},
+}
+
+// serving is what a message meets on its way, and what is built for that from
+// descriptors. Nothing it links, of anyone's, may bring dynamicpb with it.
+// What reads configuration and .proto files cannot do without: protovalidate,
+// protoyaml and protocompile link it.
+var serving = []string{
+	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "reflect/schema", "reflect/service",
+	"transcoder", "transcoder/httprule", "transcoder/codec", "transcoder/rest", "transcoder/rest/plan", "transcoder/grpc",
+}
+
+const (
+	module    = "github.com/dragoman-gateway/dragoman/"
+	dynamicpb = "google.golang.org/protobuf/types/dynamicpb"
+)
+
+func TestImportTable(t *testing.T) {
+	imports := importGraph(t)
+	used := make(map[string]bool)
+	for _, pkg := range ours(imports) {
+		r, pattern := rowOf(pkg)
+		if r == nil {
+			t.Errorf("package %s is not in the import table", pkg)
+			continue
+		}
+		used[pattern] = true
+		for _, imported := range imports[module+pkg] {
+			if slices.ContainsFunc(r.not, func(not string) bool { return imported == not || strings.HasPrefix(imported, not+"/") }) {
+				t.Errorf("package %s must not import %s", pkg, imported)
+			}
+			if imported == dynamicpb && !r.tool {
+				t.Errorf("package %s imports %s, which is for tests only", pkg, imported)
+			}
+			dep, own := strings.CutPrefix(imported, module)
+			if !own || r.tool || strings.HasPrefix(dep, pkg+"/") {
+				continue
+			}
+			if !slices.ContainsFunc(r.may, func(pattern string) bool { return matches(pattern, dep) }) {
+				t.Errorf("package %s may not import %s: the table lets it import %v", pkg, dep, r.may)
+			}
+		}
+	}
+	for _, r := range table {
+		for _, pattern := range r.packages {
+			if !used[pattern] {
+				t.Errorf("the import table has a row for %s, and there is no such package", pattern)
+			}
+		}
+	}
+}
+
+func TestServingDoesNotLinkDynamicMessages(t *testing.T) {
+	imports := importGraph(t)
+	require.Contains(t, reach(imports, module+"config"), dynamicpb, "the test must be able to find it: config links protovalidate")
+	checked := make(map[string]bool)
+	for _, pkg := range ours(imports) {
+		for _, pattern := range serving {
+			if !matches(pattern, pkg) {
+				continue
+			}
+			checked[pattern] = true
+			if chain := chainTo(imports, module+pkg, dynamicpb); chain != nil {
+				t.Errorf("package %s links dynamicpb: %s", pkg, strings.Join(chain, " → "))
+			}
+		}
+	}
+	for _, pattern := range serving {
+		require.True(t, checked[pattern], "no package %s", pattern)
+	}
+}
+
+// with is a list with more behind it, never in the same array.
+func with(list []string, more ...string) []string { return slices.Concat(list, more) }
+
+// rowOf finds the row that names pkg, and the pattern that does.
+func rowOf(pkg string) (*row, string) {
+	for i, r := range table {
+		for _, pattern := range r.packages {
+			if matches(pattern, pkg) {
+				return &table[i], pattern
+			}
+		}
+	}
+	return nil, ""
+}
+
+func matches(pattern, pkg string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "/**"); ok {
+		return pkg == prefix || strings.HasPrefix(pkg, prefix+"/")
+	}
+	ok, err := path.Match(pattern, pkg)
+	return ok && err == nil
+}
+
+// ours are the packages of this module, by their paths in it.
+func ours(imports map[string][]string) []string {
+	var pkgs []string
+	for pkg := range imports {
+		if rel, ok := strings.CutPrefix(pkg, module); ok {
+			pkgs = append(pkgs, rel)
+		}
+	}
+	slices.Sort(pkgs)
+	return pkgs
+}
+
+// importGraph maps every package that this module links, outside tests, to what
+// it imports.
+func importGraph(t *testing.T) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports", "./...")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, stderr.String())
+	imports := make(map[string][]string)
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var pkg struct {
+			ImportPath string
+			Imports    []string
+		}
+		err := dec.Decode(&pkg)
+		if errors.Is(err, io.EOF) {
+			require.NotEmpty(t, imports)
+			return imports
+		}
+		require.NoError(t, err)
+		imports[pkg.ImportPath] = pkg.Imports
+	}
+}
+
+// reach is everything that pkg links.
+func reach(imports map[string][]string, pkg string) []string {
+	seen := map[string]bool{pkg: true}
+	queue := []string{pkg}
+	for i := 0; i < len(queue); i++ {
+		for _, next := range imports[queue[i]] {
+			if !seen[next] {
+				seen[next] = true
+				queue = append(queue, next)
+			}
+		}
+	}
+	return queue
+}
+
+// chainTo is a shortest chain of imports from one package to another; nil if
+// there is none.
+func chainTo(imports map[string][]string, from, to string) []string {
+	via := map[string]string{from: ""}
+	queue := []string{from}
+	for i := 0; i < len(queue); i++ {
+		if queue[i] == to {
+			var chain []string
+			for pkg := to; pkg != ""; pkg = via[pkg] {
+				chain = append(chain, pkg)
+			}
+			slices.Reverse(chain)
+			return chain
+		}
+		for _, next := range imports[queue[i]] {
+			if _, seen := via[next]; !seen {
+				via[next] = queue[i]
+				queue = append(queue, next)
+			}
+		}
+	}
+	return nil
+}
