@@ -58,17 +58,19 @@ func TestBrokenSets(t *testing.T) {
 }
 
 func TestMissingFiles(t *testing.T) {
-	_, err := schema.New(files(t, `
+	_, err := schema.Options{MissingAdvice: "add it"}.New(files(t, `
 		file { name: "b.proto" dependency: "gone/one.proto" dependency: "gone/two.proto" }
 		file { name: "a.proto" dependency: "gone/one.proto" dependency: "google/api/http.proto" }`))
 	var missing *schema.MissingFileError
 	require.ErrorAs(t, err, &missing)
 	require.Equal(t, "gone/one.proto", missing.File)
 	require.Equal(t, []string{"a.proto", "b.proto"}, missing.ImportedBy)
-	require.Equal(t, ""+
-		`file "gone/one.proto" is missing: it is imported by "a.proto", "b.proto"; add it to the descriptors (build them with all imports: protoc --include_imports, or buf build)`+"\n"+
-		`file "gone/two.proto" is missing: it is imported by "b.proto"; add it to the descriptors (build them with all imports: protoc --include_imports, or buf build)`,
-		err.Error())
+	require.EqualError(t, err, ""+
+		`file "gone/one.proto" is missing, imported by "a.proto", "b.proto": add it`+"\n"+
+		`file "gone/two.proto" is missing, imported by "b.proto": add it`)
+
+	_, err = schema.New(files(t, `file { name: "a.proto" dependency: "gone.proto" }`))
+	require.EqualError(t, err, `file "gone.proto" is missing, imported by "a.proto"`)
 }
 
 func TestManyMissingFilesAreCounted(t *testing.T) {

@@ -23,7 +23,7 @@ func (o Options) New(set *descriptorpb.FileDescriptorSet) (*Schema, error) {
 		return nil, err
 	}
 	l := linker{own: own, all: make(map[string]*descriptorpb.FileDescriptorProto), registry: new(protoregistry.Files)}
-	if err := l.close(); err != nil {
+	if err := l.close(o.MissingAdvice); err != nil {
 		return nil, err
 	}
 	paths := sortedPaths(l.all)
@@ -106,7 +106,7 @@ type linker struct {
 
 // close collects everything that the own files import, and reports what nobody
 // has.
-func (l *linker) close() error {
+func (l *linker) close(advice string) error {
 	missing := make(map[string]*MissingFileError)
 	todo := sortedPaths(l.own)
 	for len(todo) > 0 {
@@ -126,7 +126,7 @@ func (l *linker) close() error {
 				continue
 			}
 			if missing[dep] == nil {
-				missing[dep] = &MissingFileError{File: dep}
+				missing[dep] = &MissingFileError{File: dep, Advice: advice}
 			}
 			missing[dep].ImportedBy = append(missing[dep].ImportedBy, path)
 		}

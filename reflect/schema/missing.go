@@ -12,11 +12,16 @@ type MissingFileError struct {
 	File string
 	// ImportedBy lists the paths of the files that import it, sorted.
 	ImportedBy []string
+	// Advice says what to do about it. It may be empty.
+	Advice string
 }
 
 func (e *MissingFileError) Error() string {
-	return fmt.Sprintf("file %q is missing: it is imported by %s; add it to the descriptors (build them with all imports: protoc --include_imports, or buf build)",
-		e.File, quoted(e.ImportedBy))
+	text := fmt.Sprintf("file %q is missing, imported by %s", e.File, quoted(e.ImportedBy))
+	if e.Advice != "" {
+		text += ": " + e.Advice
+	}
+	return text
 }
 
 // quoted lists names for a message, and stops after a few.

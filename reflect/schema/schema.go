@@ -51,6 +51,9 @@ type Options struct {
 	// out those which its files merely define. A name that no file defines is
 	// an error.
 	Services []protoreflect.FullName
+	// MissingAdvice tells the user of this source how to add a file that it
+	// lacks: [MissingFileError.Advice].
+	MissingAdvice string
 }
 
 // Services lists the services of the given files, but for the infrastructure

@@ -72,6 +72,12 @@ func newCall(ctx context.Context, path string, clientStreaming, serverStreaming 
 	}, nil
 }
 
+// withoutMetadata is ctx for the RPC plane, where metadata is in the call: an
+// upstream on grpc-go would send what ctx has a second time.
+func withoutMetadata(ctx context.Context) context.Context {
+	return metadata.NewOutgoingContext(ctx, nil)
+}
+
 func (c *clientConn) Invoke(ctx context.Context, path string, args, reply any, opts ...grpc.CallOption) error {
 	o := readOptions(opts)
 	call, err := newCall(ctx, path, false, false, o)
@@ -82,7 +88,7 @@ func (c *clientConn) Invoke(ctx context.Context, path string, args, reply any, o
 		return err
 	}
 	sink := new(unarySink)
-	rpc.Run(ctx, c.up, call, sink)
+	rpc.Run(withoutMetadata(ctx), c.up, call, sink)
 	o.tell(sink.head, sink.trailer)
 	if err := toError(sink.status); err != nil {
 		sink.message.Release()

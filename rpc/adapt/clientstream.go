@@ -23,7 +23,7 @@ func (c *clientConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, path 
 		call: call, up: c.up, options: o,
 		messages: make(chan *rpc.Buffer), headed: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.ctx, s.cancel = context.WithCancel(ctx)
+	s.ctx, s.cancel = context.WithCancel(withoutMetadata(ctx))
 	if desc.ClientStreams {
 		s.stream = c.up.Start(s.ctx, call, (*streamSink)(s))
 	}
