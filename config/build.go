@@ -43,7 +43,7 @@ func (b *builder) problem(at *yaml.Node, path, advice, format string, args ...an
 }
 
 // node copies n without its content; nil if there have been too many.
-func (b *builder) node(n *yaml.Node, path string) *yaml.Node {
+func (b *builder) node(n *yaml.Node) *yaml.Node {
 	b.nodes++
 	if b.nodes > maxNodes {
 		b.overflow("the file has more than %d values, with aliases resolved", maxNodes)
@@ -104,7 +104,7 @@ func (b *builder) resolve(n *yaml.Node, path string, use func(*yaml.Node) *yaml.
 // copied as they are, for protoyaml to refuse.
 func (b *builder) message(n *yaml.Node, md protoreflect.MessageDescriptor, path string) *yaml.Node {
 	return b.resolve(n, path, func(n *yaml.Node) *yaml.Node {
-		out := b.node(n, path)
+		out := b.node(n)
 		if out == nil || n.Kind != yaml.MappingNode || isScalarMessage(md) {
 			if n.Kind == yaml.ScalarNode && out != nil {
 				return b.scalar(out, path)
@@ -128,7 +128,7 @@ func (b *builder) message(n *yaml.Node, md protoreflect.MessageDescriptor, path 
 				continue
 			}
 			b.place(at, key, value)
-			outKey, outValue := b.node(key, at), b.value(value, field, at)
+			outKey, outValue := b.node(key), b.value(value, field, at)
 			if outKey == nil || outValue == nil {
 				continue
 			}
@@ -179,7 +179,7 @@ func (b *builder) single(n *yaml.Node, field protoreflect.FieldDescriptor, path 
 		return b.message(n, md, path)
 	}
 	return b.resolve(n, path, func(n *yaml.Node) *yaml.Node {
-		out := b.node(n, path)
+		out := b.node(n)
 		if out == nil || n.Kind != yaml.ScalarNode {
 			return out
 		}
@@ -189,7 +189,7 @@ func (b *builder) single(n *yaml.Node, field protoreflect.FieldDescriptor, path 
 
 func (b *builder) list(n *yaml.Node, field protoreflect.FieldDescriptor, path string) *yaml.Node {
 	return b.resolve(n, path, func(n *yaml.Node) *yaml.Node {
-		out := b.node(n, path)
+		out := b.node(n)
 		if out == nil || n.Kind != yaml.SequenceNode {
 			return out
 		}
@@ -220,7 +220,7 @@ func standIn(at *yaml.Node, field protoreflect.FieldDescriptor) *yaml.Node {
 
 func (b *builder) mapping(n *yaml.Node, field protoreflect.FieldDescriptor, path string) *yaml.Node {
 	return b.resolve(n, path, func(n *yaml.Node) *yaml.Node {
-		out := b.node(n, path)
+		out := b.node(n)
 		if out == nil || n.Kind != yaml.MappingNode {
 			return out
 		}
@@ -242,7 +242,7 @@ func (b *builder) mapping(n *yaml.Node, field protoreflect.FieldDescriptor, path
 				b.problem(value, at, `write "" for an empty value`, "is empty")
 				continue
 			}
-			outKey, outValue := b.node(key, at), b.single(value, field.MapValue(), at)
+			outKey, outValue := b.node(key), b.single(value, field.MapValue(), at)
 			if outKey != nil && outValue != nil {
 				out.Content = append(out.Content, outKey, outValue)
 			}
