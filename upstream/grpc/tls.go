@@ -1,9 +1,11 @@
 package grpc
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -23,8 +25,8 @@ func transportCredentials(cfg *configpb.GRPCUpstream, dir string) (credentials.T
 		return nil, err
 	}
 	creds := credentials.NewTLS(config)
-	if cfg.GetAuthority() != "" && config.ServerName != "" {
-		return namedCredentials{creds}, nil
+	if config.ServerName != "" {
+		return namedCredentials{creds, config.ServerName}, nil
 	}
 	return creds, nil
 }
@@ -65,18 +67,23 @@ func resolve(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// namedCredentials verifies one name and lets :authority be another. grpc-go
-// refuses to combine the two, unless the credentials do not tell their name.
+// namedCredentials verifies the upstream's certificate against name, whatever
+// :authority the calls have. grpc-go by itself makes one of both.
 type namedCredentials struct {
 	credentials.TransportCredentials
+	name string
+}
+
+func (c namedCredentials) ClientHandshake(ctx context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return c.TransportCredentials.ClientHandshake(ctx, c.name, conn)
 }
 
 func (c namedCredentials) Info() credentials.ProtocolInfo {
 	info := c.TransportCredentials.Info()
-	info.ServerName = "" //nolint:staticcheck // SA1019: grpc-go still compares it with the authority
+	info.ServerName = "" //nolint:staticcheck // SA1019: grpc-go would take it for the authority
 	return info
 }
 
 func (c namedCredentials) Clone() credentials.TransportCredentials {
-	return namedCredentials{c.TransportCredentials.Clone()}
+	return namedCredentials{c.TransportCredentials.Clone(), c.name}
 }

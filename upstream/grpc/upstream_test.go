@@ -26,9 +26,16 @@ var (
 
 func open(t testing.TB, cfg *configpb.GRPCUpstream) upstream.Upstream {
 	t.Helper()
+	up := newUpstream(t, cfg)
+	t.Cleanup(func() { require.NoError(t, up.Close()) })
+	return up
+}
+
+// newUpstream leaves closing to the test.
+func newUpstream(t testing.TB, cfg *configpb.GRPCUpstream) upstream.Upstream {
+	t.Helper()
 	up, err := upstreamgrpc.New(cfg, upstream.Env{Name: "echo", MaxMessageBytes: maxMessage})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, up.Close()) })
 	return up
 }
 
@@ -67,8 +74,9 @@ func buffer(s string) *rpc.Buffer {
 // call sends one message by a method of any kind and returns the whole answer.
 func call(t testing.TB, up rpc.Upstream, c rpc.Call, request string) *answer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	defer time.AfterFunc(20*time.Second, cancel).Stop()
 	a := newAnswer()
 	if c.Method.ClientStreaming {
 		stream := up.Start(ctx, &c, a)
