@@ -1,0 +1,146 @@
+package scenario
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+)
+
+// patience bounds everything that should happen at once.
+const patience = 20 * time.Second
+
+// client is one connection to the gateway. It writes requests byte by byte as
+// the file has them: a library would mend the very things that are tested.
+type client struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func dial(t *testing.T, address string) *client {
+	conn, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	return &client{conn, bufio.NewReader(conn)}
+}
+
+// send writes the request of x.
+func (c *client) send(x *Exchange) error {
+	line, header := x.RequestLine, x.Header
+	if !strings.HasSuffix(line, " HTTP/1.0") {
+		line += " HTTP/1.1"
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s\r\n", line)
+	has := func(name string) bool {
+		for _, h := range header {
+			if k, _, _ := strings.Cut(h, ":"); strings.EqualFold(k, name) {
+				return true
+			}
+		}
+		return false
+	}
+	if !has("host") {
+		b.WriteString("Host: gateway.example.com\r\n")
+	}
+	chunked := has("transfer-encoding")
+	if x.Body != "" && !chunked && !has("content-length") {
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(x.Body))
+	}
+	if x.Body != "" && !has("content-type") {
+		b.WriteString("Content-Type: application/json\r\n")
+	}
+	for _, h := range header {
+		// "content-type: none" is a request without one.
+		if h != "content-type: none" {
+			fmt.Fprintf(&b, "%s\r\n", h)
+		}
+	}
+	b.WriteString("\r\n")
+	if chunked {
+		for i := range len(x.Body) {
+			fmt.Fprintf(&b, "1\r\n%c\r\n", x.Body[i])
+		}
+		b.WriteString("0\r\n\r\n")
+	} else {
+		b.WriteString(x.Body)
+	}
+	_, err := c.Write(b.Bytes())
+	return err
+}
+
+// answer is what came back.
+type answer struct {
+	*http.Response
+	body []byte
+	// broken is how the body ended, if not in order.
+	broken error
+}
+
+// receive reads the answer; while the body grows, each wanted beginning lets
+// the upstream go on.
+func (c *client) receive(x *Exchange, release chan<- struct{}) (*answer, error) {
+	method, _, _ := strings.Cut(x.RequestLine, " ")
+	resp, err := http.ReadResponse(c.r, &http.Request{Method: method})
+	if err != nil {
+		return nil, err
+	}
+	out := &answer{Response: resp}
+	soFar := x.SoFar
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := resp.Body.Read(buf)
+		out.body = append(out.body, buf[:n]...)
+		for len(soFar) > 0 && squeeze(string(out.body)) == squeeze(soFar[0]) {
+			soFar = soFar[1:]
+			release <- struct{}{}
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				out.broken = err
+			}
+			break
+		}
+	}
+	if len(soFar) > 0 {
+		return out, fmt.Errorf("the body %q never began with %q", clip(out.body), soFar[0])
+	}
+	return out, nil
+}
+
+// squeeze takes white space out: how JSON is laid out is the gateway's own.
+func squeeze(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// checkHeader says how the header differs from the wanted lines; "" if not.
+func checkHeader(want []string, got http.Header) string {
+	for _, line := range want {
+		if name, ok := strings.CutPrefix(line, "no "); ok {
+			if v := got.Values(name); len(v) > 0 {
+				return fmt.Sprintf("header %s: got %q, want none", name, v)
+			}
+			continue
+		}
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		if joined := strings.Join(got.Values(name), ", "); joined != value {
+			return fmt.Sprintf("header %s: got %q, want %q", name, joined, value)
+		}
+	}
+	return ""
+}

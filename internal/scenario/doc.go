@@ -1,0 +1,66 @@
+// Package scenario runs the files in scenarios/: what a client sends, what then
+// arrives at the upstream, what the upstream answers, and what the client gets.
+//
+// A file is a txtar archive. Its comment says what it is about. A member whose
+// name is an identifier (A01, A-12) is a session; its name becomes the name of a
+// subtest. Other members are files for the gateway: dragoman.yaml replaces the
+// default configuration, a .proto file replaces the shared ones below
+// scenarios/protos. A member named ID/NAME is for that session only.
+//
+// The identifier may have a suffix, A01-other, for a second session of one row.
+//
+// A session is read from top to bottom. A line that begins with # is a comment;
+// one that begins with white space continues the line above it. Anywhere,
+// ${repeat 3 "ab"} stands for ababab and ${gateway} for the gateway's
+// address; ${gateway NAME} is that of its listener NAME.
+//
+//	rule One: get: "/a/{name}"        a method with this rule, instead of the shared protos
+//	route: timeout: 1s                more settings for the default configuration's route
+//	upstream is down                  nobody listens at the upstream's address
+//	upstream reflects: v1alpha        descriptors come by server reflection, of this version alone
+//	load fails: "text"                the gateway does not start, and says so
+//	each rule fails: "text"           likewise, for each rule alone
+//
+//	> POST /v1/things/a?x=1           a request, as it goes over the wire; HTTP/1.0 may follow
+//	> content-type: application/json
+//	>
+//	> {"i32": 1}                      its body, line by line,
+//	>> "\xff"                         or quoted as in Go
+//	client leaves                     when the call has reached the upstream
+//	call t.v1.Things/Get: 0a0161      a gRPC request: the bytes of each message, in hexadecimal
+//
+//	upstream got: t.v1.Things/Get {"name": "a"}
+//	upstream got wire: 0a0161         the same, byte for byte
+//	upstream got header: x-a: b       metadata; "no header: NAME" for its absence
+//	upstream got deadline within: 1s  what is left of it; "got no deadline" for none
+//	upstream is cancelled             the call ended for the upstream before it had answered
+//
+//	upstream answers: {"name": "a"}   a message, or several for a stream
+//	upstream answers 9 times: {}      nine of them
+//	upstream answers wire: 0a0161     the same, as bytes
+//	upstream answers header: x-a: b   "trailer:" likewise
+//	upstream answers status: 5 text
+//	upstream answers detail: {"@type": "type.googleapis.com/google.rpc.RequestInfo"}
+//	upstream waits                    until the client has read what follows "so far"
+//	upstream hangs                    until the call is cancelled
+//	upstream answers forever: {...}   the same message without end
+//	upstream stops within: 1000       bytes of messages, because the client reads nothing
+//	upstream answers http: 504        a server that is not a gRPC server; "http header:",
+//	                                  "http body:" (quoted) and "http trailer:" may follow
+//
+//	< 200                             the answer; the connection is in order unless it is "aborted"
+//	< content-type: application/json
+//	< no x-a
+//	<
+//	< {"name": "a"}                   the body, compared as a JSON value
+//	< includes {"message": "~text"}   the body, which may have more members and elements; a string
+//	                                  that begins with ~ is found anywhere in the other
+//	< text "ab"                       the body, byte for byte
+//	< so far [{"name": "a"}           how the body begins, while the upstream waits
+//	< aborted                         the connection breaks after this body
+//
+//	$ grpcurl -plaintext ${gateway} list
+//	t.v1.Things                       a command, and what it prints
+//
+// An exchange that says nothing of the upstream demands that nothing reached it.
+package scenario
