@@ -2,6 +2,7 @@ package route
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,9 +20,6 @@ type builder struct {
 	conflicts []*Conflict
 	known     map[Conflict]bool
 	out       *Table
-	// literals are in the order of the nodes, in one string, for the same
-	// reason as the nodes are in one slice.
-	literals strings.Builder
 }
 
 // branch is a node in the making.
@@ -35,27 +33,27 @@ type branch struct {
 // end is a row in the making.
 type end struct {
 	entry               *Entry
-	method, contentType uint32
+	method, contentType uint16
 }
 
 // intern gives strings their indexes.
 type intern struct {
 	all []string
-	ids map[string]uint32
+	ids map[string]uint16
 }
 
 func newIntern(first ...string) intern {
-	in := intern{ids: map[string]uint32{}}
+	in := intern{ids: map[string]uint16{}}
 	for _, s := range first {
 		in.id(s)
 	}
 	return in
 }
 
-func (in *intern) id(s string) uint32 {
+func (in *intern) id(s string) uint16 {
 	id, ok := in.ids[s]
 	if !ok {
-		id = uint32(len(in.all))
+		id = uint16(len(in.all))
 		in.ids[s] = id
 		in.all = append(in.all, s)
 	}
@@ -68,7 +66,7 @@ func newBuilder() *builder {
 		methods: newIntern(knownMethods[:]...),
 		types:   newIntern(""),
 		known:   map[Conflict]bool{},
-		out:     &Table{tree: tree{nodes: make([]node, 1), slots: make([]slot, 1)}},
+		out:     &Table{tree: tree{nodes: make([]node, 1), rows: make([]row, 1), slots: make([]slot, 1)}},
 	}
 }
 
@@ -79,6 +77,20 @@ func (b *builder) add(e *Entry) error {
 	}
 	if e.Method == "" {
 		return errors.New(`want a method, or "*" for any`)
+	}
+	if len(e.Template.Segments) > maxSegments {
+		return fmt.Errorf("want at most %d segments", maxSegments)
+	}
+	for _, seg := range e.Template.Segments {
+		if len(seg.Literal) > maxLiteral {
+			return fmt.Errorf("want at most %d bytes in a segment", maxLiteral)
+		}
+	}
+	if len(e.Template.Verb) > maxLiteral {
+		return fmt.Errorf("want at most %d bytes in a verb", maxLiteral)
+	}
+	if len(b.methods.all) >= noMethod || len(b.types.all) >= noMethod {
+		return fmt.Errorf("want less than %d methods or content types in all", noMethod)
 	}
 	patterns := []string{""}
 	if len(e.Hosts) > 0 {
@@ -160,67 +172,66 @@ func (b *builder) table() *Table {
 			t.hosts.any = root
 		}
 	}
-	literals := b.literals.String()
-	for i := range t.tree.nodes {
-		n := &t.tree.nodes[i]
-		n.lit, literals = literals[:len(n.lit)], literals[len(n.lit):]
-	}
 	t.methods, t.contentTypes = b.methods.all, b.types.all
 	return t
 }
 
-// flatten appends a node and all below it, and returns its index.
-func (b *builder) flatten(n *branch, verb bool) uint32 {
+// flatten appends a node and all below it, and says what leads there.
+func (b *builder) flatten(n *branch, verb bool) ref {
 	tree := &b.out.tree
-	id := uint32(len(tree.nodes))
-	b.literals.WriteString(n.lit)
-	row, rows := b.rows(n, verb)
-	tree.nodes = append(tree.nodes, node{lit: n.lit, row: row, rows: rows})
+	rows := b.rows(n, verb)
+	if n.lit == "" && n.star == nil && n.multi == nil && len(n.kids)+len(n.verbs) == 0 {
+		return rows | isRows
+	}
+	id := ref(len(tree.nodes))
+	node := node{rows: rows, len: uint16(len(n.lit))}
+	if copy(node.lit[:], n.lit) < len(n.lit) {
+		binary.LittleEndian.PutUint32(node.lit[:], uint32(len(tree.long.literals)))
+		tree.long.literals = append(tree.long.literals, n.lit)
+	}
+	tree.nodes = append(tree.nodes, node)
 	// An only literal and a star lie next to the node; where there are many
-	// literals, they come last.
+	// literals, they come last. The slice may move while they are appended.
+	var kids, star, multi, verbs ref
 	if len(n.kids) == 1 {
-		kids, mask := b.kids(n.kids, false)
-		tree.nodes[id].kids, tree.nodes[id].mask = kids, mask
+		kids = b.kids(n.kids, false)
 	}
 	if n.star != nil {
-		star := b.flatten(n.star, false)
-		tree.nodes[id].star = star
+		star = b.flatten(n.star, false)
 	}
 	if n.multi != nil {
-		multi := b.flatten(n.multi, false)
-		tree.nodes[id].multi = multi
+		multi = b.flatten(n.multi, false)
 	}
-	if len(n.verbs) > 0 {
-		verbs := uint32(len(tree.nodes))
-		tree.nodes = append(tree.nodes, node{})
-		kids, mask := b.kids(n.verbs, true)
-		tree.nodes[verbs].kids, tree.nodes[verbs].mask = kids, mask
-		tree.nodes[id].verbs = verbs
-	}
+	verbs = b.kids(n.verbs, true)
 	if len(n.kids) > 1 {
-		kids, mask := b.kids(n.kids, false)
-		tree.nodes[id].kids, tree.nodes[id].mask = kids, mask
+		kids = b.kids(n.kids, false)
 	}
+	at := &tree.nodes[id]
+	at.kids, at.star, at.multi, at.verbs = kids, star, multi, verbs
 	return id
 }
 
 // kids appends the nodes that literals lead to, and their hash table if there
 // are several.
-func (b *builder) kids(kids map[string]*branch, verb bool) (first, mask uint32) {
+func (b *builder) kids(kids map[string]*branch, verb bool) ref {
 	tree := &b.out.tree
-	if len(kids) > 1 {
-		size := 4
-		for size < 2*len(kids) { // at least half of the slots are free, so that a probe is short and ends
-			size *= 2
-		}
-		first, mask = uint32(len(tree.slots)), uint32(size-1)
-		tree.slots = append(tree.slots, make([]slot, size)...)
+	lits := slices.Sorted(maps.Keys(kids))
+	switch len(lits) {
+	case 0:
+		return 0
+	case 1:
+		return b.flatten(kids[lits[0]], verb)
 	}
-	for _, lit := range slices.Sorted(maps.Keys(kids)) {
+	size := 4
+	for size < 2*len(lits) { // at least half of the slots are free, so that a probe is short and ends
+		size *= 2
+	}
+	mask := uint32(size - 1)
+	tree.slots = append(tree.slots, slot{hash: mask})
+	first := uint32(len(tree.slots))
+	tree.slots = append(tree.slots, make([]slot, size)...)
+	for _, lit := range lits {
 		id := b.flatten(kids[lit], verb)
-		if mask == 0 {
-			return id, 0
-		}
 		h := hash(lit)
 		i := h & mask
 		for tree.slots[first+i].node != 0 {
@@ -228,36 +239,37 @@ func (b *builder) kids(kids map[string]*branch, verb bool) (first, mask uint32) 
 		}
 		tree.slots[first+i] = slot{h, id}
 	}
-	return first, mask
+	return ref(first) | isTable
 }
 
 // rows appends the entries that end at n, those with the longest content type
 // first, and reports those that no request can tell apart.
-func (b *builder) rows(n *branch, verb bool) (first, count uint32) {
+func (b *builder) rows(n *branch, verb bool) ref {
+	if len(n.ends) == 0 {
+		return 0
+	}
 	slices.SortStableFunc(n.ends, func(x, y end) int {
 		tx, ty := b.types.all[x.contentType], b.types.all[y.contentType]
 		return cmp.Or(cmp.Compare(len(ty), len(tx)), cmp.Compare(tx, ty), cmp.Compare(x.method, y.method))
 	})
 	tree := &b.out.tree
-	first = uint32(len(tree.rows))
+	first := ref(len(tree.rows))
 	for i, e := range n.ends {
 		if i > 0 && n.ends[i-1].method == e.method && n.ends[i-1].contentType == e.contentType {
 			b.conflict(n.ends[i-1].entry, e.entry)
 		}
-		vars := e.entry.Template.Variables
-		tree.rows = append(tree.rows, row{
-			entry:       e.entry,
-			method:      e.method,
-			contentType: e.contentType,
-			variable:    uint32(len(tree.vars)),
-			vars:        uint32(len(vars)),
-			verb:        verb,
-		})
-		for _, v := range vars {
-			tree.vars = append(tree.vars, position(e.entry.Template, v))
+		r := row{entry: e.entry, method: e.method, contentType: e.contentType, verb: verb, last: i == len(n.ends)-1}
+		vars := positions(e.entry.Template)
+		if len(vars) <= len(r.variables) {
+			r.count = uint8(copy(r.variables[:], vars))
+		} else {
+			i := len(tree.long.variables)
+			r.count, r.variables[0] = tooMany, variable{int16(i), int16(i >> 16)}
+			tree.long.variables = append(tree.long.variables, vars)
 		}
+		tree.rows = append(tree.rows, r)
 	}
-	return first, uint32(len(n.ends))
+	return first
 }
 
 // conflict reports two entries once, even if they meet on several hosts.
@@ -269,17 +281,20 @@ func (b *builder) conflict(x, y *Entry) {
 	}
 }
 
-// position counts a variable's segments as [variable] says.
-func position(t *httprule.Template, v httprule.Variable) variable {
+// positions counts the segments of a template's variables as [variable] says.
+func positions(t *httprule.Template) []variable {
 	multi := slices.IndexFunc(t.Segments, func(s httprule.Segment) bool { return s.Kind == httprule.Multi })
-	p := variable{start: int32(v.Start), end: int32(v.End)}
-	if multi >= 0 && v.Start > multi {
-		p.start = ^int32(len(t.Segments) - v.Start - 1)
+	out := make([]variable, len(t.Variables))
+	for i, v := range t.Variables {
+		out[i] = variable{int16(v.Start), int16(v.End)}
+		if multi >= 0 && v.Start > multi {
+			out[i].start = ^int16(len(t.Segments) - v.Start - 1)
+		}
+		if multi >= 0 && v.End > multi {
+			out[i].end = ^int16(len(t.Segments) - v.End)
+		}
 	}
-	if multi >= 0 && v.End > multi {
-		p.end = ^int32(len(t.Segments) - v.End)
-	}
-	return p
+	return out
 }
 
 // hostPattern checks a host of an entry and brings it into the form in which

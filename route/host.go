@@ -6,16 +6,16 @@ import "strings"
 // sorted by name.
 type hosts struct {
 	exact, suffix []host // suffix has the names without "*."
-	any           uint32
+	any           ref
 }
 
 type host struct {
 	name string
-	root uint32
+	root ref
 }
 
 // find is the root for name, whose case does not matter, or 0.
-func find(hosts []host, name string) uint32 {
+func find(hosts []host, name string) ref {
 	lo, hi := 0, len(hosts)
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)

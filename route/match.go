@@ -9,12 +9,15 @@ type matcher struct {
 	contentType string
 	slash       int // offset of the slash before the last segment
 	colon       int // offset of the colon of a possible verb, or -1
-	method      uint32
+	method      uint16
 	head        bool
 	escaped     bool   // there is a % in the path
 	miss        Result // the best of what did not fit
 	allow       []bool // if set, collects the methods of all that fits, and nothing is found
-	steps       int    // nodes entered and segments read backwards; tests bound it
+	// slashes[i] is the offset of the slash before segment number i, as far as the
+	// walk has come and there is room. 0 is unknown, but for the first.
+	slashes [16]int32
+	steps   int // nodes entered and segments read backwards; tests bound it
 }
 
 func newMatcher(t *Table, q *Request) matcher {
@@ -59,37 +62,41 @@ func (m *matcher) run(host string) *row {
 	return m.root(h.any)
 }
 
-func (m *matcher) root(id uint32) *row {
-	if id == 0 {
+func (m *matcher) root(root ref) *row {
+	if root == 0 {
 		return nil
 	}
 	if m.path == "/" {
-		if r := m.accept(id); r != nil {
+		if r := m.accept(root); r != nil {
 			return r
 		}
 	}
-	return m.walk(id, 0)
+	return m.walk(root, 0, 0)
 }
 
-// walk matches the segments from the slash at pos on.
-func (m *matcher) walk(id uint32, pos int) *row {
+// walk matches segment number depth, which begins with the slash at pos, and
+// those after it.
+func (m *matcher) walk(from ref, pos, depth int) *row {
 	m.steps++
-	n := &m.t.tree.nodes[id]
+	n := m.t.tree.node(from)
+	if depth < len(m.slashes) {
+		m.slashes[depth] = int32(pos)
+	}
 	if pos == m.slash {
 		if r := m.last(n); r != nil {
 			return r
 		}
-	} else {
+	} else if n.kids|n.star != 0 {
 		start := pos + 1
 		end := start + strings.IndexByte(m.path[start:], '/')
 		if end > start {
-			if kid := m.child(n, m.path[start:end]); kid != 0 {
-				if r := m.walk(kid, end); r != nil {
+			if kid := m.child(n.kids, m.path[start:end]); kid != 0 {
+				if r := m.walk(kid, end, depth+1); r != nil {
 					return r
 				}
 			}
 			if n.star != 0 {
-				if r := m.walk(n.star, end); r != nil {
+				if r := m.walk(n.star, end, depth+1); r != nil {
 					return r
 				}
 			}
@@ -112,28 +119,25 @@ func (m *matcher) last(n *node) *row {
 		text = m.path[m.slash+1 : m.colon]
 	}
 	if n.kids != 0 {
-		verb := uint32(0)
-		if text != "" {
-			verb = m.child(n, text)
-		}
-		if r := m.ends(verb, m.child(n, whole)); r != nil {
+		if r := m.ends(m.child(n.kids, text), m.child(n.kids, whole)); r != nil {
 			return r
 		}
 	}
-	if n.star != 0 {
-		verb := uint32(0)
-		if text != "" {
-			verb = n.star
-		}
-		return m.ends(verb, n.star)
+	if n.star == 0 {
+		return nil
 	}
-	return nil
+	if text == "" {
+		return m.ends(0, n.star)
+	}
+	return m.ends(n.star, n.star)
 }
 
-// ends is where the path has no more segments: at node verb if a verb follows,
-// and at node whole if none does. A "**" that takes nothing is less specific
-// than the end.
-func (m *matcher) ends(verb, whole uint32) *row {
+// ends is where the path has no more segments: at verb if a verb follows, and at
+// whole if none does. A "**" that takes nothing is less specific than the end.
+func (m *matcher) ends(verb, whole ref) *row {
+	if verb|whole == 0 {
+		return nil
+	}
 	m.steps++
 	if r := m.acceptVerb(verb); r != nil {
 		return r
@@ -141,16 +145,15 @@ func (m *matcher) ends(verb, whole uint32) *row {
 	if r := m.accept(whole); r != nil {
 		return r
 	}
-	nodes := m.t.tree.nodes
-	if r := m.acceptVerb(nodes[verb].multi); r != nil {
+	if r := m.acceptVerb(m.t.tree.node(verb).multi); r != nil {
 		return r
 	}
-	return m.accept(nodes[whole].multi)
+	return m.accept(m.t.tree.node(whole).multi)
 }
 
 // rest lets "**" take the segments from the slash at pos on, less the literals
 // that come after it, which it reads backwards.
-func (m *matcher) rest(multi uint32, pos int) *row {
+func (m *matcher) rest(multi ref, pos int) *row {
 	tree := &m.t.tree
 	verb, whole := multi, multi
 	if m.colon < 0 {
@@ -166,16 +169,17 @@ func (m *matcher) rest(multi uint32, pos int) *row {
 		if r != nil {
 			best = r
 		}
-		if end == pos || tree.nodes[verb].kids|tree.nodes[whole].kids == 0 {
+		verbKids, wholeKids := tree.node(verb).kids, tree.node(whole).kids
+		if end == pos || verbKids|wholeKids == 0 {
 			return best
 		}
 		slash := strings.LastIndexByte(m.path[:end], '/')
-		if verb != 0 {
-			verb = m.child(&tree.nodes[verb], m.path[slash+1:verbEnd])
+		if verbKids != 0 {
+			verb = m.child(verbKids, m.path[slash+1:verbEnd])
+		} else {
+			verb = 0
 		}
-		if whole != 0 {
-			whole = m.child(&tree.nodes[whole], m.path[slash+1:end])
-		}
+		whole = m.child(wholeKids, m.path[slash+1:end])
 		if verb|whole == 0 {
 			return best
 		}
@@ -183,39 +187,39 @@ func (m *matcher) rest(multi uint32, pos int) *row {
 	}
 }
 
-func (m *matcher) child(n *node, seg string) uint32 {
-	if n.kids == 0 || seg == "" {
+func (m *matcher) child(kids ref, seg string) ref {
+	if kids == 0 || seg == "" {
 		return 0
 	}
-	return m.t.tree.child(n, seg, m.escaped)
+	return m.t.tree.child(kids, seg, m.escaped)
 }
 
 // acceptVerb picks among the entries that end at a node with the path's verb.
-func (m *matcher) acceptVerb(id uint32) *row {
-	verbs := m.t.tree.nodes[id].verbs
+func (m *matcher) acceptVerb(at ref) *row {
+	verbs := m.t.tree.node(at).verbs
 	if verbs == 0 || m.colon < 0 {
 		return nil
 	}
-	return m.accept(m.child(&m.t.tree.nodes[verbs], m.path[m.colon+1:]))
+	return m.accept(m.child(verbs, m.path[m.colon+1:]))
 }
 
 // accept picks among the entries that end at a node: by method, then by content
 // type.
-func (m *matcher) accept(id uint32) *row {
-	n := &m.t.tree.nodes[id]
-	rows := m.t.tree.rows[n.row : n.row+n.rows]
-	var best *row
+func (m *matcher) accept(at ref) *row {
+	i := m.t.tree.rowsAt(at)
+	if i == 0 {
+		return nil
+	}
+	m.miss = max(m.miss, MethodNotAllowed)
 	const exact, any, get, none = 0, 1, 2, 3
+	var best *row
 	rank := none
-	for i := range rows {
-		r := &rows[i]
-		m.miss = max(m.miss, MethodNotAllowed)
-		if m.allow != nil {
-			m.allow[r.method] = true
-			continue
-		}
+	for {
+		r := &m.t.tree.rows[i]
 		by := none
 		switch {
+		case m.allow != nil:
+			m.allow[r.method] = true
 		case r.method == m.method:
 			by = exact
 		case r.method == anyMethod:
@@ -223,16 +227,18 @@ func (m *matcher) accept(id uint32) *row {
 		case r.method == getMethod && m.head:
 			by = get
 		}
-		if by >= rank {
-			continue
+		if by < rank {
+			if r.contentType == 0 || isMediaType(m.contentType, m.t.contentTypes[r.contentType]) {
+				best, rank = r, by
+			} else {
+				m.miss = UnsupportedMediaType
+			}
 		}
-		if r.contentType != 0 && !isMediaType(m.contentType, m.t.contentTypes[r.contentType]) {
-			m.miss = UnsupportedMediaType
-			continue
+		if r.last {
+			return best
 		}
-		best, rank = r, by
+		i++
 	}
-	return best
 }
 
 // capture finds the spans of the path that a row's variables took.
@@ -241,25 +247,17 @@ func (m *matcher) capture(r *row, x *Exchange) {
 	if r.verb {
 		limit = m.colon
 	}
-	// at is the slash before segment number seg, or limit.
-	at, seg := 0, int32(0)
-	for _, v := range m.t.tree.vars[r.variable : r.variable+r.vars] {
+	for _, v := range m.t.tree.variablesOf(r) {
 		var span Span
 		if v.start >= 0 {
-			for ; seg < v.start; seg++ {
-				at = next(m.path, at, limit)
-			}
-			span.Start = at + 1
+			span.Start = m.slashBefore(int(v.start), limit) + 1
 		} else {
-			span.Start = m.before(^v.start+1, limit) + 1
+			span.Start = m.slashAfter(int(^v.start)+1, limit) + 1
 		}
 		if v.end >= 0 {
-			for ; seg < v.end; seg++ {
-				at = next(m.path, at, limit)
-			}
-			span.End = at
+			span.End = m.slashBefore(int(v.end), limit)
 		} else {
-			span.End = m.before(^v.end, limit)
+			span.End = m.slashAfter(int(^v.end), limit)
 		}
 		// A "**" that took nothing begins after where it ends.
 		span.Start = min(span.Start, span.End)
@@ -267,16 +265,26 @@ func (m *matcher) capture(r *row, x *Exchange) {
 	}
 }
 
-// next is the slash after the one at pos, or limit.
-func next(path string, pos, limit int) int {
-	if i := strings.IndexByte(path[pos+1:limit], '/'); i >= 0 {
-		return pos + 1 + i
+// slashBefore is the slash before segment number i, counted from the left, or
+// limit if the path has just as many segments. The walk to the row has passed it.
+func (m *matcher) slashBefore(i, limit int) int {
+	known := min(i, len(m.slashes)-1)
+	pos := int(m.slashes[known])
+	if pos == 0 && known > 0 {
+		return limit
 	}
-	return limit
+	for ; known < i; known++ {
+		next := strings.IndexByte(m.path[pos+1:limit], '/')
+		if next < 0 {
+			return limit
+		}
+		pos += 1 + next
+	}
+	return pos
 }
 
-// before is the slash with n segments after it, or limit for none.
-func (m *matcher) before(n int32, limit int) int {
+// slashAfter is the slash with n segments after it, or limit for none.
+func (m *matcher) slashAfter(n, limit int) int {
 	for ; n > 0; n-- {
 		limit = strings.LastIndexByte(m.path[:limit], '/')
 	}

@@ -89,9 +89,7 @@ func (t *Table) Match(q *Request, x *Exchange) Result {
 		return m.miss
 	}
 	x.Entry = r.entry
-	if r.vars > 0 {
-		m.capture(r, x)
-	}
+	m.capture(r, x)
 	return Found
 }
 
@@ -139,13 +137,13 @@ const (
 var knownMethods = [...]string{"*", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 // noMethod is the index of a method that no entry names.
-const noMethod = ^uint32(0)
+const noMethod = 1<<16 - 1
 
 // methodID is the index of a request's method. A request cannot ask for "*".
-func (t *Table) methodID(method string) uint32 {
+func (t *Table) methodID(method string) uint16 {
 	for i := 1; i < len(t.methods); i++ {
 		if t.methods[i] == method {
-			return uint32(i)
+			return uint16(i)
 		}
 	}
 	return noMethod

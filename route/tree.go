@@ -1,6 +1,7 @@
 package route
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"strings"
 )
@@ -48,79 +49,156 @@ import (
 // (backtracking is not exponential in it). A node's literals are one hash table, so that
 // neither their number matters.
 //
-// Layout. Nodes lie in one slice, in the order of a walk, so that a chain
-// through "*" and through an only literal is one cache line or two; rows and
-// captures lie in the same order. Hash tables of all nodes share another slice,
-// eight bytes a slot.
+// Layout. What makes one look-up among 100,000 templates slower than among 100
+// is the memory that is not in a cache, so there is as little of it on the way as
+// can be. A node is one cache line and has its literal in itself. A node that is
+// nothing but the end of templates (most of those after "*") is none: its rows take its place.
+// Nodes, and rows, lie in one slice each, in the order of a walk, and so a chain
+// of an only literal and a star is a line and the next one. Hash tables of all
+// nodes share another slice, eight slots a line. A row has its captures in
+// itself.
 
 // tree is what the builder flattens the nodes of all hosts into.
 type tree struct {
 	nodes []node // nodes[0] is none
-	rows  []row
-	vars  []variable
-	slots []slot // slots[0] is not used: a node without kids says 0
+	rows  []row  // rows[0] is none
+	slots []slot // slots[0] is none
+	// long has the literals and the variables that nodes and rows have no room for.
+	long struct {
+		literals  []string
+		variables [][]variable
+	}
 }
 
-// node is one prefix of templates. Zero means that there is no such node.
+// ref is where a step leads: 0 is nowhere, and a number is that of a node, of
+// rows if isRows is set (the node has nothing but these), or of a hash table if
+// isTable is set (the step has several literals to choose from).
+type ref uint32
+
+const (
+	isRows  ref = 1 << 31
+	isTable ref = 1 << 30
+)
+
+// node is one prefix of templates, of 64 bytes.
 type node struct {
-	lit string // the decoded literal that leads here, if one does
-	// kids leads on by a literal: if mask is 0, it is the only such node, else
-	// the first of mask+1 slots, a power of two.
-	kids, mask uint32
-	star       uint32 // leads on by *
-	multi      uint32 // leads on by **, to a node whose kids are read backwards
-	verbs      uint32 // is a node whose kids are verbs
-	row, rows  uint32 // the first entry that ends here, and their number
+	kids  ref // leads on by a literal, to a node or a table of them
+	star  ref // leads on by *
+	multi ref // leads on by **, to where kids are read backwards
+	verbs ref // leads on by a verb, like kids
+	rows  ref // the entries that end here
+	// lit[:len] is the decoded literal that leads here, if one does. One that
+	// is longer than lit is in tree.long, at the number that lit begins with.
+	len uint16
+	lit [42]byte
 }
 
-// slot is one place of a node's hash table, with open addressing.
-type slot struct{ hash, node uint32 }
+// slot is one place of a hash table with open addressing. The slot before the
+// first has, as its hash, the mask of indexes.
+type slot struct {
+	hash uint32
+	node ref
+}
 
-// row is one entry at the node where its template ends. The rows of a node have
-// the longest content type first.
+// row is one entry at the node where its template ends, of 32 bytes. The rows of
+// a node have the longest content type first.
 type row struct {
 	entry               *Entry
-	method, contentType uint32
-	variable, vars      uint32 // the first of its variables, and their number
-	verb                bool
+	method, contentType uint16
+	verb                bool // the template has one
+	last                bool // of its node
+	// variables[:count] are those of the template. If they do not fit, count is
+	// tooMany and they are in tree.long, at the number whose halves
+	// variables[0] is.
+	count     uint8
+	variables [4]variable
 }
+
+const tooMany = 255
+
+// What nodes and rows have room for; no template that was parsed has more.
+const (
+	maxSegments = 1<<15 - 1
+	maxLiteral  = 1<<16 - 1
+)
 
 // variable is what is known of a template's variable before there is a path.
 // Positions from 0 on count the segments from the left; those after a "**" can
-// only be counted from the right: ^n is the one with n segments after it.
-type variable struct{ start, end int32 }
+// only be counted from the right: ^n is the one with n segments after it. A
+// template has less than 1<<15 segments.
+type variable struct{ start, end int16 }
 
-// child is the node that the literal seg, escaped as it came, leads to from n.
-func (t *tree) child(n *node, seg string, escaped bool) uint32 {
-	if n.mask == 0 {
-		if n.kids != 0 && same(t.nodes[n.kids].lit, seg, escaped) {
-			return n.kids
+// node is the node that r leads to, which is empty if r leads to rows or nowhere.
+func (t *tree) node(r ref) *node {
+	if r&isRows != 0 {
+		r = 0
+	}
+	return &t.nodes[r]
+}
+
+// rowsAt is where the rows begin that r leads to; 0 is none.
+func (t *tree) rowsAt(r ref) ref {
+	if r&isRows != 0 {
+		return r &^ isRows
+	}
+	return t.nodes[r].rows
+}
+
+// variablesOf is the variables of a row.
+func (t *tree) variablesOf(r *row) []variable {
+	if r.count != tooMany {
+		return r.variables[:r.count]
+	}
+	v := r.variables[0]
+	return t.long.variables[int(uint16(v.start))|int(uint16(v.end))<<16]
+}
+
+// is reports whether the literal seg, decoded if escaped, leads to node r.
+func (t *tree) is(r ref, seg string, escaped bool) bool {
+	n := &t.nodes[r]
+	if int(n.len) <= len(n.lit) {
+		if !escaped {
+			return len(seg) == int(n.len) && seg == string(n.lit[:n.len])
+		}
+		return same(n.lit[:n.len], seg)
+	}
+	lit := t.long.literals[binary.LittleEndian.Uint32(n.lit[:])]
+	if !escaped {
+		return lit == seg
+	}
+	return same(lit, seg)
+}
+
+// child is the node that the literal seg, escaped as it came, leads to.
+func (t *tree) child(kids ref, seg string, escaped bool) ref {
+	if kids&isTable == 0 {
+		if kids != 0 && t.is(kids, seg, escaped) {
+			return kids
 		}
 		return 0
 	}
+	first := uint32(kids &^ isTable)
 	var h uint32
 	if escaped {
 		h = hashEscaped(seg)
 	} else {
 		h = hash(seg)
 	}
-	for i := h & n.mask; ; i = (i + 1) & n.mask {
-		s := t.slots[n.kids+i]
+	mask := t.slots[first-1].hash
+	for i := h & mask; ; i = (i + 1) & mask {
+		s := t.slots[first+i]
 		if s.node == 0 {
 			return 0
 		}
-		if s.hash == h && same(t.nodes[s.node].lit, seg, escaped) {
+		if s.hash == h && t.is(s.node, seg, escaped) {
 			return s.node
 		}
 	}
 }
 
-// same reports whether seg, decoded if escaped, is lit. A malformed escape is
-// never the same as anything.
-func same(lit, seg string, escaped bool) bool {
-	if !escaped {
-		return lit == seg
-	}
+// same reports whether seg is lit once it is decoded. A malformed escape is never
+// the same as anything.
+func same[T string | []byte](lit T, seg string) bool {
 	j := 0
 	for i := 0; i < len(seg); j++ {
 		c, n := decode(seg, i)
