@@ -20,7 +20,10 @@ func TestNoAllocations(t *testing.T) {
 	if testing.CoverMode() != "" {
 		t.Skip("coverage counters allocate")
 	}
-	u := fixedUniverse(t)
+	inUniverses(t, noAllocations)
+}
+
+func noAllocations(t *testing.T, u *universe) {
 	r := rand.New(rand.NewPCG(7, 7))
 	for _, md := range u.messages {
 		if holdsAny(md) {

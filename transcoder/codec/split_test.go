@@ -154,7 +154,7 @@ func (l leaf) wire(t testing.TB, r *rand.Rand, root *codec.Message, s *codec.Scr
 }
 
 func TestSplit(t *testing.T) {
-	t.Run("fixed", func(t *testing.T) { fixedEach(t, 60, splitOnce) })
+	t.Run("fixed", func(t *testing.T) { fixedEach(t, 20, splitOnce) })
 	t.Run("random", func(t *testing.T) { each(t, 40, splitOnce) })
 }
 
@@ -303,7 +303,7 @@ func absent(fd protoreflect.FieldDescriptor) string {
 // TestBound binds fields of a random message as a path would, and gives the body
 // the same values, other values, and other members of their oneofs.
 func TestBound(t *testing.T) {
-	t.Run("fixed", func(t *testing.T) { fixedEach(t, 60, boundOnce) })
+	t.Run("fixed", func(t *testing.T) { fixedEach(t, 20, boundOnce) })
 	t.Run("random", func(t *testing.T) { each(t, 40, boundOnce) })
 }
 

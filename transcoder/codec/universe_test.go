@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"sort"
 	"strconv"
 	"sync"
@@ -16,12 +18,22 @@ import (
 	"github.com/bufbuild/protocompile"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	// More messages that people wrote, see linked.
+	_ "google.golang.org/genproto/googleapis/api/annotations"
+	_ "google.golang.org/genproto/googleapis/api/httpbody"
+	_ "google.golang.org/genproto/googleapis/rpc/errdetails"
+	_ "google.golang.org/genproto/googleapis/rpc/status"
+	_ "google.golang.org/genproto/googleapis/type/money"
+	_ "google.golang.org/protobuf/types/known/apipb"
+	_ "google.golang.org/protobuf/types/pluginpb"
 	// The well-known types, as every universe has them.
 	_ "google.golang.org/protobuf/types/known/anypb"
 	_ "google.golang.org/protobuf/types/known/durationpb"
@@ -139,23 +151,85 @@ func fixedUniverse(tb testing.TB) *universe {
 	return u
 }
 
+// linked is the universe of all files that are linked into the test: the
+// well-known types, google.api, google.rpc and google.type.
+var linked = sync.OnceValues(func() (*universe, error) {
+	var files []protoreflect.FileDescriptor
+	protoregistry.GlobalFiles.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
+		files = append(files, fd)
+		return true
+	})
+	return newUniverse(files...)
+})
+
+// conformance is the universe of protobuf's test messages, which come with the
+// conformance runner (internal/conformance/install.sh).
+var conformance = sync.OnceValues(func() (*universe, error) {
+	dir := os.Getenv("DRAGOMAN_CONFORMANCE")
+	if dir == "" {
+		dir = filepath.Join("..", "..", ".cache", "conformance")
+	}
+	u, err := compileUniverse(filepath.Join(dir, "include"),
+		"google/protobuf/test_messages_proto2.proto",
+		"google/protobuf/test_messages_proto3.proto",
+		"google/protobuf/test_messages_proto2_editions.proto",
+		"google/protobuf/test_messages_proto3_editions.proto",
+		"google/protobuf/test_messages_edition2023.proto")
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, protoregistry.NotFound) {
+		return nil, nil
+	}
+	return u, err
+})
+
+// inUniverses runs f over all universes that do not change, each in a subtest.
+func inUniverses(t *testing.T, f func(t *testing.T, u *universe)) {
+	for _, v := range []struct {
+		name string
+		get  func() (*universe, error)
+	}{{"testdata", fixed}, {"linked", linked}, {"conformance", conformance}} {
+		t.Run(v.name, func(t *testing.T) {
+			u, err := v.get()
+			require.NoError(t, err)
+			if u == nil {
+				t.Skip("protobuf's test messages are not installed (internal/conformance/install.sh)")
+			}
+			f(t, u)
+		})
+	}
+}
+
 func compileUniverse(root string, paths ...string) (*universe, error) {
 	compiler := protocompile.Compiler{
 		Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: []string{root}}),
 	}
-	linked, err := compiler.Compile(context.Background(), paths...)
+	compiled, err := compiler.Compile(context.Background(), paths...)
 	if err != nil {
 		return nil, err
 	}
-	// Linked again by protodesc, as the gateway's schemas are: the compiler's own
-	// descriptors have no default for a map's key, on which the referee panics.
-	files := make([]protoreflect.FileDescriptor, len(linked))
-	for i, fd := range linked {
-		if files[i], err = protodesc.NewFile(protodesc.ToFileDescriptorProto(fd), protoregistry.GlobalFiles); err != nil {
+	// Linked again by protodesc, as the gateway's schemas are.
+	files := make([]protoreflect.FileDescriptor, len(compiled))
+	for i, fd := range compiled {
+		file := protodesc.ToFileDescriptorProto(fd)
+		plainMessageSets(file.GetMessageType())
+		if files[i], err = protodesc.NewFile(file, protoregistry.GlobalFiles); err != nil {
 			return nil, err
 		}
 	}
 	return newUniverse(files...)
+}
+
+// plainMessageSets makes ordinary messages of proto1's message sets, which Go's
+// library does not link.
+func plainMessageSets(messages []*descriptorpb.DescriptorProto) {
+	for _, m := range messages {
+		plainMessageSets(m.GetNestedType())
+		if m.GetOptions().GetMessageSetWireFormat() {
+			m.Options.MessageSetWireFormat = nil
+			for _, r := range m.GetExtensionRange() {
+				r.End = proto.Int32(min(r.GetEnd(), int32(protowire.MaxValidNumber)+1))
+			}
+		}
+	}
 }
 
 // message is the descriptor with this name.
