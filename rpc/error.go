@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"fmt"
+	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -61,19 +62,23 @@ func (e *Error) Status() Status {
 		bad := &errdetails.BadRequest{}
 		for _, v := range e.Violations {
 			bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{
-				Field: v.Field, Description: v.Description,
+				Field: text(v.Field), Description: text(v.Description),
 			})
 		}
 		details = append(details, bad)
 	}
-	st := &spb.Status{Code: int32(e.Reason.Code()), Message: e.Message}
+	st := &spb.Status{Code: int32(e.Reason.Code()), Message: text(e.Message)}
 	for _, d := range details {
-		// Marshalling fails for invalid UTF-8 only: the offending text is then
-		// left out rather than the whole error.
+		// Marshalling fails for invalid UTF-8 only, here in Metadata: the detail
+		// is then left out rather than the whole error.
 		if a, err := anypb.New(d); err == nil {
 			st.Details = append(st.Details, a)
 		}
 	}
 	raw, _ := proto.MarshalOptions{Deterministic: true}.Marshal(st)
-	return Status{Code: e.Reason.Code(), Message: e.Message, Details: raw, Reason: e.Reason}
+	return Status{Code: e.Reason.Code(), Message: st.Message, Details: raw, Reason: e.Reason}
 }
+
+// text makes s a string that protobuf takes: what is quoted from a request need
+// not be UTF-8.
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

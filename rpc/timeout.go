@@ -57,9 +57,18 @@ func AppendTimeout(dst []byte, d time.Duration) []byte {
 		unit time.Duration
 		mark byte
 	}{{time.Nanosecond, 'n'}, {time.Microsecond, 'u'}, {time.Millisecond, 'm'}, {time.Second, 'S'}, {time.Minute, 'M'}} {
-		if n := (d + u.unit - 1) / u.unit; n < limit {
-			return append(strconv.AppendInt(dst, int64(n), 10), u.mark)
+		if n := divideUp(d, u.unit); n < limit {
+			return append(strconv.AppendInt(dst, n, 10), u.mark)
 		}
 	}
-	return append(strconv.AppendInt(dst, int64((d+time.Hour-1)/time.Hour), 10), 'H')
+	return append(strconv.AppendInt(dst, divideUp(d, time.Hour), 10), 'H')
+}
+
+// divideUp does not overflow: adding the unit first would, for long durations.
+func divideUp(d, unit time.Duration) int64 {
+	n := int64(d / unit)
+	if d%unit > 0 {
+		n++
+	}
+	return n
 }
