@@ -1,0 +1,192 @@
+// Command bench measures the CPU that the whole gateway spends on a request,
+// beside httputil.ReverseProxy carrying the same JSON to an HTTP server.
+//
+// Upstream, gateway and proxy are processes of their own on loopback; the
+// figure is a process's user and system time over the requests it answered, so
+// that the load generator and the upstream on the same cores do not count. The
+// two are loaded in turns, round by round; compare them within one run only.
+//
+//	go run ./internal/bench            # all sizes
+//	go run ./internal/bench -rounds 5 -time 4s -size small
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	role := flag.String("role", "", "internal: upstream or proxy")
+	target := flag.String("target", "", "internal: address that the proxy forwards to")
+	dragoman := flag.String("dragoman", "", "the dragoman binary; empty builds it")
+	rounds := flag.Int("rounds", 3, "rounds per size")
+	length := flag.Duration("time", 3*time.Second, "length of one round")
+	conns := flag.Int("conns", 64, "client connections")
+	only := flag.String("size", "", "small, medium or large; empty is all")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var err error
+	switch *role {
+	case "upstream":
+		err = runUpstream(ctx)
+	case "proxy":
+		err = runProxy(ctx, *target)
+	default:
+		err = compare(ctx, *dragoman, *rounds, *length, *conns, *only)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// compare starts everything and prints one line per size.
+func compare(ctx context.Context, dragoman string, rounds int, length time.Duration, conns int, only string) error {
+	dir, err := os.MkdirTemp("", "dragoman-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if dragoman == "" {
+		dragoman = filepath.Join(dir, "dragoman")
+		build := exec.CommandContext(ctx, "go", "build", "-o", dragoman, "./cmd/dragoman")
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			return fmt.Errorf("build dragoman: %w", err)
+		}
+	}
+	image := filepath.Join(dir, "bench.binpb")
+	if err := writeImage(ctx, image); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	up, lines, err := start(ctx, 2, self, "-role", "upstream")
+	if err != nil {
+		return err
+	}
+	defer up.stop()
+	proxy, proxyLines, err := start(ctx, 1, self, "-role", "proxy", "-target", lines[1])
+	if err != nil {
+		return err
+	}
+	defer proxy.stop()
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	gw, _, err := start(ctx, 0, dragoman, "serve", "--listen", address, "--admin", "127.0.0.1:0",
+		"--log-format", "json", "--descriptors", image, lines[0])
+	if err != nil {
+		return err
+	}
+	defer gw.stop()
+
+	fmt.Printf("%-8s %10s %10s %7s %10s %10s\n", "size", "gateway", "proxy", "ratio", "gateway/s", "proxy/s")
+	for _, size := range sizes() {
+		if only != "" && only != size.name {
+			continue
+		}
+		if err := awaitAnswer(ctx, address, size); err != nil {
+			return err
+		}
+		var ours, theirs, ratios, ourRate, theirRate []float64
+		for range rounds {
+			g, gr, err := measure(ctx, gw, address, size, conns, length)
+			if err != nil {
+				return err
+			}
+			p, pr, err := measure(ctx, proxy, proxyLines[0], size, conns, length)
+			if err != nil {
+				return err
+			}
+			ours, theirs, ratios = append(ours, g), append(theirs, p), append(ratios, g/p)
+			ourRate, theirRate = append(ourRate, gr), append(theirRate, pr)
+		}
+		fmt.Printf("%-8s %8.1fµs %8.1fµs %6.2fx %10.0f %10.0f\n", size.name,
+			median(ours), median(theirs), median(ratios), median(ourRate), median(theirRate))
+	}
+	return nil
+}
+
+func median(v []float64) float64 {
+	v = slices.Clone(v)
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// process is a running child.
+type process struct {
+	cmd *exec.Cmd
+	log *os.File
+}
+
+// start runs a program and reads as many lines of its output: the addresses it
+// listens on. Its log goes to a file, as in production, and is dropped.
+func start(ctx context.Context, lines int, name string, args ...string) (*process, []string, error) {
+	log, err := os.CreateTemp("", "dragoman-bench-log-")
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &process{cmd: exec.CommandContext(ctx, name, args...), log: log}
+	p.cmd.Stderr = log
+	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(os.Interrupt) }
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	var got []string
+	for scan := bufio.NewScanner(out); len(got) < lines; {
+		if !scan.Scan() {
+			p.stop()
+			return nil, nil, fmt.Errorf("%s ended at once: %s", filepath.Base(name), strings.Join(args, " "))
+		}
+		got = append(got, scan.Text())
+	}
+	return p, got, nil
+}
+
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(os.Interrupt)
+	_ = p.cmd.Wait()
+	_ = p.log.Close()
+	_ = os.Remove(p.log.Name())
+}
+
+// cpu is the user and system time that the process has used.
+func (p *process) cpu() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	// Fields 14 and 15 (proc(5)), counted from behind the program's name,
+	// which may hold anything.
+	_, rest, ok := bytes.Cut(stat, []byte(") "))
+	if !ok {
+		return 0, errors.New("unexpected /proc/PID/stat")
+	}
+	var user, system int64
+	fields := strings.Fields(string(rest))
+	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
+		return 0, err
+	}
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux
+	return time.Duration(user+system) * tick, nil
+}
