@@ -36,7 +36,9 @@ type Protocol interface {
 type Endpoint struct {
 	Method   *rpc.Method
 	Upstream rpc.Upstream
-	// Codec has the tables of the upstream's schema.
+	// Codec has the tables of the upstream's schema. It is nil for the services
+	// that the gateway answers itself: their messages travel as they are, and a
+	// protocol that translates messages has no routes for them.
 	Codec *codec.Codec
 	// Bindings are the method's HTTP rules in order, the primary one first;
 	// empty if it has none.

@@ -41,6 +41,9 @@ func (protocol) Speaks(contentType string) bool {
 // the default mapping unless a rule has the same method and path. With an error,
 // which joins the problems of all rules, come the routes of those that are right.
 func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
+	if ep.Codec == nil {
+		return nil, nil
+	}
 	var routes []transcoder.Route
 	var problems []error
 	add := func(b *httprule.Binding, origin string) {
