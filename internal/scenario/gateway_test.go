@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,7 +8,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -21,10 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
 
-	"github.com/dragoman-gateway/dragoman/builtin"
-	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/gateway"
-	"github.com/dragoman-gateway/dragoman/server"
+	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
 )
 
 const defaultConfig = `listeners:
@@ -43,18 +38,8 @@ routes:
 
 // running is a gateway that serves, and the folder of its files.
 type running struct {
-	address   string // of the first listener
-	listeners map[string]string
-	dir       string
-}
-
-// expand puts addresses into a command.
-func (r *running) expand(s string) string {
-	s = strings.ReplaceAll(s, "${gateway}", r.address)
-	for name, address := range r.listeners {
-		s = strings.ReplaceAll(s, "${gateway "+name+"}", address)
-	}
-	return s
+	*gatewaytest.Gateway
+	dir string
 }
 
 // configuration is the session's own dragoman.yaml, the archive's or the
@@ -92,57 +77,11 @@ func startGateway(t *testing.T, s *Session, files []txtar.File, protos map[strin
 	path := filepath.Join(dir, "dragoman.yaml")
 	write(t, path, configuration(s, files))
 
-	file, err := config.Load(path, func(name string) (string, bool) { return target, name == "UPSTREAM" })
+	g, err := gatewaytest.TryStart(t, path, map[string]string{"UPSTREAM": target})
 	if err != nil {
 		return nil, err
 	}
-	plan, err := config.Link(file)
-	if err != nil {
-		return nil, err
-	}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	g, err := gateway.New(plan, gateway.Options{
-		Upstreams: builtin.Upstreams(),
-		Sources:   builtin.Sources(),
-		Protocols: builtin.Protocols(),
-		Log:       log,
-		Access:    log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := g.Start(t.Context()); err != nil {
-		return nil, fmt.Errorf("%w%w", err, g.Close())
-	}
-	var listeners []server.Listener
-	for _, l := range plan.Listeners {
-		cfg := server.Listener{
-			Name: l.Name, Address: l.Address, Handler: g.Handler(l.Name),
-			Limits: server.Limits{
-				HeaderBytes: l.HeaderBytes, HeaderTimeout: l.HeaderTimeout, IdleTimeout: l.IdleTimeout, MaxStreams: l.MaxStreams,
-			},
-		}
-		if l.TLS != nil {
-			cfg.TLS, err = server.LoadTLS(filepath.Join(dir, l.TLS.Cert), filepath.Join(dir, l.TLS.Key))
-			require.NoError(t, err)
-		}
-		listeners = append(listeners, cfg)
-	}
-	srv, err := server.Listen(t.Context(), listeners, log)
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(ctx())
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ctx, 10*time.Second) }()
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-served, "draining")
-		require.NoError(t, g.Close())
-	})
-	r := &running{address: srv.Address(plan.Listeners[0].Name), listeners: make(map[string]string), dir: dir}
-	for _, l := range plan.Listeners {
-		r.listeners[l.Name] = srv.Address(l.Name)
-	}
-	return r, nil
+	return &running{Gateway: g, dir: dir}, nil
 }
 
 func write(t *testing.T, path, text string) {

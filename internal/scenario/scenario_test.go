@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +19,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
 )
 
 // TestScenarios runs every session below scenarios/. Each session's subtest is
@@ -160,7 +161,7 @@ func (h *host) exchange(t *testing.T, s *Session, x *Exchange) {
 }
 
 func (h *host) request(t *testing.T, at string, x *Exchange, sc *script) {
-	c := dial(t, h.gateway.address)
+	c := dial(t, h.gateway.Address)
 	defer c.Close()
 	require.NoError(t, c.send(x), at)
 	if x.Leaves {
@@ -193,7 +194,7 @@ func (h *host) request(t *testing.T, at string, x *Exchange, sc *script) {
 
 // stall sends the request and reads nothing until the upstream can send no more.
 func (h *host) stall(t *testing.T, at string, x *Exchange, sc *script) {
-	c := dial(t, h.gateway.address)
+	c := dial(t, h.gateway.Address)
 	defer c.Close()
 	require.NoError(t, c.send(x), at)
 	await(t, at, "the call to reach the upstream", sc.reached)
@@ -284,7 +285,7 @@ func (h *host) checkUpstream(t *testing.T, at string, x *Exchange, sc *script) {
 
 // call sends a gRPC request as bytes and compares the answer's bytes and status.
 func (h *host) call(t *testing.T, at string, x *Exchange) {
-	conn, err := grpc.NewClient(h.gateway.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(h.gateway.Address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	defer conn.Close()
 	stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/"+x.Call, grpc.ForceCodecV2(bytesCodec{}))
@@ -325,10 +326,7 @@ func (h *host) call(t *testing.T, at string, x *Exchange) {
 
 // command runs a shell command in the gateway's folder.
 func (h *host) command(t *testing.T, at string, x *Exchange) {
-	tools := grpcurl(t)
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", h.gateway.expand(x.Command))
-	cmd.Dir = h.gateway.dir
-	cmd.Env = append(os.Environ(), "PATH="+tools+string(os.PathListSeparator)+os.Getenv("PATH"))
+	cmd := gatewaytest.Shell(t, h.gateway.dir, h.gateway.Expand(x.Command))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()

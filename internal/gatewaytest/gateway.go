@@ -1,0 +1,120 @@
+// Package gatewaytest starts a whole gateway inside a test: the same packages in
+// the same order as `dragoman serve -c FILE`, on free ports of the loopback.
+package gatewaytest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dragoman-gateway/dragoman/builtin"
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/gateway"
+	"github.com/dragoman-gateway/dragoman/server"
+)
+
+// grace is how long calls that a test has left open may hold up its end.
+const grace = 10 * time.Second
+
+// Gateway is a gateway that serves until its test ends.
+type Gateway struct {
+	// Address is that of the first listener, Listeners those of all by name.
+	Address   string
+	Listeners map[string]string
+}
+
+// Start serves the configuration file at path, and fails the test if that cannot
+// be done.
+func Start(t testing.TB, path string, env map[string]string) *Gateway {
+	t.Helper()
+	g, err := TryStart(t, path, env)
+	require.NoError(t, err)
+	return g
+}
+
+// TryStart is [Start] for a configuration that may be refused: the error is what
+// the command would print. env holds the variables that the file may name.
+// Listeners listen where the file says, so a test's file says 127.0.0.1:0.
+func TryStart(t testing.TB, path string, env map[string]string) (*Gateway, error) {
+	t.Helper()
+	file, err := config.Load(path, func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	})
+	if err != nil {
+		return nil, err
+	}
+	plan, err := config.Link(file)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	g, err := gateway.New(plan, gateway.Options{
+		Upstreams: builtin.Upstreams(),
+		Sources:   builtin.Sources(),
+		Protocols: builtin.Protocols(),
+		Log:       log,
+		Access:    log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Start(t.Context()); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	srv, err := server.Listen(t.Context(), listeners(t, plan, g, filepath.Dir(path)), log)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ctx, grace) }()
+	t.Cleanup(func() {
+		stop()
+		require.NoError(t, <-served, "draining")
+		require.NoError(t, g.Close())
+	})
+	out := &Gateway{Address: srv.Address(plan.Listeners[0].Name), Listeners: make(map[string]string)}
+	for _, l := range plan.Listeners {
+		out.Listeners[l.Name] = srv.Address(l.Name)
+	}
+	return out, nil
+}
+
+func listeners(t testing.TB, plan *config.Plan, g *gateway.Gateway, dir string) []server.Listener {
+	var out []server.Listener
+	for _, l := range plan.Listeners {
+		cfg := server.Listener{
+			Name:    l.Name,
+			Address: l.Address,
+			Handler: g.Handler(l.Name),
+			Limits: server.Limits{
+				HeaderBytes:   l.HeaderBytes,
+				HeaderTimeout: l.HeaderTimeout,
+				IdleTimeout:   l.IdleTimeout,
+				MaxStreams:    l.MaxStreams,
+			},
+		}
+		if l.TLS != nil {
+			var err error
+			cfg.TLS, err = server.LoadTLS(filepath.Join(dir, l.TLS.Cert), filepath.Join(dir, l.TLS.Key))
+			require.NoError(t, err)
+		}
+		out = append(out, cfg)
+	}
+	return out
+}
+
+// Expand replaces ${gateway} in a command by the address, and ${gateway NAME} by
+// that of the listener NAME.
+func (g *Gateway) Expand(s string) string {
+	s = strings.ReplaceAll(s, "${gateway}", g.Address)
+	for name, address := range g.Listeners {
+		s = strings.ReplaceAll(s, "${gateway "+name+"}", address)
+	}
+	return s
+}
