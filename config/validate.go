@@ -36,23 +36,26 @@ func (f *File) validate(known Report) Report {
 	}
 	var report Report
 	for _, violation := range invalid.Violations {
-		if p := f.violation(violation); !known.explains(violation, p.Path) {
+		if p, targets := f.violation(violation); !known.explains(targets) {
 			report = append(report, p)
 		}
 	}
 	return report
 }
 
-// explains reports whether a violation at path may follow from a problem that
-// the report has: one with the field itself, a part of it or what it is a part
-// of, or a misspelling of it.
-func (r Report) explains(v *protovalidate.Violation, path string) bool {
+// explains reports whether a violation of the fields at targets may follow from
+// a problem that the report has: one with such a field, a part of it or what it
+// is a part of, or a misspelling of it.
+func (r Report) explains(targets []string) bool {
 	for _, p := range r {
-		if p.Path == path || isWithin(p.Path, path) && p.meant == "" || isWithin(path, p.Path) {
-			return true
+		at := p.Path
+		if p.meant != "" {
+			at = p.meant
 		}
-		if p.meant != "" && (p.meant == path || isOneof(v) && parentPath(p.meant) == path) {
-			return true
+		for _, t := range targets {
+			if at == t || isWithin(at, t) || isWithin(t, at) {
+				return true
+			}
 		}
 	}
 	return false
@@ -69,12 +72,18 @@ func isWithin(path, parent string) bool {
 	return ok && (parent == "" || strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, "["))
 }
 
-func (f *File) violation(v *protovalidate.Violation) Problem {
+// violation is the problem, and the fields that it is about.
+func (f *File) violation(v *protovalidate.Violation) (Problem, []string) {
 	path := protovalidate.FieldPathString(v.Proto.GetField())
 	if isOneof(v) {
 		// A oneof's own name is not something that the operator writes.
 		path = parentPath(path)
-		return f.Problem(path, "wants %s", f.members(v))
+		names := f.members(v)
+		targets := make([]string, len(names))
+		for i, name := range names {
+			targets[i] = fieldPath(path, name)
+		}
+		return f.Problem(path, "wants %s", choice(names)), targets
 	}
 	message := strings.TrimPrefix(v.Proto.GetMessage(), "value ")
 	switch value := f.shown(path, v); {
@@ -84,7 +93,7 @@ func (f *File) violation(v *protovalidate.Violation) Problem {
 	case value != "":
 		message = value + " " + message
 	}
-	return f.Problem(path, "%s", message)
+	return f.Problem(path, "%s", message), []string{path}
 }
 
 // shown is the offending value as the operator wrote it; empty for what is not
@@ -116,8 +125,8 @@ func isOneof(v *protovalidate.Violation) bool {
 	return len(elements) > 0 && elements[len(elements)-1].GetFieldNumber() == 0
 }
 
-// members are the fields of the oneof that v is about, as a choice: a, b or c.
-func (f *File) members(v *protovalidate.Violation) string {
+// members are the names of the fields of the oneof that v is about.
+func (f *File) members(v *protovalidate.Violation) []string {
 	elements := v.Proto.GetField().GetElements()
 	last := len(elements) - 1
 	md := f.Message.ProtoReflect().Descriptor()
@@ -125,15 +134,18 @@ func (f *File) members(v *protovalidate.Violation) string {
 		md = md.Fields().ByNumber(protoreflect.FieldNumber(e.GetFieldNumber())).Message()
 	}
 	fields := md.Oneofs().ByName(protoreflect.Name(elements[last].GetFieldName())).Fields()
-	var b strings.Builder
-	for i := range fields.Len() {
-		switch {
-		case i > 0 && i == fields.Len()-1:
-			b.WriteString(" or ")
-		case i > 0:
-			b.WriteString(", ")
-		}
-		b.WriteString(string(fields.Get(i).Name()))
+	names := make([]string, fields.Len())
+	for i := range names {
+		names[i] = string(fields.Get(i).Name())
 	}
-	return b.String()
+	return names
+}
+
+// choice is a list in words: a, b or c.
+func choice(names []string) string {
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
