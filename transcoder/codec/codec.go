@@ -18,9 +18,15 @@ type Codec struct {
 	messages map[protoreflect.FullName]*Message
 }
 
-// New compiles the tables of all messages that types has.
+// New compiles the tables of all messages that types has, and of those that
+// they refer to. It fails if a message has the name of a well-known type but
+// not its fields.
 func New(types Types) (*Codec, error) {
-	return &Codec{messages: map[protoreflect.FullName]*Message{}}, nil
+	c := &Codec{messages: map[protoreflect.FullName]*Message{}}
+	if err := c.compile(types); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Message is the table of the message with this full name, or nil if the
@@ -36,18 +42,47 @@ type Scratch struct {
 	MaxDepth int
 	// MaxJSON bounds the JSON made by one call in bytes; 0 is 64 MiB.
 	MaxJSON int
+
+	parser  parser
+	printer printer
 }
 
-// Message translates messages of one type. It is immutable and safe for any
-// goroutine.
-type Message struct {
-	name protoreflect.FullName
+const (
+	defaultDepth = 100
+	defaultJSON  = 64 << 20
+	// maxKept bounds how many elements of each kind a Scratch keeps for the
+	// next call.
+	maxKept = 1 << 15
+)
+
+func (s *Scratch) maxDepth() int {
+	if s.MaxDepth > 0 {
+		return s.MaxDepth
+	}
+	return defaultDepth
 }
 
-// Field translates values of one field of a message, or of an extension of it.
-// It is immutable and safe for any goroutine.
-type Field struct {
-	parent *Message
+func (s *Scratch) maxJSON() int {
+	if s.MaxJSON > 0 {
+		return s.MaxJSON
+	}
+	return defaultJSON
+}
+
+// trim lets go of memory that one unusual message needed.
+func (p *parser) trim() {
+	if cap(p.late) > maxKept {
+		p.late = nil
+	}
+	if cap(p.unescaped) > 32*maxKept {
+		p.unescaped = nil
+	}
+	if cap(p.keys.refs) > maxKept {
+		p.keys.refs, p.keys.slots = nil, nil
+	}
+	if cap(p.sets) > maxKept {
+		p.sets = nil
+	}
 }
 
 // FullName is the message's full name: acme.v1.Book.
@@ -55,60 +90,52 @@ func (m *Message) FullName() protoreflect.FullName { return m.name }
 
 // FieldByName is the field with this JSON name or this name in the .proto
 // file, nil if there is none. Extensions are not found. It does not allocate.
-func (m *Message) FieldByName(name []byte) *Field { return nil }
+func (m *Message) FieldByName(name []byte) *Field {
+	if f := m.byName[string(name)]; f != nil && !f.extension {
+		return f
+	}
+	return nil
+}
 
 // AppendWire appends the message that a whole JSON text describes to dst, in
 // the wire format. Required fields are not checked, see
 // [Message.CheckRequired]. b says what is bound already and may be nil. On
 // failure it returns dst as it was and an *[Error].
 func (m *Message) AppendWire(dst, json []byte, s *Scratch, b *Bound) ([]byte, error) {
-	return dst, nil
+	p := &s.parser
+	p.begin(dst, json, s, b)
+	i := p.message(m, p.space(0), b.root())
+	return p.end(dst, i)
+}
+
+// AppendWire appends the field with the value that a whole JSON text
+// describes: serialized, tag included, elements of lists and maps one after
+// the other. A null appends nothing, unless the field takes null as a value.
+// b's paths start at the field's parent. On failure it returns dst as it was
+// and an *[Error], whose path begins below the field.
+func (f *Field) AppendWire(dst, json []byte, s *Scratch, b *Bound) ([]byte, error) {
+	p := &s.parser
+	p.begin(dst, json, s, b)
+	p.depth-- // the parent
+	i := p.space(0)
+	switch w := b.root(); {
+	case i == len(json):
+		i = p.syntax(i, "a value")
+	case json[i] == 'n' && !f.takesNull:
+		i = p.literal(i, "null")
+	case w != nil:
+		i = p.watched(f, i, i, w)
+	default:
+		i = p.field(f, i, nil)
+	}
+	return p.end(dst, i)
 }
 
 // AppendJSON appends the JSON form of one serialized message to dst. On
 // failure it returns dst as it was and an *[Error]. Unknown fields are left
 // out; required fields are not checked.
 func (m *Message) AppendJSON(dst, wire []byte, s *Scratch) ([]byte, error) {
-	return dst, nil
-}
-
-// CheckRequired reports the first required field that is missing in a
-// serialized message or in one of its sub-messages, as an *[Error] with
-// [KindRequired]. Messages inside an Any are not looked at.
-func (m *Message) CheckRequired(wire []byte, s *Scratch) error { return nil }
-
-// Parent is the message that has the field.
-func (f *Field) Parent() *Message { return f.parent }
-
-// Message is the type of the field's value, or of its elements, nil for
-// scalars, enums and maps.
-func (f *Field) Message() *Message { return nil }
-
-// Number is the field's number.
-func (f *Field) Number() protoreflect.FieldNumber { return 0 }
-
-// Name is the field's name in the .proto file: page_size.
-func (f *Field) Name() string { return "" }
-
-// JSONName is the field's name in JSON: pageSize.
-func (f *Field) JSONName() string { return "" }
-
-// Repeated reports whether the field is a list. A map is none.
-func (f *Field) Repeated() bool { return false }
-
-// Map reports whether the field is a map.
-func (f *Field) Map() bool { return false }
-
-// OneofIndex is the index of the oneof that the field is a member of, -1 if it
-// is in none. The oneof that stands for an optional field is none.
-func (f *Field) OneofIndex() int { return -1 }
-
-// AppendWire appends the field with the value that a whole JSON text
-// describes: serialized, tag included, elements of lists and maps one after
-// the other. A null appends nothing, unless the field takes null as a value.
-// b's paths start at the field's parent.
-func (f *Field) AppendWire(dst, json []byte, s *Scratch, b *Bound) ([]byte, error) {
-	return dst, nil
+	return s.printer.print(dst, wire, s, m, nil)
 }
 
 // AppendJSON appends the JSON form of this field alone; wire is the serialized
@@ -116,38 +143,46 @@ func (f *Field) AppendWire(dst, json []byte, s *Scratch, b *Bound) ([]byte, erro
 // the enum's first value, by its type, and null for a message or a field with
 // presence.
 func (f *Field) AppendJSON(dst, wire []byte, s *Scratch) ([]byte, error) {
-	return dst, nil
+	return s.printer.print(dst, wire, s, f.parent, f)
 }
 
-// BindableText reports whether [Field.AppendText] can serve the field: its
-// value, or its element's, is a scalar, an enum or a well-known type whose
-// JSON form is a scalar.
-func (f *Field) BindableText() bool { return false }
-
-// AppendText appends the field with one value given as text, as a path or a
-// query has it: serialized, tag included. A repeated field gets one element.
-func (f *Field) AppendText(dst, text []byte, s *Scratch) ([]byte, error) { return dst, nil }
-
-// AppendNested appends f with a value given as text, as [Field.AppendText]
-// does, inside the singular message fields parents, the outermost first.
-func AppendNested(dst []byte, parents []*Field, f *Field, text []byte, s *Scratch) ([]byte, error) {
-	return dst, nil
+// CheckRequired reports the first required field that is missing in a
+// serialized message or in one of its sub-messages, as an *[Error] with
+// [KindRequired]. Messages inside an Any are not looked at.
+func (m *Message) CheckRequired(wire []byte, s *Scratch) error {
+	if !m.demanding {
+		return nil
+	}
+	return s.printer.checkRequired(wire, s, m)
 }
 
-// Watch is a set of field paths that a rule binds. It is immutable and safe
-// for any goroutine.
-type Watch struct{}
+// Parent is the message that has the field.
+func (f *Field) Parent() *Message { return f.parent }
 
-// NewWatch makes the set of paths, each a chain of fields of root and of the
-// messages below it. A path is not empty.
-func NewWatch(root *Message, paths [][]*Field) *Watch { return &Watch{} }
-
-// Bound is what a request's path has bound. The body may repeat it, but must
-// not contradict it: another value, or another member of a oneof that a bound
-// path goes through, is an *[Error] with [KindBound].
-type Bound struct {
-	Watch *Watch
-	// Values are the serialized leaf fields of the watch's paths, in their
-	// order, each as [Field.AppendText] made it.
-	Values [][]byte
+// Message is the type of the field's value, or of its elements, nil for
+// scalars, enums and maps.
+func (f *Field) Message() *Message {
+	if f.shape == shapeMap {
+		return nil
+	}
+	return f.sub
 }
+
+// Number is the field's number.
+func (f *Field) Number() protoreflect.FieldNumber { return f.number }
+
+// Name is the field's name in the .proto file: page_size.
+func (f *Field) Name() string { return f.name }
+
+// JSONName is the field's name in JSON: pageSize.
+func (f *Field) JSONName() string { return f.jsonName }
+
+// Repeated reports whether the field is a list. A map is none.
+func (f *Field) Repeated() bool { return f.shape == shapeList || f.shape == shapePacked }
+
+// Map reports whether the field is a map.
+func (f *Field) Map() bool { return f.shape == shapeMap }
+
+// OneofIndex is the index of the oneof that the field is a member of, -1 if it
+// is in none. The oneof that stands for an optional field is none.
+func (f *Field) OneofIndex() int { return f.oneofIndex }

@@ -13,8 +13,8 @@
 // The mapping is the one of protobuf's JSON format, and the referee for every
 // doubt is protobuf's own Go implementation (protojson): what it accepts and
 // refuses, and the message that comes of it, are the same here. JSON output is
-// deterministic: fields in the order of their declaration, extensions after
-// them by full name, map entries by key, no spaces.
+// deterministic: fields in the order of their numbers, map entries by key, no
+// spaces. Where it differs from the referee is told at the functions.
 //
 // All memory that a translation needs beyond the output lives in a [Scratch],
 // so in a steady state nothing is allocated.

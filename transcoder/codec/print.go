@@ -1,0 +1,421 @@
+package codec
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math"
+	"strconv"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Wire → JSON writes at once what it reads, for as long as the fields of each
+// message come in ascending order, all values of a list or map together and
+// one member of a oneof, as encoders mostly write them. Where that is not so,
+// the translation starts again in careful mode, which goes through an index of
+// each message (see index.go). It starts again from the very beginning: to
+// repeat only the message would repeat those inside it once for each level.
+
+// printer is one translation to JSON. It lives in a [Scratch].
+type printer struct {
+	in  []byte
+	err *Error
+	// depth is how many more levels of messages are allowed, limit how long
+	// the output may be.
+	depth, limit int
+	careful      bool
+	entries      []mapEntry
+	runs         []run
+	spans        []span
+	winners      []winner
+}
+
+func (p *printer) begin(dst, wire []byte, s *Scratch) {
+	p.in, p.err = wire, nil
+	p.depth, p.limit = s.maxDepth(), len(dst)+s.maxJSON()
+	p.entries, p.runs, p.spans, p.winners = p.entries[:0], p.runs[:0], p.spans[:0], p.winners[:0]
+}
+
+// end lets go of the caller's memory, and of what one unusual message needed.
+func (p *printer) end() {
+	p.in, p.err = nil, nil
+	if cap(p.entries) > maxKept {
+		p.entries = nil
+	}
+	if cap(p.runs) > maxKept {
+		p.runs = nil
+	}
+	if cap(p.spans) > maxKept {
+		p.spans = nil
+	}
+	if cap(p.winners) > maxKept {
+		p.winners = nil
+	}
+}
+
+// print translates a message, or one field of it.
+func (p *printer) print(dst, wire []byte, s *Scratch, m *Message, f *Field) ([]byte, error) {
+	p.begin(dst, wire, s)
+	p.careful = f != nil
+	out, ok := p.top(dst, m, f)
+	if !ok && !p.careful {
+		// An error is no verdict yet either: what it is about may be replaced or
+		// completed by a later part of the same field.
+		p.begin(dst, wire, s)
+		p.careful = true
+		out, ok = p.top(dst, m, f)
+	}
+	if ok && len(out) > p.limit {
+		ok = p.tooLarge()
+	}
+	err := p.err
+	p.end()
+	if !ok {
+		return dst, err
+	}
+	return out, nil
+}
+
+func (p *printer) top(out []byte, m *Message, f *Field) ([]byte, bool) {
+	if f == nil {
+		return p.message(out, m, span{0, len(p.in)})
+	}
+	return p.alone(out, f)
+}
+
+// fail sets the error and returns -1.
+func (p *printer) fail(kind Kind, i int, format string, args ...any) int {
+	if p.err == nil {
+		p.err = &Error{Kind: kind, Offset: i, Message: fmt.Sprintf(format, args...)}
+	}
+	return -1
+}
+
+func (p *printer) tooLarge() bool {
+	return p.fail(KindTooLarge, len(p.in), "the JSON form of the message is longer than the limit") >= 0
+}
+
+func (p *printer) tooDeep(i int) bool {
+	return p.fail(KindDepth, i, "messages nest deeper than the limit") >= 0
+}
+
+// within puts a field before the path of an error, if there is one.
+func (p *printer) within(f *Field, index int) {
+	if p.err == nil {
+		return
+	}
+	if index >= 0 {
+		p.err.Path = joinPath("["+strconv.Itoa(index)+"]", p.err.Path)
+	}
+	p.err.Path = joinPath(f.jsonName, p.err.Path)
+}
+
+// message appends the JSON form of a message whose content is c. Whenever a
+// method returns false without an error, the message was out of order.
+func (p *printer) message(out []byte, m *Message, c span) ([]byte, bool) {
+	if p.depth--; p.depth < 0 {
+		return out, p.tooDeep(c.start)
+	}
+	var ok bool
+	switch {
+	case m.form != formObject && m.form != formEmpty:
+		one := [1]span{c}
+		out, ok = p.wellKnown(out, m, one[:])
+	case p.careful:
+		one := [1]span{c}
+		out, ok = p.indexed(append(out, '{'), m, one[:])
+		out = append(out, '}')
+	default:
+		out, ok = p.ordered(append(out, '{'), m, c.start, c.end)
+		out = append(out, '}')
+	}
+	p.depth++
+	return out, ok
+}
+
+// merged is message for one that comes in several parts.
+func (p *printer) merged(out []byte, m *Message, parts []span) ([]byte, bool) {
+	if len(parts) == 1 {
+		return p.message(out, m, parts[0])
+	}
+	if p.depth--; p.depth < 0 {
+		return out, p.tooDeep(parts[0].start)
+	}
+	var ok bool
+	if m.form != formObject && m.form != formEmpty {
+		out, ok = p.wellKnown(out, m, parts)
+	} else {
+		out, ok = p.indexed(append(out, '{'), m, parts)
+		out = append(out, '}')
+	}
+	p.depth++
+	return out, ok
+}
+
+// appendKey appends the field's name, after a comma if it is not the first.
+func appendKey(out []byte, f *Field) []byte {
+	if out[len(out)-1] == '{' {
+		return append(out, f.key...)
+	}
+	return append(out, f.comma...)
+}
+
+// ordered appends the fields of m that lie in [i, end), while they are in
+// order.
+func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
+	last := uint32(0)
+	var oneofs uint64
+	in := p.in
+	for i < end {
+		if len(out) > p.limit {
+			return out, p.tooLarge()
+		}
+		at := i
+		number, wire, next := p.tag(i, end)
+		if next < 0 {
+			return out, false
+		}
+		i = next
+		f := m.field(number)
+		if f == nil || !f.fits(wire) {
+			if i = p.skip(number, wire, i, end); i < 0 {
+				return out, false
+			}
+			continue
+		}
+		if number <= last {
+			return out, false
+		}
+		last = number
+		if f.oneofBit >= 0 {
+			// Two oneofs that share a bit only lead to careful mode.
+			bit := uint64(1) << (f.oneofBit & 63)
+			if oneofs&bit != 0 {
+				return out, false
+			}
+			oneofs |= bit
+		}
+		ok := true
+		switch f.shape {
+		case shapeOne:
+			switch f.wire {
+			case protowire.BytesType:
+				start, next := p.length(i, end)
+				if next < 0 {
+					p.within(f, -1)
+					return out, false
+				}
+				i = next
+				if start == next && f.implicit {
+					continue
+				}
+				out = appendKey(out, f)
+				switch f.kind {
+				case protoreflect.StringKind:
+					if out, ok = appendString(out, in[start:next]); !ok {
+						p.badUTF8(start)
+					}
+				case protoreflect.BytesKind:
+					out = appendBase64(out, in[start:next])
+				default:
+					out, ok = p.message(out, f.sub, span{start, next})
+				}
+			case protowire.StartGroupType:
+				c, next := p.content(f, i, end)
+				if ok = next >= 0; ok {
+					i = next
+					out = appendKey(out, f)
+					out, ok = p.message(out, f.sub, c)
+				}
+			default:
+				v, next := p.number(f, i, end)
+				if ok = next >= 0; ok {
+					i = next
+					if v != 0 || !f.implicit {
+						out = appendNumber(appendKey(out, f), f, v)
+					}
+				}
+			}
+			if !ok {
+				p.within(f, -1)
+				return out, false
+			}
+		case shapeMap:
+			base := len(p.entries)
+			for {
+				if i = p.entry(f, i, end); i < 0 {
+					p.within(f, -1)
+					return out, false
+				}
+				if !p.again(at, next, i, end) {
+					break
+				}
+				i += next - at
+			}
+			if out, ok = p.mapEntries(appendKey(out, f), f, base); !ok {
+				return out, false
+			}
+		default:
+			if f.packed(wire) {
+				start, next := p.length(i, end)
+				if next < 0 {
+					p.within(f, -1)
+					return out, false
+				}
+				if i = next; start == next {
+					continue
+				}
+				out = append(appendKey(out, f), '[')
+				if out, _, ok = p.packedValues(out, f, start, next, 0); !ok {
+					return out, false
+				}
+			} else {
+				out = append(appendKey(out, f), '[')
+				for n := 0; ; n++ {
+					if n > 0 {
+						out = append(out, ',')
+					}
+					if out, i = p.element(out, f, i, end); i < 0 {
+						p.within(f, n)
+						return out, false
+					}
+					if !p.again(at, next, i, end) {
+						break
+					}
+					i += next - at
+				}
+			}
+			out = append(out, ']')
+		}
+	}
+	return out, true
+}
+
+// again reports whether the same tag as in [at, next) comes at i, too.
+func (p *printer) again(at, next, i, end int) bool {
+	in := p.in
+	return i < end && in[i] == in[at] &&
+		(next-at == 1 || i+next-at <= end && string(in[i:i+next-at]) == string(in[at:next]))
+}
+
+// packedValues appends the values of a packed list that lies in [i, end); n
+// are there already.
+func (p *printer) packedValues(out []byte, f *Field, i, end, n int) ([]byte, int, bool) {
+	for ; i < end; n++ {
+		if len(out) > p.limit {
+			return out, n, p.tooLarge()
+		}
+		v, next := p.number(f, i, end)
+		if next < 0 {
+			p.within(f, n)
+			return out, n, false
+		}
+		if i = next; n > 0 {
+			out = append(out, ',')
+		}
+		out = appendNumber(out, f, v)
+	}
+	return out, n, true
+}
+
+// element appends one value of f, which begins at i after its tag. next is -1
+// if it did not work.
+func (p *printer) element(out []byte, f *Field, i, end int) (o []byte, next int) {
+	if len(out) > p.limit {
+		p.tooLarge()
+		return out, -1
+	}
+	switch f.kind {
+	case protoreflect.StringKind:
+		start, next := p.length(i, end)
+		if next < 0 {
+			return out, next
+		}
+		out, ok := appendString(out, p.in[start:next])
+		if !ok {
+			return out, p.badUTF8(start)
+		}
+		return out, next
+	case protoreflect.BytesKind:
+		start, next := p.length(i, end)
+		if next < 0 {
+			return out, next
+		}
+		return appendBase64(out, p.in[start:next]), next
+	case protoreflect.MessageKind, protoreflect.GroupKind:
+		c, next := p.content(f, i, end)
+		if next < 0 {
+			return out, next
+		}
+		out, ok := p.message(out, f.sub, c)
+		if !ok {
+			return out, -1
+		}
+		return out, next
+	}
+	v, next := p.number(f, i, end)
+	if next < 0 {
+		return out, next
+	}
+	return appendNumber(out, f, v), next
+}
+
+func (p *printer) badUTF8(i int) int { return p.fail(KindUTF8, i, "the string is not valid UTF-8") }
+
+func appendBase64(out, b []byte) []byte {
+	out = append(out, '"')
+	out = base64.StdEncoding.AppendEncode(out, b)
+	return append(out, '"')
+}
+
+// appendNumber appends a value that [printer.number] read.
+func appendNumber(out []byte, f *Field, v uint64) []byte {
+	switch f.kind {
+	case protoreflect.BoolKind:
+		return strconv.AppendBool(out, v != 0)
+	case protoreflect.EnumKind:
+		return f.enum.append(out, int32(v))
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
+		return strconv.AppendInt(out, int64(v), 10)
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
+		return strconv.AppendUint(out, v, 10)
+	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
+		out = append(out, '"')
+		out = strconv.AppendInt(out, int64(v), 10)
+		return append(out, '"')
+	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		out = append(out, '"')
+		out = strconv.AppendUint(out, v, 10)
+		return append(out, '"')
+	case protoreflect.FloatKind:
+		return appendAnyFloat(out, float64(math.Float32frombits(uint32(v))), 32)
+	}
+	return appendAnyFloat(out, math.Float64frombits(v), 64)
+}
+
+func appendAnyFloat(out []byte, f float64, size int) []byte {
+	switch {
+	case f != f:
+		return append(out, `"NaN"`...)
+	case f > math.MaxFloat64:
+		return append(out, `"Infinity"`...)
+	case f < -math.MaxFloat64:
+		return append(out, `"-Infinity"`...)
+	}
+	return appendFloat(out, f, size)
+}
+
+// append appends the name of a value, or its number if it has none.
+func (e *enum) append(out []byte, n int32) []byte {
+	if e.null {
+		return append(out, "null"...)
+	}
+	if n >= 0 && int(n) < len(e.dense) && e.dense[n] != "" {
+		return append(out, e.dense[n]...)
+	}
+	if name, ok := e.byNumber[n]; ok {
+		return append(out, name...)
+	}
+	return strconv.AppendInt(out, int64(n), 10)
+}
