@@ -85,8 +85,6 @@ func (a *answer) end(st *rpc.Status, trailer rpc.Header) {
 	if !a.headed {
 		prefix = ""
 		h["Content-Type"] = contentTypes
-		// net/http would say content-length: 0 by itself.
-		h["Content-Length"] = nil
 	}
 	transcoder.WriteMetadataPrefix(h, trailer, a.policy, prefix)
 	writeStatus(h, st, prefix)

@@ -73,6 +73,7 @@ func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	}
 	h := w.Header()
 	h["Content-Type"] = contentTypes
+	h["Content-Length"] = nil
 	st := err.Status()
 	writeStatus(h, &st, "")
 	x.Code, x.Reason, x.Error = int(st.Code), string(st.Reason), err.Cause

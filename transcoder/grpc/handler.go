@@ -55,8 +55,9 @@ func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 	defer e.free()
 	method, settings := h.ep.Method, h.ep.Settings
 	e.answer.w, e.answer.policy = w, &settings.ResponseMetadata
-	// The date is of no use to a call, and not free.
-	w.Header()["Date"] = nil
+	// net/http would add both by itself. The date is not free, and a content-length
+	// is of no use to a call.
+	w.Header()["Date"], w.Header()["Content-Length"] = nil, nil
 
 	compressed, err := requestEncoding(r.Header["Grpc-Encoding"])
 	if err == nil {
