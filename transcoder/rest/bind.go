@@ -12,8 +12,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
 )
 
-// maxKept is the largest buffer that is kept for the next request, or over the
-// wait for the next message of a stream.
+// maxKept is the largest buffer that is kept for the next request.
 const maxKept = 256 << 10
 
 // rule is one HTTP rule of one method.
@@ -42,12 +41,17 @@ func (k *work) release() {
 	clear(k.call.Header)
 	k.call = rpc.Call{Header: k.call.Header[:0]}
 	k.sink.release()
-	k.body, k.out = kept(k.body), kept(k.out)
+	k.trim(maxKept)
 	works.Put(k)
 }
 
-func kept(b []byte) []byte {
-	if cap(b) > maxKept {
+// trim empties the buffers, and lets go of those larger than most.
+func (k *work) trim(most int) {
+	k.body, k.out = trimmed(k.body, most), trimmed(k.out, most)
+}
+
+func trimmed(b []byte, most int) []byte {
+	if cap(b) > most {
 		return nil
 	}
 	return b[:0]

@@ -3,10 +3,11 @@ package rest
 import (
 	"net/http"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
-	"google.golang.org/grpc/codes"
 )
 
 const (
@@ -14,6 +15,8 @@ const (
 	readAhead = 64 << 10
 	// flushAt is how much JSON is held back at most while messages keep coming.
 	flushAt = 16 << 10
+	// maxIdle is the largest buffer that a stream keeps while it waits.
+	maxIdle = 2 * flushAt
 )
 
 // stream serves a rule of a method with server streaming: the answer is a JSON
@@ -41,6 +44,7 @@ func (t *stream) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	// nobody waits for after an abort: so nothing of it may be reused.
 	call := k.call
 	k.call = rpc.Call{}
+	k.trim(maxIdle)
 	queue := rpc.NewQueue(readAhead)
 	upstream := t.upstream.Start(r.Context(), &call, queue)
 	defer upstream.Cancel()
@@ -182,5 +186,5 @@ func (e *elements) flush() {
 	if err != nil {
 		e.gone()
 	}
-	e.out = kept(e.out)
+	e.out = trimmed(e.out, maxIdle)
 }

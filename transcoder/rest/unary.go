@@ -3,10 +3,11 @@ package rest
 import (
 	"net/http"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
-	"google.golang.org/grpc/codes"
 )
 
 // unary serves a rule of a unary method.

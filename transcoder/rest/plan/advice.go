@@ -71,23 +71,27 @@ func nearest(m protoreflect.MessageDescriptor, name string) string {
 	return best
 }
 
-// distance is how many bytes must be inserted, removed or replaced to make b of
-// a. Letter case does not count.
+// distance is how many bytes must be inserted, removed, replaced or exchanged with
+// their neighbour to make b of a. Letter case does not count.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+	// above[k] is the row k+1 above the current one.
+	row, above := make([]int, len(b)+1), [2][]int{make([]int, len(b)+1), make([]int, len(b)+1)}
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
+		row, above[0], above[1] = above[1], row, above[0]
 		row[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			d := above[0][j]
 			if lower(a[i]) != lower(b[j]) {
-				cost++
+				d++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
+			d = min(d, row[j]+1, above[0][j+1]+1)
+			if i > 0 && j > 0 && lower(a[i]) == lower(b[j-1]) && lower(a[i-1]) == lower(b[j]) {
+				d = min(d, above[1][j-1]+1)
+			}
+			row[j+1] = d
 		}
 	}
 	return row[len(b)]

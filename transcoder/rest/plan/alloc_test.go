@@ -1,0 +1,63 @@
+package plan_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
+)
+
+func TestNoAllocations(t *testing.T) {
+	f := newFixture(t)
+	for _, c := range []struct{ line, body string }{
+		{"GET /v1/things/abc", ""},
+		{"GET /v1/things/a%20b?i32=1&sub.name=a+b&sub.tags=x&sub.tags=y&color=RED&user_id=1&ts=2020-01-02T03:04:05Z&key=ignored", ""},
+		{"GET /v1/nested/x?node.a.a.a.leaf=1", ""},
+		{"POST /v1/star/p", `{"i32":3,"sub":{"name":"x","tags":["a","b"]},"rs":["1","2"]}`},
+		{"POST /v1/star/sub/p", `{"sub":{"name":"p"}}`},
+		{"PATCH /v1/body/p?i32=9", `{"name":"s","size":3}`},
+	} {
+		rule, r := f.find(t, c.line, c.body)
+		s := new(plan.Scratch)
+		var wire, json []byte
+		require.Zero(t, testing.AllocsPerRun(100, func() {
+			var err error
+			if wire, err = rule.plan.Bind(wire[:0], r, s); err != nil {
+				t.Fatal(err)
+			}
+			if json, err = rule.plan.Render(json[:0], wire, s); err != nil {
+				t.Fatal(err)
+			}
+		}), "%s", c.line)
+	}
+}
+
+func TestRenderStatusDoesNotAllocate(t *testing.T) {
+	f := newFixture(t)
+	rule, _ := f.find(t, thing, "")
+	s := new(plan.Scratch)
+	var json []byte
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		json = rule.plan.RenderStatus(json[:0], 5, "no such thing, é", nil, s)
+	}))
+}
+
+func BenchmarkBind(b *testing.B) {
+	f := newFixture(b)
+	for name, c := range map[string]struct{ line, body string }{
+		"path":  {"GET /v1/things/abc", ""},
+		"query": {"GET /v1/things/abc?i32=1&sub.name=a+b&sub.tags=x&sub.tags=y&color=RED", ""},
+		"body":  {"POST /v1/star/p", `{"i32":3,"sub":{"name":"x","tags":["a","b"]},"rs":["1","2"]}`},
+	} {
+		b.Run(name, func(b *testing.B) {
+			rule, r := f.find(b, c.line, c.body)
+			s := new(plan.Scratch)
+			var wire []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				wire, _ = rule.plan.Bind(wire[:0], r, s)
+			}
+		})
+	}
+}
