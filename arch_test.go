@@ -86,7 +86,10 @@ var table = []row{
 	// it knows its generated code and nothing of the gateway.
 	{packages: []string{"internal/demo"}, may: []string{"gen/**"}},
 
-	{packages: []string{"internal/bench", "internal/conformance/**", "internal/e2e", "internal/scenario", "internal/testsum"}, tool: true},
+	{packages: []string{
+		"examples", "internal/bench", "internal/conformance/**", "internal/e2e", "internal/etcdtest",
+		"internal/gatewaytest", "internal/readme", "internal/scenario", "internal/testsum",
+	}, tool: true},
 }
 
 // serving is what a message meets on its way, and what is built for that from
