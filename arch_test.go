@@ -87,7 +87,7 @@ var table = []row{
 	{packages: []string{"internal/demo"}, may: []string{"gen/**"}},
 
 	{packages: []string{
-		"examples", "internal/bench", "internal/conformance/**", "internal/e2e", "internal/etcdtest",
+		"examples/**", "internal/bench", "internal/conformance/**", "internal/e2e", "internal/etcdtest",
 		"internal/gatewaytest", "internal/readme", "internal/scenario", "internal/testsum",
 	}, tool: true},
 }
