@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -66,7 +67,7 @@ func newBuilder() *builder {
 		methods: newIntern(knownMethods[:]...),
 		types:   newIntern(""),
 		known:   map[Conflict]bool{},
-		out:     &Table{tree: tree{nodes: make([]node, 1), rows: make([]row, 1), slots: make([]slot, 1)}},
+		out:     &Table{tree: tree{nodes: make([]node, 1), rows: make([]row, 1), tables: make([]uint32, 1)}},
 	}
 }
 
@@ -178,68 +179,76 @@ func (b *builder) table() *Table {
 
 // flatten appends a node and all below it, and says what leads there.
 func (b *builder) flatten(n *branch, verb bool) ref {
-	tree := &b.out.tree
-	rows := b.rows(n, verb)
 	if n.lit == "" && n.star == nil && n.multi == nil && len(n.kids)+len(n.verbs) == 0 {
-		return rows | isRows
+		return b.rows(n, verb) | isRows
 	}
-	id := ref(len(tree.nodes))
-	node := node{rows: rows, len: uint16(len(n.lit))}
-	if copy(node.lit[:], n.lit) < len(n.lit) {
-		binary.LittleEndian.PutUint32(node.lit[:], uint32(len(tree.long.literals)))
-		tree.long.literals = append(tree.long.literals, n.lit)
-	}
-	tree.nodes = append(tree.nodes, node)
-	// An only literal and a star lie next to the node; where there are many
-	// literals, they come last. The slice may move while they are appended.
-	var kids, star, multi, verbs ref
-	if len(n.kids) == 1 {
-		kids = b.kids(n.kids, false)
-	}
-	if n.star != nil {
-		star = b.flatten(n.star, false)
-	}
-	if n.multi != nil {
-		multi = b.flatten(n.multi, false)
-	}
-	verbs = b.kids(n.verbs, true)
-	if len(n.kids) > 1 {
-		kids = b.kids(n.kids, false)
-	}
-	at := &tree.nodes[id]
-	at.kids, at.star, at.multi, at.verbs = kids, star, multi, verbs
+	id := ref(len(b.out.tree.nodes))
+	b.out.tree.nodes = append(b.out.tree.nodes, node{})
+	b.fill(id, n, verb)
 	return id
 }
 
+// fill makes a node that has its place, and appends all below it. Those that are
+// next on the way of most requests come first.
+func (b *builder) fill(id ref, n *branch, verb bool) {
+	tree := &b.out.tree
+	out := node{rows: b.rows(n, verb), len: uint16(len(n.lit))}
+	if copy(out.lit[:], n.lit) < len(n.lit) {
+		binary.LittleEndian.PutUint32(out.lit[:], uint32(len(tree.long.literals)))
+		tree.long.literals = append(tree.long.literals, n.lit)
+	}
+	if len(n.kids) == 1 {
+		out.kids = b.kids(n.kids, false)
+	}
+	if n.star != nil {
+		out.star = b.flatten(n.star, false)
+	}
+	if n.multi != nil {
+		out.multi = b.flatten(n.multi, false)
+	}
+	out.verbs = b.kids(n.verbs, true)
+	if len(n.kids) > 1 {
+		out.kids = b.kids(n.kids, false)
+	}
+	tree.nodes[id] = out
+}
+
 // kids appends the nodes that literals lead to, and their hash table if there
-// are several.
+// are several; see [tree].
 func (b *builder) kids(kids map[string]*branch, verb bool) ref {
 	tree := &b.out.tree
-	lits := slices.Sorted(maps.Keys(kids))
-	switch len(lits) {
+	list := slices.SortedFunc(maps.Values(kids), func(x, y *branch) int {
+		return cmp.Or(cmp.Compare(hash(x.lit), hash(y.lit)), cmp.Compare(x.lit, y.lit))
+	})
+	switch len(list) {
 	case 0:
 		return 0
 	case 1:
-		return b.flatten(kids[lits[0]], verb)
+		return b.flatten(list[0], verb)
 	}
-	size := 4
-	for size < 2*len(lits) { // at least half of the slots are free, so that a probe is short and ends
-		size *= 2
+	first := ref(len(tree.nodes))
+	tree.nodes = append(tree.nodes, make([]node, len(list))...)
+
+	table := len(tree.tables)
+	const perBucket = 4
+	width := bits.Len(uint(len(list)-1) / perBucket)
+	buckets := make([]uint32, 1<<width+1)
+	low := make([]uint32, (len(list)+3)/4)
+	for i, kid := range list {
+		h := hash(kid.lit)
+		buckets[h>>(32-width)+1]++
+		low[i/4] |= h & 0xFF << (i % 4 * 8)
 	}
-	mask := uint32(size - 1)
-	tree.slots = append(tree.slots, slot{hash: mask})
-	first := uint32(len(tree.slots))
-	tree.slots = append(tree.slots, make([]slot, size)...)
-	for _, lit := range lits {
-		id := b.flatten(kids[lit], verb)
-		h := hash(lit)
-		i := h & mask
-		for tree.slots[first+i].node != 0 {
-			i = (i + 1) & mask
-		}
-		tree.slots[first+i] = slot{h, id}
+	for i := range 1 << width {
+		buckets[i+1] += buckets[i]
 	}
-	return ref(first) | isTable
+	tree.tables = append(tree.tables, uint32(first), uint32(width))
+	tree.tables = append(append(tree.tables, buckets...), low...)
+
+	for i, kid := range list {
+		b.fill(first+ref(i), kid, verb)
+	}
+	return ref(table) | isTable
 }
 
 // rows appends the entries that end at n, those with the longest content type

@@ -52,17 +52,24 @@ import (
 // Layout. What makes one look-up among 100,000 templates slower than among 100
 // is the memory that is not in a cache, so there is as little of it on the way as
 // can be. A node is one cache line and has its literal in itself. A node that is
-// nothing but the end of templates (most of those after "*") is none: its rows take its place.
-// Nodes, and rows, lie in one slice each, in the order of a walk, and so a chain
-// of an only literal and a star is a line and the next one. Hash tables of all
-// nodes share another slice, eight slots a line. A row has its captures in
-// itself.
+// nothing but the end of templates (most of those after "*") is none: its rows
+// take its place. A row has its captures in itself. A node's literals, in the
+// order of their hashes, lie side by side, so that their table needs no pointers
+// to them: a byte for each, and a number for about four, keep the tables of
+// all nodes in the nearer caches. Everything else lies in the order of a walk.
 
 // tree is what the builder flattens the nodes of all hosts into.
 type tree struct {
 	nodes []node // nodes[0] is none
 	rows  []row  // rows[0] is none
-	slots []slot // slots[0] is none
+	// tables has the hash tables of literals, one after the other; tables[0] is
+	// none. A table is
+	//
+	//	the number of its first node, whose kin follow it by their hashes,
+	//	the number of bits of a hash that choose a bucket,
+	//	where each bucket begins, counted from the first node, and where the last ends,
+	//	the lowest byte of each hash, four in a number.
+	tables []uint32
 	// long has the literals and the variables that nodes and rows have no room for.
 	long struct {
 		literals  []string
@@ -91,13 +98,6 @@ type node struct {
 	// is longer than lit is in tree.long, at the number that lit begins with.
 	len uint16
 	lit [42]byte
-}
-
-// slot is one place of a hash table with open addressing. The slot before the
-// first has, as its hash, the mask of indexes.
-type slot struct {
-	hash uint32
-	node ref
 }
 
 // row is one entry at the node where its template ends, of 32 bytes. The rows of
@@ -177,23 +177,27 @@ func (t *tree) child(kids ref, seg string, escaped bool) ref {
 		}
 		return 0
 	}
-	first := uint32(kids &^ isTable)
 	var h uint32
 	if escaped {
 		h = hashEscaped(seg)
 	} else {
 		h = hash(seg)
 	}
-	mask := t.slots[first-1].hash
-	for i := h & mask; ; i = (i + 1) & mask {
-		s := t.slots[first+i]
-		if s.node == 0 {
-			return 0
+	table := t.tables[kids&^isTable:]
+	bits := table[1]
+	buckets := table[2:]
+	low := buckets[1<<bits+1:]
+	// A shift by 32, for no bits, is 0 in Go.
+	bucket := h >> (32 - bits)
+	for i := buckets[bucket]; i < buckets[bucket+1]; i++ {
+		if byte(low[i/4]>>(i%4*8)) != byte(h) {
+			continue
 		}
-		if s.hash == h && t.is(s.node, seg, escaped) {
-			return s.node
+		if kid := ref(table[0] + i); t.is(kid, seg, escaped) {
+			return kid
 		}
 	}
+	return 0
 }
 
 // same reports whether seg is lit once it is decoded. A malformed escape is never
