@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -139,6 +140,26 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
+// However a body arrives, it is the same body.
+func TestBodyInPieces(t *testing.T) {
+	g := newGateway(t)
+	t.Run("C22", func(t *testing.T) {
+		const body = `{"name":"p","sub":{"name":"é","size":3},"rs":["a","\u00e9"]}`
+		want := g.do(t, "POST /v1/star/p", body).body
+		a := g.send(t, g.request(t, "POST /v1/star/p", iotest.OneByteReader(strings.NewReader(body))))
+		require.Equal(t, http.StatusOK, a.StatusCode, a.body)
+		require.Equal(t, want, a.body)
+		for end := range len(body) {
+			a := g.do(t, "POST /v1/star/p", body[:end])
+			if end == 0 {
+				require.Equal(t, `{"name":"p"}`, a.body)
+			} else {
+				require.Equal(t, http.StatusBadRequest, a.StatusCode, "%q", body[:end])
+			}
+		}
+	})
+}
+
 // A client that waits for 100 Continue gets it only for a body that is wanted.
 func TestExpectContinue(t *testing.T) {
 	g := newGateway(t, func(s *transcoder.Settings) { s.MaxRequestBytes = 100 })
@@ -203,7 +224,10 @@ func TestClientLeaves(t *testing.T) {
 				<-started
 				cancel()
 			}()
-			_, err := g.server.Client().Do(r)
+			resp, err := g.server.Client().Do(r)
+			if err == nil {
+				resp.Body.Close()
+			}
 			require.ErrorIs(t, err, context.Canceled)
 			<-cancelled
 			x := <-g.exchanges
