@@ -209,8 +209,9 @@ func (f *Field) textNumber(s []byte) (v uint64, err error) {
 		}
 		return 0, textError(KindType, s, "is not an integer")
 	}
-	v, ok := encodeInteger(f.kind, d.negative, d.digits)
-	if !ok || !d.exact {
+	magnitude, _, fits := integer(s, d)
+	v, ok := encodeInteger(f.kind, d.negative, magnitude)
+	if !ok || !fits {
 		return 0, textError(KindRange, s, "is out of the range of "+f.kind.String())
 	}
 	return v, nil

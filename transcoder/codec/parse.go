@@ -141,6 +141,9 @@ func (p *parser) object(m *Message, i int, w *watchNode, typed bool) int {
 		p.grow(&seen, m.bits)
 	}
 	next := uint32(0)
+	if typed && m.byName["@type"] != nil {
+		next = uint32(len(m.fields)) // a guess would take this field for it
+	}
 	for {
 		// Most likely the next key is that of one of the next fields.
 		key := i
@@ -164,7 +167,9 @@ func (p *parser) object(m *Message, i int, w *watchNode, typed bool) int {
 		}
 		if f != nil {
 			if i = p.space(i); i < len(in) {
-				next = f.index + 1
+				if next <= f.index {
+					next = f.index + 1
+				}
 				if !seen.add(f.index) {
 					i = p.fail(KindDuplicate, key, "the field %q is given twice", f.jsonName)
 				} else if in[i] == 'n' && !f.takesNull {

@@ -124,6 +124,8 @@ func (p *parser) watched(f *Field, i, key int, w *watchNode) int {
 		if i = p.field(f, i, nil); i >= 0 && !sameField(f, p.out[start:], bound) {
 			i = p.fail(KindBound, at, "%s differs from what the path has set", p.show(at))
 		}
+		// The path contributes it; twice would be once too often for a mask.
+		p.out = p.out[:start]
 		p.moveLimit = before
 		return i
 	}
