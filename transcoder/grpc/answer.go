@@ -14,9 +14,15 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// maxMessageText bounds grpc-message: many clients take no more than 8 KiB of
-// headers in all.
-const maxMessageText = 4 << 10
+// Many clients take no more than 8 KiB of headers in all, and an error that they
+// cannot read helps nobody.
+const (
+	// maxMessageText bounds grpc-message before it is encoded: what is longer is cut.
+	maxMessageText = 4 << 10
+	// maxDetails bounds grpc-status-details-bin: what is larger is left out, as it
+	// cannot be cut. Services that send more than most clients take know theirs.
+	maxDetails = 64 << 10
+)
 
 // Header values that are the same for all answers. net/http only reads them.
 var (
@@ -100,7 +106,7 @@ func writeStatus(h http.Header, st *rpc.Status, prefix string) {
 	if st.Message != "" {
 		h[prefix+"Grpc-Message"] = []string{percentEncode(st.Message)}
 	}
-	if len(st.Details) > 0 {
+	if len(st.Details) > 0 && len(st.Details) <= maxDetails {
 		h[prefix+"Grpc-Status-Details-Bin"] = []string{base64.RawStdEncoding.EncodeToString(st.Details)}
 	}
 	if st.Reason != "" {
@@ -113,7 +119,7 @@ func writeStatus(h http.Header, st *rpc.Status, prefix string) {
 
 // record tells the access log how the call ended.
 func record(x *route.Exchange, st *rpc.Status, read, written int64) {
-	x.Code, x.Reason = int(st.Code), string(st.Reason)
+	x.Code, x.Reason, x.Error = int(st.Code), string(st.Reason), st.Cause
 	x.RequestBytes, x.ResponseBytes = read, written
 }
 

@@ -415,9 +415,9 @@ func TestManyAtOnce(t *testing.T) {
 		return &testpb.SimpleResponse{Payload: r.Payload}, nil
 	}}, nil)
 	var wg sync.WaitGroup
-	for n := range 32 {
+	for n := range 16 {
 		wg.Go(func() {
-			for i := range 50 {
+			for i := range 20 {
 				body := strings.Repeat(string(rune('a'+n%26)), (n*997+i*331)%9000)
 				r, err := client.UnaryCall(within(t), &testpb.SimpleRequest{Payload: &testpb.Payload{Body: []byte(body)}})
 				if err != nil || string(r.GetPayload().GetBody()) != body {

@@ -388,13 +388,14 @@ func TestRefuseMediaType(t *testing.T) {
 	require.Equal(t, "UNSUPPORTED_MEDIA_TYPE", res.Header.Get("X-Dragoman-Error"))
 }
 
-// TestLongMessage: a text that no client would take as a header is cut.
+// TestLongMessage is row C11: a text that no client would take as a header is cut.
 func TestLongMessage(t *testing.T) {
 	target := serve(t, refuser{rpc.Errorf(rpc.Internal, "%s", strings.Repeat("ä", 1<<19))})
 	res, _ := post(t, target, unaryPath, nil)
 	text := res.Header.Get("Grpc-Message")
 	require.Less(t, len(text), 16<<10)
 	require.True(t, strings.HasSuffix(text, "%C3%A4%E2%80%A6"), text[len(text)-30:])
+	require.Empty(t, res.Header.Get("Grpc-Status-Details-Bin"), "the text is in there too")
 }
 
 // TestAccessLog: what the handler tells.

@@ -2,6 +2,7 @@ package grpc
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"google.golang.org/grpc/encoding"
@@ -62,6 +63,7 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 		return errSecondMessage
 	}
 	r.buf = rpc.NewBuffer()
+	r.buf.B = slices.Grow(r.buf.B, data.Len())
 	for _, piece := range data {
 		r.buf.B = append(r.buf.B, piece.ReadOnlyData()...)
 	}

@@ -139,5 +139,7 @@ func (u *Upstream) failure(reason rpc.Reason, what string, err error) rpc.Status
 		return rpc.Errorf(reason, "%s", what).Status()
 	}
 	u.log.Warn("upstream failed", slog.String("upstream", u.name), slog.String("reason", string(reason)), slog.Any("error", err))
-	return rpc.Errorf(reason, "upstream %q %s", u.name, what).Status()
+	failure := rpc.Errorf(reason, "upstream %q %s", u.name, what)
+	failure.Cause = err
+	return failure.Status()
 }
