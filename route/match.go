@@ -8,7 +8,7 @@ type matcher struct {
 	path        string
 	contentType string
 	slash       int // offset of the slash before the last segment
-	colon       int // offset of the colon of a possible verb, or -1
+	colon       int // offset of the colon of a possible verb, which may be empty, or -1
 	method      uint16
 	head        bool
 	escaped     bool   // there is a % in the path
@@ -35,9 +35,6 @@ func newMatcher(t *Table, q *Request) matcher {
 		if m.path[m.slash] == ':' && m.colon < 0 {
 			m.colon = m.slash
 		}
-	}
-	if m.colon == len(m.path)-1 {
-		m.colon = -1 // there is no verb after it
 	}
 	return m
 }
