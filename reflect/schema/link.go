@@ -35,7 +35,7 @@ func (o Options) New(set *descriptorpb.FileDescriptorSet) (*Schema, error) {
 	for _, p := range always {
 		l.linkBuiltin(p)
 	}
-	s := &Schema{registry: l.registry, fingerprint: fingerprint(own, o.Services)}
+	s := &Schema{name: o.Name, registry: l.registry, fingerprint: fingerprint(own, o.Services)}
 	s.own, s.files = l.files()
 	s.indexExtensions()
 	if s.services, err = exposed(s.own, o.Services); err != nil {

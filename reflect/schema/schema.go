@@ -25,6 +25,7 @@ import (
 //
 // Every name occurs once. A Schema is immutable and safe for any goroutine.
 type Schema struct {
+	name        string
 	registry    *protoregistry.Files
 	own         []protoreflect.FileDescriptor // given to New, by path
 	files       []protoreflect.FileDescriptor // own, then built in, each by path
@@ -46,6 +47,8 @@ func New(set *descriptorpb.FileDescriptorSet) (*Schema, error) {
 
 // Options changes what a [Schema] shows. The zero value shows everything.
 type Options struct {
+	// Name is what messages call the schema: that of its upstream.
+	Name string
 	// Services, if not nil, lists the only services that [Schema.Services]
 	// gives: a descriptor source that knows what the upstream serves leaves
 	// out those which its files merely define. A name that no file defines is
@@ -56,6 +59,9 @@ type Options struct {
 	MissingAdvice string
 }
 
+// Name is the upstream's name, for messages, or "".
+func (s *Schema) Name() string { return s.name }
+
 // Services lists the services of the given files, but for the infrastructure
 // that a gateway answers itself (grpc.reflection, grpc.health, grpc.channelz),
 // sorted by full name. The caller must not change the slice.
@@ -64,6 +70,10 @@ func (s *Schema) Services() []protoreflect.ServiceDescriptor { return s.services
 // Files lists all files, dependencies and built-ins included: the given ones
 // first, each part sorted by path. The caller must not change the slice.
 func (s *Schema) Files() []protoreflect.FileDescriptor { return s.files }
+
+// Own lists the given files alone, sorted by path. The caller must not change the
+// slice.
+func (s *Schema) Own() []protoreflect.FileDescriptor { return s.own }
 
 // Fingerprint identifies the content: two schemas made of equal files, in
 // whatever order, have the same. It is a SHA-256 in hexadecimal.

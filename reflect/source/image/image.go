@@ -16,13 +16,14 @@ import (
 	"github.com/dragoman-gateway/dragoman/reflect/source"
 )
 
-// MaxBytes bounds a file, and what it holds once decompressed.
-const MaxBytes = 256 << 20
+// maxBytes bounds a file, and what it holds once decompressed.
+const maxBytes = 256 << 20
 
 const missingAdvice = "build the image with everything that it imports: buf build does, protoc needs --include_imports"
 
 // Source reads one file anew with each Load.
 type Source struct {
+	name  string // of the upstream
 	shown string // as the user wrote it, for messages
 	path  string
 }
@@ -34,7 +35,7 @@ func New(cfg *configpb.ImageSource, env source.Env) (source.Source, error) {
 	if cfg.GetPath() == "" {
 		return nil, errors.New("image: path is empty: name the file")
 	}
-	s := &Source{shown: cfg.GetPath(), path: cfg.GetPath()}
+	s := &Source{name: env.Name, shown: cfg.GetPath(), path: cfg.GetPath()}
 	if !filepath.IsAbs(s.path) {
 		s.path = filepath.Join(env.Dir, s.path)
 	}
@@ -50,22 +51,15 @@ func (s *Source) Load(context.Context) (*schema.Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image %q: %w", s.shown, err)
 	}
-	sch, err := Parse(raw)
+	set, err := decode(raw, maxBytes)
+	if err != nil {
+		return nil, fmt.Errorf("image %q: %w", s.shown, err)
+	}
+	sch, err := schema.Options{Name: s.name, MissingAdvice: missingAdvice}.New(set)
 	if err != nil {
 		return nil, fmt.Errorf("image %q: %w", s.shown, err)
 	}
 	return sch, nil
-}
-
-// Parse links what an image file holds: binary or JSON, compressed with gzip or
-// not. The content decides. What it decompresses to is bounded by [MaxBytes];
-// raw is the caller's to bound.
-func Parse(raw []byte) (*schema.Schema, error) {
-	set, err := decode(raw, MaxBytes)
-	if err != nil {
-		return nil, err
-	}
-	return schema.Options{MissingAdvice: missingAdvice}.New(set)
 }
 
 func readFile(path string) ([]byte, error) {
@@ -73,7 +67,7 @@ func readFile(path string) ([]byte, error) {
 	if err == nil {
 		defer f.Close()
 		var raw []byte
-		if raw, err = readAll(f, MaxBytes); err == nil {
+		if raw, err = readAll(f, maxBytes); err == nil {
 			return raw, nil
 		}
 	}

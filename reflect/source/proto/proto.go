@@ -25,6 +25,7 @@ import (
 // those merely import. Comments are kept. It compiles proto2, proto3 and edition
 // 2023.
 type Source struct {
+	name  string // of the upstream
 	roots []root
 	files []string // patterns
 }
@@ -39,7 +40,7 @@ var _ source.Source = (*Source)(nil)
 
 // New makes the source that cfg describes. It reads nothing yet.
 func New(cfg *configpb.ProtoSource, env source.Env) (source.Source, error) {
-	s := new(Source)
+	s := &Source{name: env.Name}
 	for _, shown := range cfg.GetRoots() {
 		path := shown
 		if !filepath.IsAbs(path) {
@@ -99,7 +100,7 @@ func (s *Source) Load(ctx context.Context) (*schema.Schema, error) {
 		}
 		p.collect(f, seen, set)
 	}
-	return schema.Options{Services: services}.New(set)
+	return schema.Options{Name: s.name, Services: services}.New(set)
 }
 
 // collect adds f and what it imports, if it was compiled from source. Built-in

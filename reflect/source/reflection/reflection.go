@@ -131,7 +131,7 @@ func (s *Source) load(ctx context.Context, path string) (*schema.Schema, error) 
 		s.log.Info("server does not tell its extensions: they are left out", "upstream", s.name, "error", err)
 		f.forget(sure)
 	}
-	return schema.Options{Services: names, MissingAdvice: missingAdvice}.New(f.set())
+	return schema.Options{Name: s.name, Services: names, MissingAdvice: missingAdvice}.New(f.set())
 }
 
 // explain says what the user can do, and which errors pass by themselves.
@@ -144,6 +144,9 @@ func (s *Source) explain(err error) error {
 	}
 	switch st := status.Convert(err); st.Code() {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		if cause := errors.Unwrap(err); cause != nil {
+			return fmt.Errorf("reflection: %w: %s: %s", source.ErrUnavailable, st.Message(), status.Convert(cause).Message())
+		}
 		return fmt.Errorf("reflection: %w: %s", source.ErrUnavailable, st.Message())
 	case codes.Unimplemented:
 		return fmt.Errorf("the server has no reflection service (tried v1 and v1alpha: %s): "+
