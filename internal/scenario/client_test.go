@@ -68,7 +68,7 @@ func (c *client) send(x *Exchange) error {
 	b.WriteString("\r\n")
 	if chunked {
 		for i := range len(x.Body) {
-			fmt.Fprintf(&b, "1\r\n%c\r\n", x.Body[i])
+			fmt.Fprintf(&b, "1\r\n%s\r\n", x.Body[i:i+1])
 		}
 		b.WriteString("0\r\n\r\n")
 	} else {

@@ -55,7 +55,9 @@ type Exchange struct {
 
 	Upstream Upstream
 
+	// Status is that of HTTP, or of gRPC for a call; Answered says that it was given.
 	Status   int
+	Answered bool
 	Want     []string // header lines, or "no NAME"
 	WantBody *Body
 	SoFar    []string
@@ -292,9 +294,9 @@ func (p *parser) setting(text string) error {
 
 func (p *parser) want(text string) error {
 	x := p.x
-	if x.Status == 0 {
+	if !x.Answered {
 		n, err := strconv.Atoi(text)
-		x.Status = n
+		x.Status, x.Answered = n, true
 		return err
 	}
 	if text == "aborted" {
