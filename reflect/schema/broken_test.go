@@ -1,12 +1,14 @@
 package schema_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
@@ -83,6 +85,28 @@ func TestManyMissingFilesAreCounted(t *testing.T) {
 	require.Equal(t, 20, strings.Count(err.Error(), "\n"))
 }
 
+// TestPublicImportLadder has two public ways from each step to the next.
+func TestPublicImportLadder(t *testing.T) {
+	ladder := func(steps int) *descriptorpb.FileDescriptorSet {
+		set := new(descriptorpb.FileDescriptorSet)
+		for i := range steps {
+			for _, side := range []string{"l", "r"} {
+				fd := &descriptorpb.FileDescriptorProto{Name: proto.String(fmt.Sprintf("%s%d.proto", side, i))}
+				if i > 0 {
+					fd.Dependency = []string{fmt.Sprintf("l%d.proto", i-1), fmt.Sprintf("r%d.proto", i-1)}
+					fd.PublicDependency = []int32{0, 1}
+				}
+				set.File = append(set.File, fd)
+			}
+		}
+		return set
+	}
+	_, err := schema.New(ladder(8))
+	require.NoError(t, err)
+	_, err = schema.New(ladder(200))
+	require.ErrorContains(t, err, "public imports lead along more than 16384 ways to other files")
+}
+
 // TestEdition2024 links what the compiler in this program cannot compile yet: an
 // option import that nobody has is allowed there.
 func TestEdition2024(t *testing.T) {
@@ -154,6 +178,9 @@ func FuzzNew(f *testing.F) {
 			}
 			return true
 		})
+		for _, fd := range s.Own() {
+			protodesc.ToFileDescriptorProto(fd)
+		}
 		for _, sd := range s.Services() {
 			for i := range sd.Methods().Len() {
 				s.HTTPRule(sd.Methods().Get(i))

@@ -13,6 +13,11 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
+// maxPublicPaths bounds the ways along which public imports lead from one file to
+// others. The library walks every single one, and a ladder of 60 files has more
+// of them than there is time.
+const maxPublicPaths = 1 << 14
+
 // maxMissing bounds how many missing files one error lists.
 const maxMissing = 20
 
@@ -22,7 +27,7 @@ func (o Options) New(set *descriptorpb.FileDescriptorSet) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := linker{own: own, all: make(map[string]*descriptorpb.FileDescriptorProto), registry: new(protoregistry.Files)}
+	l := linker{own: own, all: make(map[string]*descriptorpb.FileDescriptorProto), registry: new(protoregistry.Files), publicPaths: make(map[string]int)}
 	if err := l.close(o.MissingAdvice); err != nil {
 		return nil, err
 	}
@@ -102,6 +107,9 @@ type linker struct {
 	all      map[string]*descriptorpb.FileDescriptorProto // own and the built-in files that those import
 	registry *protoregistry.Files
 	linking  []string // the files being linked, each imported by the one before
+	// publicPaths counts, for a linked file, the ways along which public
+	// imports lead away from it.
+	publicPaths map[string]int
 }
 
 // close collects everything that the own files import, and reports what nobody
@@ -195,6 +203,9 @@ func (l *linker) register(fd *descriptorpb.FileDescriptorProto) (err error) {
 			err = fmt.Errorf("file %q is broken: %v", fd.GetName(), r)
 		}
 	}()
+	if err := l.countPublic(fd); err != nil {
+		return err
+	}
 	linked, err := protodesc.NewFile(fd, l.registry)
 	if err != nil {
 		return fmt.Errorf("file %q: %w", fd.GetName(), clean(err))
@@ -205,6 +216,25 @@ func (l *linker) register(fd *descriptorpb.FileDescriptorProto) (err error) {
 		}
 		return fmt.Errorf("file %q: %w", fd.GetName(), clean(err))
 	}
+	return nil
+}
+
+// countPublic refuses what could not be linked in reasonable time.
+func (l *linker) countPublic(fd *descriptorpb.FileDescriptorProto) error {
+	walked := 0
+	for _, dep := range fd.GetDependency() {
+		walked += l.publicPaths[dep]
+	}
+	paths := 0
+	for _, i := range fd.GetPublicDependency() {
+		if i >= 0 && int(i) < len(fd.GetDependency()) {
+			paths += 1 + l.publicPaths[fd.GetDependency()[i]]
+		}
+	}
+	if max(walked, paths) > maxPublicPaths {
+		return fmt.Errorf("file %q: public imports lead along more than %d ways to other files", fd.GetName(), maxPublicPaths)
+	}
+	l.publicPaths[fd.GetName()] = paths
 	return nil
 }
 
