@@ -201,36 +201,45 @@ func (h *handler) serverStream(w http.ResponseWriter, r *http.Request, x *route.
 func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange, e *exchange) {
 	queue := rpc.NewQueue(readAhead)
 	stream := h.ep.Upstream.Start(r.Context(), &e.call, queue)
-	sent := make(chan error, 1)
-	go func() { sent <- e.send(stream) }()
+	failed, sent := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(sent)
+		e.send(stream, failed)
+	}()
 
 	st, trailer := e.relay(w, stream, queue)
+	if st.Reason == rpc.ClientClosed {
+		select {
+		case err := <-failed:
+			// The call was cancelled because of the request.
+			st = e.requestStatus(r.Context(), err)
+		default:
+		}
+	}
 	// The call may end while the downstream is still sending: its status must not
 	// wait. Closing the body ends a read that waits, and a send has been ended by
 	// the end of the call.
 	_ = r.Body.Close()
-	if err := <-sent; err != nil && st.Reason != "" {
-		// The upstream was cancelled because of the request.
-		st = e.requestStatus(r.Context(), err)
-	}
+	<-sent
 	e.finish(x, &st, trailer)
 }
 
-// send relays request messages until they end. An error of the request cancels
-// the call, and is returned; that the upstream takes no more is none.
-func (e *exchange) send(stream rpc.Stream) error {
+// send relays request messages until they end. An error of the request is told,
+// and cancels the call; that the upstream takes no more is none.
+func (e *exchange) send(stream rpc.Stream, failed chan<- error) {
 	for {
 		msg, err := e.frames.next()
 		switch {
 		case err == io.EOF:
 			stream.CloseSend()
-			return nil
+			return
 		case err != nil:
+			failed <- err // first: the end of the call is seen after it
 			stream.Cancel()
-			return err
+			return
 		}
 		if stream.Send(msg) != nil {
-			return nil
+			return
 		}
 	}
 }

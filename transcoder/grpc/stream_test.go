@@ -272,6 +272,10 @@ func TestUpstreamKilled(t *testing.T) {
 	_, err = client.UnaryCall(within(t), &testpb.SimpleRequest{}, grpc.Trailer(&trailer))
 	require.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
 	require.NotContains(t, err.Error(), "127.0.0.1", "the address is the operator's")
+	open, err := client.FullDuplexCall(within(t))
+	require.NoError(t, err)
+	_, err = open.Recv()
+	require.Equal(t, codes.Unavailable, status.Code(err), "half open: %v", err)
 }
 
 // TestLimits: a message over a limit ends the call, in both directions.
