@@ -63,10 +63,9 @@ func (l *rule) prepare(k *work, r *http.Request, x *route.Exchange) *rpc.Error {
 	if err != nil {
 		return err
 	}
-	if err := k.readBody(r, l.settings.MaxRequestBytes, l.plan.TakesBody()); err != nil {
+	if err := k.readBody(r, x, l.settings.MaxRequestBytes, l.plan.TakesBody()); err != nil {
 		return err
 	}
-	x.RequestBytes = int64(len(k.body))
 	k.spans = k.spans[:0]
 	for _, s := range x.Captures {
 		k.spans = append(k.spans, plan.Span(s))

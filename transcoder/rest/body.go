@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
@@ -17,7 +18,7 @@ const firstRead = 64 << 10
 // readBody reads the whole body into k.body, at most limit bytes of it. A body
 // that the rule does not want is read as well, and thrown away: only at its end
 // does net/http notice over HTTP/1 that the other side has left.
-func (k *work) readBody(r *http.Request, limit int, wanted bool) *rpc.Error {
+func (k *work) readBody(r *http.Request, x *route.Exchange, limit int, wanted bool) *rpc.Error {
 	k.body = k.body[:0]
 	if r.Body == nil || r.ContentLength == 0 {
 		return nil
@@ -27,6 +28,7 @@ func (k *work) readBody(r *http.Request, limit int, wanted bool) *rpc.Error {
 	}
 	if !wanted {
 		n, err := io.Copy(io.Discard, io.LimitReader(r.Body, int64(limit)+1))
+		x.RequestBytes += n
 		if err != nil {
 			return unreadable(r, err)
 		}
@@ -48,6 +50,7 @@ func (k *work) readBody(r *http.Request, limit int, wanted bool) *rpc.Error {
 		// One byte more than allowed shows that there is more.
 		n, err := r.Body.Read(k.body[len(k.body):min(cap(k.body), limit+1)])
 		k.body = k.body[:len(k.body)+n]
+		x.RequestBytes += int64(n)
 		switch {
 		case len(k.body) > limit:
 			return tooLarge(limit)

@@ -48,6 +48,7 @@ func TestUnary(t *testing.T) {
 			x := <-g.exchanges
 			require.Equal(t, 0, x.Code)
 			require.Empty(t, x.Reason)
+			require.Equal(t, int64(len(c.body)), x.RequestBytes)
 			require.Equal(t, int64(len(c.want)), x.ResponseBytes)
 		})
 	}
