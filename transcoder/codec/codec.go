@@ -153,7 +153,10 @@ func (m *Message) CheckRequired(wire []byte, s *Scratch) error {
 	if !m.demanding {
 		return nil
 	}
-	return s.printer.checkRequired(wire, s, m)
+	if err := s.printer.checkRequired(wire, s, m); err != nil {
+		return err
+	}
+	return nil
 }
 
 // Parent is the message that has the field.

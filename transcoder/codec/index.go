@@ -206,7 +206,7 @@ func (p *printer) field(out []byte, f *Field, a, b int, named bool) ([]byte, boo
 		return out, true
 	}
 	if named {
-		out = appendKey(out, f)
+		out = append(out, f.comma...)
 	}
 	out, next := p.element(out, f, at, end)
 	if next < 0 {
@@ -238,7 +238,7 @@ func (p *printer) messageField(out []byte, f *Field, a, b int, named bool) ([]by
 		}
 	}
 	if named {
-		out = appendKey(out, f)
+		out = append(out, f.comma...)
 	}
 	out, ok := p.merged(out, f.sub, p.spans[base:])
 	if !ok {
@@ -265,7 +265,7 @@ func (p *printer) listField(out []byte, f *Field, a, b int, named bool) ([]byte,
 			}
 			if n == 0 {
 				if named {
-					out = appendKey(out, f)
+					out = append(out, f.comma...)
 				}
 				out = append(out, '[')
 			}
@@ -305,7 +305,7 @@ func (p *printer) mapField(out []byte, f *Field, a, b int, named bool) ([]byte, 
 		}
 	}
 	if named {
-		out = appendKey(out, f)
+		out = append(out, f.comma...)
 	}
 	return p.mapEntries(out, f, base)
 }

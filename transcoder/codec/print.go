@@ -10,12 +10,16 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Wire → JSON writes at once what it reads, for as long as the fields of each
-// message come in ascending order, all values of a list or map together and
-// one member of a oneof, as encoders mostly write them. Where that is not so,
-// the translation starts again in careful mode, which goes through an index of
-// each message (see index.go). It starts again from the very beginning: to
+// Wire → JSON writes at once what it reads, for as long as each field of a
+// message comes once, all values of a list or map together, and one member of
+// a oneof, as encoders mostly write them. A field that comes after one with a
+// larger number is moved to its place in the output. Where something comes
+// again, the translation starts over in careful mode, which goes through an
+// index of each message (see index.go). It starts from the very beginning: to
 // repeat only the message would repeat those inside it once for each level.
+//
+// Every field is written with a comma before it. The first one's is the byte
+// that the opening brace then takes.
 
 // printer is one translation to JSON. It lives in a [Scratch].
 type printer struct {
@@ -25,21 +29,44 @@ type printer struct {
 	// the output may be.
 	depth, limit int
 	careful      bool
-	entries      []mapEntry
-	runs         []run
-	spans        []span
-	winners      []winner
+	// places says where the fields of the messages that are being written
+	// begin, those of the innermost last; moved counts bytes of output that
+	// had to make room.
+	places  []place
+	moved   int
+	room    []byte
+	entries []mapEntry
+	runs    []run
+	spans   []span
+	winners []winner
 }
+
+// place is where a field begins in the output, with its comma.
+type place struct {
+	number uint32
+	start  int
+}
+
+// maxMoved bounds how much output may be moved to bring fields into order, as
+// a multiple of the input.
+const maxMoved = 8
 
 func (p *printer) begin(dst, wire []byte, s *Scratch) {
 	p.in, p.err = wire, nil
 	p.depth, p.limit = s.maxDepth(), len(dst)+s.maxJSON()
+	p.places, p.moved = p.places[:0], 0
 	p.entries, p.runs, p.spans, p.winners = p.entries[:0], p.runs[:0], p.spans[:0], p.winners[:0]
 }
 
 // end lets go of the caller's memory, and of what one unusual message needed.
 func (p *printer) end() {
 	p.in, p.err = nil, nil
+	if cap(p.places) > maxKept {
+		p.places = nil
+	}
+	if cap(p.room) > 32*maxKept {
+		p.room = nil
+	}
 	if cap(p.entries) > maxKept {
 		p.entries = nil
 	}
@@ -60,13 +87,12 @@ func (p *printer) print(dst, wire []byte, s *Scratch, m *Message, f *Field) ([]b
 	p.careful = f != nil
 	out, ok := p.top(dst, m, f)
 	if !ok && !p.careful {
-		// An error is no verdict yet either: what it is about may be replaced or
-		// completed by a later part of the same field.
 		p.begin(dst, wire, s)
 		p.careful = true
 		out, ok = p.top(dst, m, f)
 	}
 	if ok && len(out) > p.limit {
+		p.careful = true // this is no mistake that a later part could mend
 		ok = p.tooLarge()
 	}
 	err := p.err
@@ -84,9 +110,10 @@ func (p *printer) top(out []byte, m *Message, f *Field) ([]byte, bool) {
 	return p.alone(out, f)
 }
 
-// fail sets the error and returns -1.
+// fail sets the error and returns -1. Out of careful mode there is no error yet:
+// what is wrong may be replaced or completed by a later part of the same field.
 func (p *printer) fail(kind Kind, i int, format string, args ...any) int {
-	if p.err == nil {
+	if p.careful && p.err == nil {
 		p.err = &Error{Kind: kind, Offset: i, Message: fmt.Sprintf(format, args...)}
 	}
 	return -1
@@ -112,7 +139,7 @@ func (p *printer) within(f *Field, index int) {
 }
 
 // message appends the JSON form of a message whose content is c. Whenever a
-// method returns false without an error, the message was out of order.
+// method returns false without an error, careful mode is needed.
 func (p *printer) message(out []byte, m *Message, c span) ([]byte, bool) {
 	if p.depth--; p.depth < 0 {
 		return out, p.tooDeep(c.start)
@@ -124,11 +151,13 @@ func (p *printer) message(out []byte, m *Message, c span) ([]byte, bool) {
 		out, ok = p.wellKnown(out, m, one[:])
 	case p.careful:
 		one := [1]span{c}
-		out, ok = p.indexed(append(out, '{'), m, one[:])
-		out = append(out, '}')
+		start := len(out)
+		out, ok = p.indexed(out, m, one[:])
+		out = closeObject(out, start)
 	default:
-		out, ok = p.ordered(append(out, '{'), m, c.start, c.end)
-		out = append(out, '}')
+		start := len(out)
+		out, ok = p.ordered(out, m, c.start, c.end)
+		out = closeObject(out, start)
 	}
 	p.depth++
 	return out, ok
@@ -146,27 +175,29 @@ func (p *printer) merged(out []byte, m *Message, parts []span) ([]byte, bool) {
 	if m.form != formObject && m.form != formEmpty {
 		out, ok = p.wellKnown(out, m, parts)
 	} else {
-		out, ok = p.indexed(append(out, '{'), m, parts)
-		out = append(out, '}')
+		start := len(out)
+		out, ok = p.indexed(out, m, parts)
+		out = closeObject(out, start)
 	}
 	p.depth++
 	return out, ok
 }
 
-// appendKey appends the field's name, after a comma if it is not the first.
-func appendKey(out []byte, f *Field) []byte {
-	if out[len(out)-1] == '{' {
-		return append(out, f.key...)
+// closeObject puts braces around the fields that were written since start.
+func closeObject(out []byte, start int) []byte {
+	if len(out) == start {
+		return append(out, '{', '}')
 	}
-	return append(out, f.comma...)
+	out[start] = '{'
+	return append(out, '}')
 }
 
-// ordered appends the fields of m that lie in [i, end), while they are in
-// order.
+// ordered appends the fields of m that lie in [i, end), while none comes
+// again.
 func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 	last := uint32(0)
+	base := len(p.places)
 	var oneofs uint64
-	in := p.in
 	for i < end {
 		if len(out) > p.limit {
 			return out, p.tooLarge()
@@ -184,10 +215,12 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 			}
 			continue
 		}
-		if number <= last {
-			return out, false
+		late := number <= last
+		if !late {
+			last = number
+			p.places = append(p.places, place{number, len(out)})
 		}
-		last = number
+		begin := len(out)
 		if f.oneofBit >= 0 {
 			// Two oneofs that share a bit only lead to careful mode.
 			bit := uint64(1) << (f.oneofBit & 63)
@@ -207,25 +240,22 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 					return out, false
 				}
 				i = next
-				if start == next && f.implicit {
-					continue
-				}
-				out = appendKey(out, f)
-				switch f.kind {
-				case protoreflect.StringKind:
-					if out, ok = appendString(out, in[start:next]); !ok {
+				switch {
+				case start == next && f.implicit:
+				case f.kind == protoreflect.StringKind:
+					if out, ok = appendString(append(out, f.comma...), p.in[start:next]); !ok {
 						p.badUTF8(start)
 					}
-				case protoreflect.BytesKind:
-					out = appendBase64(out, in[start:next])
+				case f.kind == protoreflect.BytesKind:
+					out = appendBase64(append(out, f.comma...), p.in[start:next])
 				default:
-					out, ok = p.message(out, f.sub, span{start, next})
+					out, ok = p.message(append(out, f.comma...), f.sub, span{start, next})
 				}
 			case protowire.StartGroupType:
 				c, next := p.content(f, i, end)
 				if ok = next >= 0; ok {
 					i = next
-					out = appendKey(out, f)
+					out = append(out, f.comma...)
 					out, ok = p.message(out, f.sub, c)
 				}
 			default:
@@ -233,7 +263,7 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 				if ok = next >= 0; ok {
 					i = next
 					if v != 0 || !f.implicit {
-						out = appendNumber(appendKey(out, f), f, v)
+						out = appendNumber(append(out, f.comma...), f, v)
 					}
 				}
 			}
@@ -253,7 +283,7 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 				}
 				i += next - at
 			}
-			if out, ok = p.mapEntries(appendKey(out, f), f, base); !ok {
+			if out, ok = p.mapEntries(append(out, f.comma...), f, base); !ok {
 				return out, false
 			}
 		default:
@@ -264,14 +294,14 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 					return out, false
 				}
 				if i = next; start == next {
-					continue
+					break
 				}
-				out = append(appendKey(out, f), '[')
+				out = append(append(out, f.comma...), '[')
 				if out, _, ok = p.packedValues(out, f, start, next, 0); !ok {
 					return out, false
 				}
 			} else {
-				out = append(appendKey(out, f), '[')
+				out = append(append(out, f.comma...), '[')
 				for n := 0; ; n++ {
 					if n > 0 {
 						out = append(out, ',')
@@ -288,8 +318,39 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 			}
 			out = append(out, ']')
 		}
+		if late && !p.rearrange(out, base, number, begin) {
+			return out, false
+		}
 	}
+	p.places = p.places[:base]
 	return out, true
+}
+
+// rearrange moves the field that was written from begin on to its place among
+// those in p.places[base:]. It reports false if the field was there already.
+func (p *printer) rearrange(out []byte, base int, number uint32, begin int) bool {
+	at := len(p.places)
+	for at > base && p.places[at-1].number > number {
+		at--
+	}
+	if at > base && p.places[at-1].number == number {
+		return false
+	}
+	// There is a later field, since otherwise this one would not be late.
+	start, size := p.places[at].start, len(out)-begin
+	if p.moved += len(out) - start; p.moved > maxMoved*len(p.in)+1<<12 {
+		return false
+	}
+	p.room = append(p.room[:0], out[begin:]...)
+	copy(out[start+size:], out[start:begin])
+	copy(out[start:], p.room)
+	p.places = append(p.places, place{})
+	copy(p.places[at+1:], p.places[at:])
+	p.places[at] = place{number, start}
+	for i := at + 1; i < len(p.places); i++ {
+		p.places[i].start += size
+	}
+	return true
 }
 
 // again reports whether the same tag as in [at, next) comes at i, too.

@@ -7,6 +7,7 @@ package codec
 
 func (p *printer) checkRequired(wire []byte, s *Scratch, m *Message) error {
 	p.begin(nil, wire, s)
+	p.careful = true
 	whole := [1]span{{0, len(wire)}}
 	ok := p.complete(m, whole[:])
 	err := p.err
