@@ -226,12 +226,12 @@ func TestV1Alpha(t *testing.T) {
 	s := service.New([]*schema.Schema{shop(t)})
 	stream, err := grpc_reflection_v1alpha.NewServerReflectionClient(adapt.ClientConn(s.Upstream())).ServerReflectionInfo(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, stream.Send(&grpc_reflection_v1alpha.ServerReflectionRequest{
-		MessageRequest: &grpc_reflection_v1alpha.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: "shop.Shop"},
+	require.NoError(t, stream.Send(&grpc_reflection_v1alpha.ServerReflectionRequest{ //nolint:staticcheck // SA1019: old readers ask with it
+		MessageRequest: &grpc_reflection_v1alpha.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: "shop.Shop"}, //nolint:staticcheck // SA1019: as above
 	}))
 	a, err := stream.Recv()
 	require.NoError(t, err)
-	require.Len(t, a.GetFileDescriptorResponse().GetFileDescriptorProto(), 2)
+	require.Len(t, a.GetFileDescriptorResponse().GetFileDescriptorProto(), 2) //nolint:staticcheck // SA1019: as above
 	require.NoError(t, stream.CloseSend())
 	_, err = stream.Recv()
 	require.ErrorIs(t, err, io.EOF)
