@@ -1,0 +1,38 @@
+// Package builtin is the one list of the kinds and protocols in the standard
+// binary.
+package builtin
+
+import (
+	"github.com/dragoman-gateway/dragoman/kind"
+	"github.com/dragoman-gateway/dragoman/reflect/source"
+	"github.com/dragoman-gateway/dragoman/reflect/source/image"
+	"github.com/dragoman-gateway/dragoman/reflect/source/proto"
+	"github.com/dragoman-gateway/dragoman/reflect/source/reflection"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+	transcodergrpc "github.com/dragoman-gateway/dragoman/transcoder/grpc"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest"
+	"github.com/dragoman-gateway/dragoman/upstream"
+	upstreamgrpc "github.com/dragoman-gateway/dragoman/upstream/grpc"
+)
+
+// Upstreams lists the kinds of upstream.
+func Upstreams() *upstream.Kinds {
+	kinds := new(upstream.Kinds)
+	kind.Add(kinds, upstreamgrpc.New)
+	return kinds
+}
+
+// Sources lists the kinds of descriptor source.
+func Sources() *source.Kinds {
+	kinds := new(source.Kinds)
+	kind.Add(kinds, reflection.New)
+	kind.Add(kinds, proto.New)
+	kind.Add(kinds, image.New)
+	return kinds
+}
+
+// Protocols lists the inbound protocols. REST comes last: it answers for
+// requests that are of no other protocol.
+func Protocols() []transcoder.Protocol {
+	return []transcoder.Protocol{transcodergrpc.New(), rest.New()}
+}

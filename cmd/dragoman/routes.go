@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dragoman-gateway/dragoman/gateway"
+	"github.com/dragoman-gateway/dragoman/route"
+)
+
+// routeLine is one route as `dragoman routes --json` prints it.
+type routeLine struct {
+	Listener string   `json:"listener"`
+	Hosts    []string `json:"hosts,omitempty"`
+	Method   string   `json:"method"`
+	Path     string   `json:"path"`
+	Protocol string   `json:"protocol"`
+	RPC      string   `json:"rpc"`
+	Upstream string   `json:"upstream"`
+	Route    string   `json:"route"`
+	Origin   string   `json:"origin"`
+}
+
+func newRoutes(s streams) *cobra.Command {
+	var from origin
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "routes [flags] TARGET... | routes [flags] -c FILE",
+		Short: "List every route that would be served",
+		Long: `Routes loads the descriptors as serve does and lists every route: its host,
+HTTP method and path, the RPC and upstream behind it, and where its rule came
+from. Nothing is served.`,
+		Example: `  dragoman routes localhost:50051
+  dragoman routes -c dragoman.yaml --json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			from.targets = args
+			from.listen, from.admin = defaultListen, defaultAdmin
+			plan, err := from.plan(cmd)
+			if err != nil {
+				return err
+			}
+			return resolve(cmd.Context(), plan, func(g *gateway.Gateway) error {
+				var lines []routeLine
+				for _, l := range plan.Listeners {
+					for _, e := range g.Entries(l.Name) {
+						lines = append(lines, newRouteLine(l.Name, e))
+					}
+				}
+				if asJSON {
+					return printJSON(s.out, lines)
+				}
+				return printTable(s.out, lines, len(plan.Listeners) > 1)
+			})
+		},
+	}
+	from.flags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newRouteLine(listener string, e *route.Entry) routeLine {
+	return routeLine{
+		Listener: listener, Hosts: e.Hosts, Method: e.Method, Path: e.Template.String(), Protocol: e.Protocol,
+		RPC: e.RPC, Upstream: e.Upstream, Route: e.Route, Origin: e.Origin,
+	}
+}
+
+func printJSON(w io.Writer, lines []routeLine) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(lines)
+}
+
+func printTable(w io.Writer, lines []routeLine, listeners bool) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if listeners {
+		fmt.Fprint(tw, "LISTENER\t")
+	}
+	fmt.Fprintln(tw, "HOST\tMETHOD\tPATH\tRPC\tUPSTREAM\tPROTOCOL\tFROM")
+	for _, l := range lines {
+		if listeners {
+			fmt.Fprintf(tw, "%s\t", l.Listener)
+		}
+		host := "*"
+		if len(l.Hosts) > 0 {
+			host = strings.Join(l.Hosts, ",")
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", host, l.Method, l.Path, l.RPC, l.Upstream, l.Protocol, l.Origin)
+	}
+	return tw.Flush()
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dragoman-gateway/dragoman/admin"
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/gateway"
+	"github.com/dragoman-gateway/dragoman/server"
+)
+
+const (
+	defaultListen = ":8080"
+	defaultAdmin  = "127.0.0.1:9901"
+	defaultGrace  = 30 * time.Second
+	adminListener = "admin"
+)
+
+// serving are the options of a process that serves.
+type serving struct {
+	logFormat string
+	grace     time.Duration
+	accessLog bool
+}
+
+func (o *serving) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.logFormat, "log-format", "auto", "`FORMAT` of the log: text, json, or auto (text on a terminal)")
+	f.BoolVar(&o.accessLog, "access-log", true, "write one line for every request")
+	f.DurationVar(&o.grace, "grace", defaultGrace, "how long running requests may go on after SIGTERM")
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"auto", "text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func newServe(s streams) *cobra.Command {
+	var from origin
+	var opts serving
+	cmd := &cobra.Command{
+		Use:   "serve [flags] TARGET... | serve [flags] -c FILE",
+		Short: "Serve gRPC services as HTTP/JSON and gRPC",
+		Long: `Serve stands in front of the gRPC servers named by TARGET (host:port, or any
+gRPC target such as dns:///name:port or unix:path), or of what a configuration
+file describes. Descriptors come by server reflection unless --descriptors or
+the file says otherwise. Every google.api.http rule becomes a route, every
+method also answers POST /package.Service/Method with JSON, and native gRPC
+passes through on the same port.
+
+A target that is down does not stop the start: /readyz on the admin address
+says 503 and why, and the gateway becomes ready by itself.`,
+		Example: `  dragoman serve localhost:50051
+  dragoman serve --listen :9000 books:50051 authors:50051
+  dragoman serve --tls api.example.com:443
+  dragoman serve --descriptors image.binpb localhost:50051
+  dragoman serve -c dragoman.yaml`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			from.targets = args
+			log, err := newLog(s.err, opts.logFormat)
+			if err != nil {
+				return err
+			}
+			plan, err := from.plan(cmd)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), plan, opts, log, nil)
+		},
+	}
+	from.flags(cmd)
+	opts.flags(cmd)
+	cmd.Flags().StringVar(&from.listen, "listen", defaultListen, "`ADDRESS` to serve on")
+	cmd.Flags().StringVar(&from.admin, "admin", defaultAdmin, "`ADDRESS` of /healthz and /readyz")
+	return cmd
+}
+
+// serve runs until ctx is done and everything has drained. started, if not nil,
+// is called once, when every address is open and the first snapshot is out.
+func serve(ctx context.Context, plan *config.Plan, opts serving, log *slog.Logger, started func(*server.Server, *gateway.Gateway)) error {
+	var access *slog.Logger
+	if opts.accessLog {
+		access = log
+	}
+	g, err := newGateway(plan, log, access)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	if err := g.Start(ctx); err != nil {
+		return err
+	}
+	listeners, err := listenersOf(plan, g)
+	if err != nil {
+		return err
+	}
+	srv, err := server.Listen(ctx, listeners, log)
+	if err != nil {
+		return err
+	}
+	for _, l := range listeners {
+		log.Info("listening", "listener", l.Name, "address", srv.Address(l.Name), "tls", l.TLS != nil)
+	}
+	for _, up := range g.Waiting() {
+		log.Warn("not ready", "upstream", up.Upstream, "reason", up.Reason)
+	}
+	if started != nil {
+		started(srv, g)
+	}
+	context.AfterFunc(ctx, func() { log.Info("draining", "grace", opts.grace) })
+	return srv.Serve(ctx, opts.grace)
+}
+
+// listenersOf are the plan's listeners and the admin listener.
+func listenersOf(plan *config.Plan, g *gateway.Gateway) ([]server.Listener, error) {
+	var listeners []server.Listener
+	var report config.Report
+	for _, l := range plan.Listeners {
+		cfg := server.Listener{
+			Name:    l.Name,
+			Address: l.Address,
+			Handler: g.Handler(l.Name),
+			Limits: server.Limits{
+				HeaderBytes:   l.HeaderBytes,
+				HeaderTimeout: l.HeaderTimeout,
+				IdleTimeout:   l.IdleTimeout,
+				MaxStreams:    l.MaxStreams,
+			},
+		}
+		if l.TLS != nil {
+			tls, err := server.LoadTLS(relative(plan.File.Dir(), l.TLS.Cert), relative(plan.File.Dir(), l.TLS.Key))
+			if err != nil {
+				report = append(report, plan.File.Problem(l.Path+".tls", "%v", err))
+				continue
+			}
+			cfg.TLS = tls
+		}
+		listeners = append(listeners, cfg)
+	}
+	if len(report) > 0 {
+		return nil, report
+	}
+	return append(listeners, server.Listener{
+		Name:    adminListener,
+		Address: plan.AdminAddress,
+		Handler: admin.Handler(func() admin.Readiness { return readiness(g) }),
+	}), nil
+}
+
+func readiness(g *gateway.Gateway) admin.Readiness {
+	waiting := g.Waiting()
+	state := admin.Readiness{Ready: len(waiting) == 0}
+	for _, w := range waiting {
+		state.Waiting = append(state.Waiting, admin.Waiting{Upstream: w.Upstream, Reason: w.Reason})
+	}
+	return state
+}
+
+// relative resolves a file name of the configuration against its folder.
+func relative(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}

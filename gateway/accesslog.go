@@ -1,0 +1,66 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// logAccess writes the one line that every request gets. The query is never
+// logged: it may hold credentials.
+func (g *Gateway) logAccess(x *exchange, r *http.Request, start time.Time, aborted bool) {
+	if g.access == nil {
+		return
+	}
+	attrs := [...]slog.Attr{
+		slog.String("method", r.Method),
+		slog.String("path", x.request.Path),
+		slog.Int("status", x.writer.status),
+		slog.Duration("duration", time.Since(start)),
+		slog.Int64("bytes_in", x.RequestBytes),
+		slog.Int64("bytes_out", x.writer.bytes),
+		slog.String("remote", r.RemoteAddr),
+		{}, {}, {}, {}, {}, {}, {}, {}, {},
+	}
+	n := 7
+	add := func(a slog.Attr) {
+		attrs[n] = a
+		n++
+	}
+	if e := x.Entry; e != nil {
+		add(slog.String("route", e.Route))
+		add(slog.String("protocol", e.Protocol))
+		add(slog.String("rpc", e.RPC))
+		add(slog.String("upstream", e.Upstream))
+	}
+	if x.Code >= 0 {
+		add(slog.String("grpc_status", codeName(x.Code)))
+	}
+	if x.Reason != "" {
+		add(slog.String("reason", x.Reason))
+	}
+	if x.Error != nil {
+		add(slog.String("error", x.Error.Error()))
+	}
+	if aborted {
+		add(slog.Bool("aborted", true))
+	}
+	g.access.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs[:n]...)
+}
+
+// codeName is the code as the gRPC documentation spells it.
+func codeName(code int) string {
+	if code >= 0 && code < len(codeNames) {
+		return codeNames[code]
+	}
+	return codes.Code(code).String()
+}
+
+var codeNames = [...]string{
+	"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
+	"ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
+	"OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+}

@@ -1,0 +1,171 @@
+package gateway
+
+import (
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
+)
+
+// handler serves one listener from whatever snapshot is current.
+type handler struct {
+	gateway *Gateway
+	// listener is the index of the listener's table in every snapshot.
+	listener int
+}
+
+// exchange is the working memory of one request, reused.
+type exchange struct {
+	route.Exchange
+	request route.Request
+	writer  responseWriter
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	x := exchanges.Get().(*exchange)
+	x.Exchange = route.Exchange{Code: -1, Captures: x.Captures[:0]}
+	x.writer = responseWriter{ResponseWriter: w}
+	x.request = route.Request{
+		Host:        r.Host,
+		Method:      r.Method,
+		Path:        escapedPath(r),
+		ContentType: contentType(r),
+	}
+	defer h.finish(x, r, start)
+	h.serve(x, r)
+}
+
+func (h *handler) serve(x *exchange, r *http.Request) {
+	snap := h.gateway.snapshot.Load()
+	if !strings.HasPrefix(x.request.Path, "/") && x.request.Method != http.MethodOptions {
+		h.refuse(x, r, rpc.Errorf(rpc.InvalidRequest, "the path %q does not start with a slash", x.request.Path))
+		return
+	}
+	table := snap.tables[h.listener]
+	switch table.Match(&x.request, &x.Exchange) {
+	case route.Found:
+		x.Entry.Handler.Serve(&x.writer, r, &x.Exchange)
+	case route.MethodNotAllowed:
+		allow := table.Allow(&x.request)
+		if r.Method == http.MethodOptions {
+			x.writer.Header().Set("Allow", strings.Join(allow, ", "))
+			x.writer.WriteHeader(http.StatusNoContent)
+			return
+		}
+		err := rpc.Errorf(rpc.MethodNotAllowed, "%s is not allowed for %s, only %s", r.Method, x.request.Path, strings.Join(allow, ", "))
+		err.Allow = allow
+		h.refuse(x, r, err)
+	case route.UnsupportedMediaType:
+		h.refuse(x, r, rpc.Errorf(rpc.UnsupportedMediaType, "no route for %s takes the content type %q", x.request.Path, x.request.ContentType))
+	default:
+		if len(snap.waiting) > 0 {
+			h.refuse(x, r, rpc.Errorf(rpc.NotReady, "no route for %s yet: the descriptors of upstream %q are not loaded", x.request.Path, snap.waiting[0].Upstream))
+			return
+		}
+		h.refuse(x, r, rpc.Errorf(rpc.NoRoute, "no route for %s %s", r.Method, x.request.Path))
+	}
+}
+
+// refuse answers in the protocol that the request's content type tells; the
+// last protocol speaks for everybody else.
+func (h *handler) refuse(x *exchange, r *http.Request, err *rpc.Error) {
+	protocols := h.gateway.options.Protocols
+	for _, p := range protocols[:len(protocols)-1] {
+		if p.Speaks(x.request.ContentType) {
+			p.Refuse(&x.writer, r, &x.Exchange, err)
+			return
+		}
+	}
+	protocols[len(protocols)-1].Refuse(&x.writer, r, &x.Exchange, err)
+}
+
+// finish runs after every request, whether its handler returned or panicked.
+func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
+	caught := recover()
+	if caught != nil && caught != http.ErrAbortHandler {
+		h.gateway.log.Error("panic while serving", "path", x.request.Path, "panic", caught, "stack", string(debug.Stack()))
+		if x.writer.status == 0 {
+			x.Reason = string(rpc.Internal)
+			h.refuse(x, r, rpc.Errorf(rpc.Internal, "the gateway made a mistake"))
+			caught = nil
+		} else {
+			// Part of an answer is out: cut it off, so that nobody takes it
+			// for a whole one.
+			caught = http.ErrAbortHandler
+		}
+	}
+	h.gateway.logAccess(x, r, start, caught != nil)
+	x.writer = responseWriter{}
+	x.Entry, x.Error = nil, nil
+	exchanges.Put(x)
+	if caught != nil {
+		panic(caught)
+	}
+}
+
+// escapedPath is the path as it came, neither decoded nor cleaned.
+func escapedPath(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		path, _, _ := strings.Cut(r.RequestURI, "?")
+		return path
+	}
+	return r.URL.EscapedPath()
+}
+
+func contentType(r *http.Request) string {
+	if v := r.Header["Content-Type"]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// responseWriter notes what the access log tells of a response.
+type responseWriter struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *responseWriter) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *responseWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// FlushError and Unwrap let http.ResponseController reach the connection.
+func (w *responseWriter) FlushError() error {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	if f, ok := w.ResponseWriter.(interface{ FlushError() error }); ok {
+		return f.FlushError()
+	}
+	if f, ok := w.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+		return nil
+	}
+	return errors.ErrUnsupported
+}
+
+// Flush is FlushError for callers that only know http.Flusher.
+func (w *responseWriter) Flush() { _ = w.FlushError() }
+
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

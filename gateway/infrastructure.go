@@ -1,0 +1,72 @@
+package gateway
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/reflect/schema"
+	"github.com/dragoman-gateway/dragoman/reflect/service"
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+)
+
+// infrastructure makes the entries of the services that the gateway answers
+// itself, reflection and health: one set per host, over what that host exposes.
+func (c *compiler) infrastructure(routes []compiledRoute) []*route.Entry {
+	settings := transcoder.DefaultSettings()
+	settings.UnaryTimeout = 0
+	var entries []*route.Entry
+	for _, host := range hostsOf(routes) {
+		var exposed []*schema.Schema
+		for _, rt := range routes {
+			if covers(rt.cfg.Hosts, host) && !slices.Contains(exposed, rt.upstream.schema) {
+				exposed = append(exposed, rt.upstream.schema)
+			}
+		}
+		svc := service.New(exposed)
+		for _, conflict := range svc.Conflicts() {
+			c.gateway.log.Warn("reflection shows only one of two versions", "host", host, "conflict", conflict)
+		}
+		base := route.Entry{Route: "(gateway)", Upstream: "(gateway)"}
+		if host != "" {
+			base.Hosts = []string{host}
+		}
+		for _, m := range svc.Methods() {
+			// Without a codec the endpoint is native gRPC only. Protocols do
+			// not fail for such an endpoint.
+			own, _ := c.endpoint(&transcoder.Endpoint{Method: m, Upstream: svc.Upstream(), Settings: &settings}, base)
+			entries = append(entries, own...)
+		}
+	}
+	return entries
+}
+
+// hostsOf lists every host pattern of routes, and "" for any host, once each.
+func hostsOf(routes []compiledRoute) []string {
+	hosts := []string{""}
+	for _, rt := range routes {
+		for _, h := range rt.cfg.Hosts {
+			if !slices.Contains(hosts, h) {
+				hosts = append(hosts, h)
+			}
+		}
+	}
+	return hosts
+}
+
+// covers reports whether a request for host could reach a route with these
+// patterns; host may be a pattern itself, "" being any host.
+func covers(patterns []string, host string) bool {
+	if len(patterns) == 0 {
+		return true
+	}
+	for _, p := range patterns {
+		if p == host {
+			return true
+		}
+		if suffix, ok := strings.CutPrefix(p, "*"); ok && strings.HasSuffix(host, suffix) && host != suffix {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,148 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/reflect/schema"
+	"github.com/dragoman-gateway/dragoman/reflect/source"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
+	"github.com/dragoman-gateway/dragoman/upstream"
+)
+
+const (
+	// loadTimeout bounds one attempt to load the descriptors of one upstream.
+	loadTimeout = 10 * time.Second
+	// Between attempts the gateway waits from firstRetry, doubling to lastRetry,
+	// each with up to a fifth of jitter.
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = 5 * time.Second
+)
+
+// upstreamState is one upstream with what is known of its schema. Only the
+// goroutine that compiles snapshots touches it.
+type upstreamState struct {
+	cfg      *config.Upstream
+	upstream upstream.Upstream
+	source   source.Source
+	// dialled are upstreams that the source asked for.
+	dialled []upstream.Upstream
+	schema  *schema.Schema
+	codec   *codec.Codec
+	// err is why schema is nil.
+	err error
+}
+
+func (g *Gateway) newUpstream(cfg *config.Upstream) (*upstreamState, config.Report) {
+	env := upstream.Env{Name: cfg.Name, MaxMessageBytes: g.plan.MaxMessageBytes(cfg), Log: g.log, Dir: g.plan.File.Dir()}
+	up, err := g.options.Upstreams.New(cfg.Kind, env)
+	if err != nil {
+		return nil, config.Report{g.plan.File.Problem(cfg.KindPath, "%v", err)}
+	}
+	state := &upstreamState{cfg: cfg, upstream: up}
+	state.source, err = g.options.Sources.New(cfg.Source, source.Env{
+		Name: cfg.Name, Upstream: up, Log: g.log, Dir: g.plan.File.Dir(),
+		Dial: func(cfg proto.Message) (rpc.Upstream, error) {
+			further, err := g.options.Upstreams.New(cfg, env)
+			if err == nil {
+				state.dialled = append(state.dialled, further)
+			}
+			return further, err
+		},
+	})
+	if err != nil {
+		return state, config.Report{g.plan.File.Problem(cfg.SourcePath, "%v", err)}
+	}
+	return state, nil
+}
+
+func (up *upstreamState) problem(file *config.File, err error) config.Problem {
+	return file.Problem(up.cfg.SourcePath, "upstream %q: %v", up.cfg.Name, err)
+}
+
+// load asks the sources of ups, all at once. Its error is a report of what only
+// the user can mend; an unavailable source leaves its reason in err.
+func (g *Gateway) load(ctx context.Context, ups []*upstreamState) error {
+	var loading sync.WaitGroup
+	for _, up := range ups {
+		loading.Go(func() { up.load(ctx) })
+	}
+	loading.Wait()
+	var report config.Report
+	for _, up := range ups {
+		if up.err != nil && !errors.Is(up.err, source.ErrUnavailable) {
+			report = append(report, up.problem(g.plan.File, up.err))
+		}
+	}
+	return report.Err()
+}
+
+func (up *upstreamState) load(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	s, err := up.source.Load(ctx)
+	if err != nil {
+		up.err = err
+		return
+	}
+	c, err := codec.New(s)
+	if err != nil {
+		up.err = err
+		return
+	}
+	up.schema, up.codec, up.err = s, c, nil
+}
+
+// retry loads what is missing until nothing is, or ctx is done.
+func (g *Gateway) retry(ctx context.Context) {
+	defer close(g.done)
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		var missing []*upstreamState
+		for _, up := range g.upstreams {
+			if up.schema == nil {
+				g.log.Warn("descriptors not loaded yet", "upstream", up.cfg.Name, "error", up.err)
+				missing = append(missing, up)
+			}
+		}
+		if len(missing) == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait + rand.N(wait/5)):
+		}
+		if err := g.load(ctx, missing); err != nil && ctx.Err() == nil {
+			g.log.Error("descriptors cannot be used", "error", err)
+		}
+		g.publish(missing)
+	}
+}
+
+// publish compiles a snapshot with the schemas that have arrived. One that does
+// not compile never replaces the current one: its upstreams count as missing.
+func (g *Gateway) publish(loaded []*upstreamState) {
+	snap, err := g.compile()
+	if err != nil {
+		g.log.Error("descriptors cannot be used", "error", err)
+		for _, up := range loaded {
+			up.schema, up.codec, up.err = nil, nil, err
+		}
+		if snap, err = g.compile(); err != nil {
+			return
+		}
+	}
+	g.snapshot.Store(snap)
+	for _, up := range loaded {
+		if up.schema != nil {
+			g.log.Info("descriptors loaded", "upstream", up.cfg.Name, "services", len(up.schema.Services()))
+		}
+	}
+}
