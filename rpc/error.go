@@ -76,7 +76,7 @@ func (e *Error) Status() Status {
 		}
 	}
 	raw, _ := proto.MarshalOptions{Deterministic: true}.Marshal(st)
-	return Status{Code: e.Reason.Code(), Message: st.Message, Details: raw, Reason: e.Reason}
+	return Status{Code: e.Reason.Code(), Message: st.Message, Details: raw, Reason: e.Reason, Cause: e.Cause}
 }
 
 // text makes s a string that protobuf takes: what is quoted from a request need

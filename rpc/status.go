@@ -18,6 +18,9 @@ type Status struct {
 	// Reason is set if the gateway made this status, and empty if the upstream
 	// did. It becomes x-dragoman-error.
 	Reason Reason
+	// Cause is what lies behind a Reason, for the operator. It may name
+	// addresses and is never sent to a client.
+	Cause error
 }
 
 // HTTPStatus is the HTTP status for the code, by the table of google.rpc.Code,

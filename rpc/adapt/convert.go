@@ -48,8 +48,22 @@ func toError(st rpc.Status) error {
 		p = new(spb.Status)
 	}
 	p.Code, p.Message = int32(st.Code), st.Message
-	return status.ErrorProto(p)
+	if st.Cause == nil {
+		return status.ErrorProto(p)
+	}
+	return &failure{status: status.FromProto(p), cause: st.Cause}
 }
+
+// failure is an error of the gateway as generated clients see it: a status, and
+// behind it the cause for the operator.
+type failure struct {
+	status *status.Status
+	cause  error
+}
+
+func (f *failure) Error() string              { return f.status.Message() + ": " + f.cause.Error() }
+func (f *failure) Unwrap() error              { return f.cause }
+func (f *failure) GRPCStatus() *status.Status { return f.status }
 
 // toStatus is the status that a gRPC server gives for what a handler returned.
 func toStatus(err error) rpc.Status {

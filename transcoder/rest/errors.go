@@ -120,7 +120,7 @@ func note(x *route.Exchange, st *rpc.Status) {
 		x.Code = int(codes.Unknown)
 	}
 	if st.Reason != "" {
-		x.Reason, x.Error = string(st.Reason), errors.New(st.Message)
+		x.Reason, x.Error = string(st.Reason), st.Cause
 	}
 }
 

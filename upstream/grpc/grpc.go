@@ -34,7 +34,7 @@ const (
 	// stream can hold. grpc-go widens it by itself while one large message
 	// arrives. Setting it turns off its bandwidth estimation, whose pings some
 	// upstreams count as abuse.
-	streamWindow     = 128 << 10
+	streamWindow     = 64 << 10
 	connectionWindow = 1 << 20
 )
 
