@@ -2,9 +2,12 @@ package rpc
 
 import "sync"
 
-// maxPooledBytes is the largest buffer that goes back to the pool: one large
-// message must not pin its memory for ever.
-const maxPooledBytes = 64 << 10
+// Only buffers between these sizes go back to the pool: one large message must
+// not pin its memory for ever, and a small buffer is not worth keeping.
+const (
+	minPooledBytes = 1 << 10
+	maxPooledBytes = 64 << 10
+)
 
 var buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, 2048)} }}
 
@@ -24,7 +27,7 @@ func NewBuffer() *Buffer {
 
 // Release gives the buffer back. Nil is allowed.
 func (b *Buffer) Release() {
-	if b == nil || cap(b.B) > maxPooledBytes {
+	if b == nil || cap(b.B) < minPooledBytes || cap(b.B) > maxPooledBytes {
 		return
 	}
 	buffers.Put(b)

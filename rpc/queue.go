@@ -50,8 +50,8 @@ type Queue struct {
 
 var _ Sink = (*Queue)(nil)
 
-// NewQueue makes a queue that holds at most maxBytes of messages; one message
-// that is larger is let in when the queue has no other.
+// NewQueue makes a queue that holds at most maxBytes of memory in messages; one
+// message that is larger is let in when the queue has no other.
 func NewQueue(maxBytes int) *Queue {
 	return &Queue{
 		max:  maxBytes,
@@ -72,6 +72,9 @@ func (q *Queue) Message(msg *Buffer) error {
 			q.mu.Unlock()
 			msg.Release()
 			return ErrAborted
+		}
+		if q.bytes > 0 && wasteful(msg) {
+			msg = compact(msg)
 		}
 		if q.bytes == 0 || q.bytes+cost(msg) <= q.max {
 			q.bytes += cost(msg)
@@ -170,9 +173,19 @@ func (q *Queue) push(ev Event) {
 	q.events = append(q.events, ev)
 }
 
-// cost counts a message against the bound; what a queue entry itself takes is
-// part of it, so that empty messages are bounded too.
-func cost(msg *Buffer) int { return len(msg.B) + 64 }
+// cost counts the memory of a message, not its length: a pooled buffer holds more
+// than was written to it, and an entry of the queue is memory too.
+func cost(msg *Buffer) int { return cap(msg.B) + 64 }
+
+// wasteful reports whether a message would take much of the queue for little.
+func wasteful(msg *Buffer) bool { return cap(msg.B) > 8<<10 && len(msg.B) < cap(msg.B)/4 }
+
+// compact moves a message to a buffer of its own size.
+func compact(msg *Buffer) *Buffer {
+	small := &Buffer{B: append(make([]byte, 0, len(msg.B)), msg.B...)}
+	msg.Release()
+	return small
+}
 
 func signal(c chan struct{}) {
 	select {

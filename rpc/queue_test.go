@@ -11,11 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-func message(n int) *rpc.Buffer {
-	b := rpc.NewBuffer()
-	b.B = append(b.B, make([]byte, n)...)
-	return b
-}
+func message(n int) *rpc.Buffer { return &rpc.Buffer{B: make([]byte, n)} }
 
 func next(t *testing.T, q *rpc.Queue) rpc.Event {
 	t.Helper()
@@ -99,6 +95,35 @@ func TestQueueEmptyMessages(t *testing.T) {
 	})
 }
 
+// TestQueueCapacity: what counts is what a buffer holds on to, and a large buffer
+// with little in it is not queued behind others.
+func TestQueueCapacity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct{ capacity, least, most int }{
+			{2 << 10, 25, 40},
+			{60 << 10, 600, 1000},
+		} {
+			q := rpc.NewQueue(64 << 10)
+			told := 0
+			go func() {
+				for q.Message(&rpc.Buffer{B: make([]byte, 10, test.capacity)}) == nil {
+					told++
+				}
+			}()
+			synctest.Wait()
+			if test.capacity > 8<<10 { // the first is let in as it is
+				ev := next(t, q)
+				require.Len(t, ev.Message.B, 10)
+				synctest.Wait()
+			}
+			require.GreaterOrEqual(t, told, test.least)
+			require.LessOrEqual(t, told, test.most)
+			q.Abort()
+			synctest.Wait()
+		}
+	})
+}
+
 // TestQueueAbort: a waiting teller and further messages are refused, and only the
 // end still comes.
 func TestQueueAbort(t *testing.T) {
@@ -156,14 +181,15 @@ func TestQueueConcurrent(t *testing.T) {
 	require.Equal(t, rpc.EndEvent, next(t, q).Kind)
 }
 
-// TestBuffer: what grew large does not stay in the pool, and nil can be released.
+// TestBuffer: neither what grew large nor what is tiny stays in the pool, and nil can be
+// released.
 func TestBuffer(t *testing.T) {
 	(*rpc.Buffer)(nil).Release()
-	for range 100 {
-		b := message(1 << 20)
-		b.Release()
-		b = rpc.NewBuffer()
+	for _, n := range []int{1, 1 << 20, 1, 1 << 20} {
+		message(n).Release()
+		b := rpc.NewBuffer()
 		require.Empty(t, b.B)
+		require.GreaterOrEqual(t, cap(b.B), 1<<10)
 		require.LessOrEqual(t, cap(b.B), 64<<10)
 	}
 }
