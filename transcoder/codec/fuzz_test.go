@@ -95,7 +95,9 @@ func compareField(t *testing.T, u *universe, md protoreflect.MessageDescriptor, 
 	part, err := f.AppendJSON(nil, wire, s)
 	require.NoError(t, err, "%s: %x\n%s", fd.FullName(), wire, whole)
 	object, err := jsonValue(whole)
-	require.NoError(t, err)
+	if err != nil {
+		return // see printDiff
+	}
 	got, err := jsonValue(part)
 	require.NoError(t, err)
 	want, ok := object.(map[string]any)[fd.JSONName()]

@@ -104,10 +104,16 @@ func (p *printer) print(dst, wire []byte, s *Scratch, m *Message, f *Field) ([]b
 }
 
 func (p *printer) top(out []byte, m *Message, f *Field) ([]byte, bool) {
+	var ok bool
 	if f == nil {
-		return p.message(out, m, span{0, len(p.in)})
+		out, ok = p.message(out, m, span{0, len(p.in)})
+	} else {
+		out, ok = p.alone(out, f)
 	}
-	return p.alone(out, f)
+	if ok && len(out) > p.limit {
+		ok = p.tooLarge()
+	}
+	return out, ok
 }
 
 // fail sets the error and returns -1. Out of careful mode there is no error yet:

@@ -63,15 +63,9 @@ func (g *valueGen) fill(m protoreflect.Message, depth int) {
 	for i := range md.Fields().Len() {
 		set(md.Fields().Get(i))
 	}
-	g.u.RangeExtensions(func(xd protoreflect.ExtensionDescriptor) bool {
-		if xd.ContainingMessage().FullName() == md.FullName() {
-			xt, err := g.u.types.FindExtensionByName(xd.FullName())
-			if err == nil {
-				set(xt.TypeDescriptor())
-			}
-		}
-		return true
-	})
+	for _, xd := range g.u.extensions[md.FullName()] {
+		set(xd)
+	}
 }
 
 func (g *valueGen) set(m protoreflect.Message, fd protoreflect.FieldDescriptor, depth int) {
@@ -216,7 +210,7 @@ func (g *valueGen) wellKnown(m protoreflect.Message, depth int) bool {
 			return true
 		}
 		inner := randomMessage(g.r, g.u)
-		value, err := proto.MarshalOptions{AllowPartial: true}.Marshal(g.message(inner, depth-2))
+		value, err := proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(g.message(inner, depth-2))
 		if err != nil {
 			return true
 		}
@@ -283,7 +277,7 @@ func (g *valueGen) nanos(negative bool) int32 {
 }
 
 // rearranged is wire data for the same message or one like it, in another shape:
-// fields shuffled, doubled, split in two, packed or expanded, lengths in more
+// fields shuffled, doubled, left out, split in two, packed or expanded, lengths in more
 // bytes than they need, unknown fields between. It may differ from the original
 // in meaning; what matters is that both sides read it alike.
 func (g *valueGen) rearranged(md protoreflect.MessageDescriptor, wire []byte, depth int) []byte {
@@ -367,6 +361,10 @@ func (g *valueGen) rearranged(md protoreflect.MessageDescriptor, wire []byte, de
 	}
 	if len(out) > 0 && g.one(3) {
 		out = append(out, out[g.r.IntN(len(out))])
+	}
+	if len(out) > 0 && g.one(20) {
+		i := g.r.IntN(len(out))
+		out = append(out[:i], out[i+1:]...)
 	}
 	if g.one(2) {
 		g.r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })

@@ -36,22 +36,30 @@ type leaf struct {
 // well-known types with a scalar JSON form, through singular messages.
 func leaves(r *rand.Rand, u *universe, m protoreflect.Message, parents []protoreflect.FieldDescriptor) []leaf {
 	var found []leaf
-	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if fd.IsExtension() || fd.IsMap() {
-			return true
-		}
-		if fd.Message() != nil && !scalarForm(fd.Message()) {
-			if !fd.IsList() && fd.Message().ParentFile().Package() != "google.protobuf" {
-				found = append(found, leaves(r, u, v.Message(), append(parents[:len(parents):len(parents)], fd))...)
+	for _, fd := range fieldsSet(m) {
+		switch {
+		case fd.IsMap():
+		case fd.Message() == nil || scalarForm(fd.Message()):
+			if texts, ok := textsOf(r, u, m, fd); ok {
+				found = append(found, leaf{parents, fd, texts, m})
 			}
-			return true
+		case !fd.IsList() && fd.Message().ParentFile().Package() != "google.protobuf":
+			found = append(found, leaves(r, u, m.Get(fd).Message(), append(parents[:len(parents):len(parents)], fd))...)
 		}
-		if texts, ok := textsOf(r, u, m, fd); ok {
-			found = append(found, leaf{parents, fd, texts, m})
-		}
-		return true
-	})
+	}
 	return found
+}
+
+// fieldsSet lists the fields that m has, extensions aside, in a stable order.
+func fieldsSet(m protoreflect.Message) []protoreflect.FieldDescriptor {
+	var fields []protoreflect.FieldDescriptor
+	fds := m.Descriptor().Fields()
+	for i := range fds.Len() {
+		if m.Has(fds.Get(i)) {
+			fields = append(fields, fds.Get(i))
+		}
+	}
+	return fields
 }
 
 // scalarForm reports whether the messages' JSON form is a scalar.
@@ -165,13 +173,25 @@ func splitOnce(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor) {
 	checkSplit(t, g.r, g.u, whole)
 }
 
+// throughJSON is what remains of a message that went through JSON, where a
+// NullValue has no number; ok is false if it has no JSON form.
+func throughJSON(u *universe, m *dynamicpb.Message) (through *dynamicpb.Message, ok bool) {
+	text, err := u.printJSON(m)
+	if err != nil {
+		return nil, false
+	}
+	through, err = u.parseJSON(m.Descriptor(), text, false)
+	return through, err == nil
+}
+
 func checkSplit(t testing.TB, r *rand.Rand, u *universe, whole *dynamicpb.Message) {
 	t.Helper()
 	md := whole.Descriptor()
 	root := u.codec.Message(md.FullName())
 	s := &codec.Scratch{MaxDepth: deep}
-	if _, err := u.printJSON(whole); err != nil {
-		return // no JSON form, so no body
+	whole, ok := throughJSON(u, whole)
+	if !ok {
+		return
 	}
 	var parts [][]byte
 	rest := proto.Clone(whole).ProtoReflect()
@@ -185,14 +205,7 @@ func checkSplit(t testing.TB, r *rand.Rand, u *universe, whole *dynamicpb.Messag
 	}
 
 	// One field as the body, what else remains as it is; or all as the body.
-	var fields []protoreflect.FieldDescriptor
-	rest.Range(func(fd protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
-		if !fd.IsExtension() {
-			fields = append(fields, fd)
-		}
-		return true
-	})
-	if len(fields) > 0 && r.IntN(2) == 0 && md.ParentFile().Package() != "google.protobuf" {
+	if fields := fieldsSet(rest); len(fields) > 0 && r.IntN(2) == 0 && md.ParentFile().Package() != "google.protobuf" {
 		fd := fields[r.IntN(len(fields))]
 		alone := dynamicpb.NewMessage(md)
 		alone.Set(fd, rest.Get(fd))
@@ -312,11 +325,12 @@ func boundOnce(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor) {
 		return
 	}
 	g.odd = 0
-	whole := g.message(md, 4)
-	text, err := g.u.printJSON(whole)
-	if err != nil {
+	whole, ok := throughJSON(g.u, g.message(md, 4))
+	if !ok {
 		return
 	}
+	text, err := g.u.printJSON(whole)
+	require.NoError(t, err)
 	root := g.u.codec.Message(md.FullName())
 	s := &codec.Scratch{MaxDepth: deep}
 

@@ -58,6 +58,10 @@ type universe struct {
 	codec *codec.Codec
 	// messages are all but map entries, by full name.
 	messages []protoreflect.MessageDescriptor
+	// extensions are by the message they extend.
+	extensions map[protoreflect.FullName][]protoreflect.ExtensionTypeDescriptor
+	// names are the keys that a random JSON object may get.
+	names []string
 }
 
 var wellKnownFiles = []string{
@@ -91,7 +95,24 @@ func newUniverse(files ...protoreflect.FileDescriptor) (*universe, error) {
 		return true
 	})
 	sort.Slice(u.messages, func(i, j int) bool { return u.messages[i].FullName() < u.messages[j].FullName() })
+	u.names = namesOf(u)
+	u.extensions = make(map[protoreflect.FullName][]protoreflect.ExtensionTypeDescriptor)
 	var err error
+	u.RangeExtensions(func(xd protoreflect.ExtensionDescriptor) bool {
+		var xt protoreflect.ExtensionType
+		if xt, err = u.types.FindExtensionByName(xd.FullName()); err != nil {
+			return false
+		}
+		name := xd.ContainingMessage().FullName()
+		u.extensions[name] = append(u.extensions[name], xt.TypeDescriptor())
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, xds := range u.extensions {
+		sort.Slice(xds, func(i, j int) bool { return xds[i].Number() < xds[j].Number() })
+	}
 	u.codec, err = codec.New(u)
 	return u, err
 }
@@ -137,6 +158,25 @@ func (u *universe) RangeExtensions(f func(protoreflect.ExtensionDescriptor) bool
 			return inDecl(md.Extensions())
 		})
 	})
+}
+
+// namesOf lists the keys that a random object may get: every field's names,
+// extensions, and the names that the well-known types use.
+func namesOf(u *universe) []string {
+	names := []string{"@type", "value", "key", "seconds", "typeUrl", "1", "", "[no.such]", "[]", "fields", "unknown"}
+	u.RangeMessages(func(md protoreflect.MessageDescriptor) bool {
+		for i := range md.Fields().Len() {
+			fd := md.Fields().Get(i)
+			names = append(names, fd.JSONName(), fd.TextName(), string(fd.Name()))
+		}
+		return true
+	})
+	u.RangeExtensions(func(xd protoreflect.ExtensionDescriptor) bool {
+		names = append(names, "["+string(xd.FullName())+"]", "["+string(xd.FullName())+"x]", string(xd.Name()))
+		return true
+	})
+	sort.Strings(names)
+	return names
 }
 
 // fixed is the universe of testdata/proto, compiled once.
