@@ -28,6 +28,7 @@ func TestQuery(t *testing.T) {
 		bad("B01", "unknown=1", "unknown", `query parameter "unknown": t.v1.Req has no field "unknown"`),
 		bad("B01 near", "snakename=1", "snakename", `did you mean "snakeName"?`),
 		bad("B01 near, nested", "sub.naem=1", "sub.naem", `t.v1.Sub has no field "naem"; did you mean "sub.name"?`),
+		bad("B01 long", strings.Repeat("x", 5000)+"=1", strings.Repeat("x", 200)+"…", `has no field`),
 		bad("B02", "i32=", "i32", `query parameter "i32"`),
 		bad("B03", "b", "b", `write b=value`),
 		bad("B04 1", "b=1", "b", `query parameter "b"`),

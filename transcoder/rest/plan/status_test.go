@@ -51,6 +51,8 @@ func TestRenderStatus(t *testing.T) {
 		{"E07 details", 3, "m", marshal(t, &spb.Status{Code: -1, Message: "m"}), `{"code":2,"message":"m","details":[]}`},
 		{"broken detail", 3, "m", marshal(t, &spb.Status{Code: 3, Message: "m", Details: []*anypb.Any{broken, sub, {}, broken}}),
 			`{"code":3,"message":"m","details":[{"@type":"type.googleapis.com/t.v1.Sub","name":"x"}]}`},
+		{"C12 not an Any", 3, "m", []byte("\x08\x03\x1a\x02\x0a\x05\x1a\x02\x0f\x00"), `{"code":3,"message":"m","details":[]}`},
+		{"C12 unknown fields", 3, "m", []byte("\x20\x01\x08\x03\x1a\x07\x18\x01\x0a\x03x/y"), `{"code":3,"message":"m","details":[{"@type":"x/y","value":""}]}`},
 		{"C12 rubbish", 3, "kept", []byte("\xff\xff rubbish"), `{"code":3,"message":"kept","details":[]}`},
 		{"C12 cut short", 3, "kept", marshal(t, &spb.Status{Code: 4, Message: "lost"})[:5], `{"code":3,"message":"kept","details":[]}`},
 		{"C11 not UTF-8", 3, "a\xffb\r\n\x1b", nil, `{"code":3,"message":"a` + "\uFFFD" + `b\r\n\u001b","details":[]}`},
