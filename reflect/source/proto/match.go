@@ -21,6 +21,9 @@ func cleanPattern(pattern string) (string, error) {
 	return clean, nil
 }
 
+// isPattern reports whether pattern may match anything but itself.
+func isPattern(pattern string) bool { return strings.ContainsAny(pattern, `*?[\`) }
+
 // match reports whether name fits pattern: segment by segment as path.Match has
 // it, and "**" for any number of segments, none included.
 func match(pattern, name string) bool {

@@ -13,8 +13,11 @@ import (
 )
 
 const (
-	// maxFiles bounds what a wrong root, say "/", makes the gateway read.
+	// maxFiles bounds what one load compiles.
 	maxFiles = 10_000
+	// maxWalked bounds the entries of the roots that are looked at: a wrong
+	// root, say "/", must not be walked for ever.
+	maxWalked = 500_000
 	// maxFileBytes bounds one file.
 	maxFileBytes = 16 << 20
 )
@@ -93,44 +96,54 @@ func (t *tree) has(importPath string) bool {
 }
 
 // find lists the import paths that patterns match, sorted; all files if there
-// are no patterns. A pattern that matches nothing is an error.
+// are no patterns. A pattern that matches nothing is an error. The roots are not
+// walked for plain paths: some are large.
 func (t *tree) find(patterns []string) ([]string, error) {
-	files, err := t.walk()
-	if err != nil {
-		return nil, err
+	var files, found []string
+	if len(patterns) == 0 || slices.ContainsFunc(patterns, isPattern) {
+		var err error
+		if files, err = t.walk(); err != nil {
+			return nil, err
+		}
 	}
 	if len(patterns) == 0 {
 		if len(files) == 0 {
 			return nil, fmt.Errorf("there are no .proto files below %s", t.names())
 		}
-		return files, nil
+		found = files
 	}
-	var found []string
 	var errs []error
 	for _, pattern := range patterns {
 		before := len(found)
+		if !isPattern(pattern) && t.has(pattern) {
+			found = append(found, pattern)
+		}
 		for _, f := range files {
 			if match(pattern, f) {
 				found = append(found, f)
 			}
 		}
-		if len(found) > before {
-			continue
+		if len(found) == before {
+			errs = append(errs, t.noMatch(pattern))
 		}
-		err := fmt.Errorf("files: %q matches nothing below %s", pattern, t.names())
-		for _, r := range t.roots {
-			if rest, ok := strings.CutPrefix(pattern, filepath.ToSlash(r.shown)+"/"); ok {
-				err = fmt.Errorf("%w: it is relative to a root, write %q", err, rest)
-				break
-			}
-		}
-		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	slices.Sort(found)
-	return slices.Compact(found), nil
+	if found = slices.Compact(found); len(found) > maxFiles {
+		return nil, fmt.Errorf("there are %d .proto files to compile below %s, more than %d: name fewer in files", len(found), t.names(), maxFiles)
+	}
+	return found, nil
+}
+
+func (t *tree) noMatch(pattern string) error {
+	for _, r := range t.roots {
+		if rest, ok := strings.CutPrefix(pattern, filepath.ToSlash(r.shown)+"/"); ok {
+			return fmt.Errorf("files: %q matches nothing below %s: it is relative to a root, write %q", pattern, t.names(), rest)
+		}
+	}
+	return fmt.Errorf("files: %q matches nothing below %s", pattern, t.names())
 }
 
 // walk lists the import paths of all .proto files, sorted. Hidden folders are
@@ -139,10 +152,14 @@ func (t *tree) find(patterns []string) ([]string, error) {
 // different paths.
 func (t *tree) walk() ([]string, error) {
 	var files []string
+	walked := 0
 	for i, dir := range t.opened {
 		err := fs.WalkDir(dir.FS(), ".", func(p string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return fmt.Errorf("root %q: %w", t.roots[i].shown, err)
+			}
+			if walked++; walked > maxWalked {
+				return fmt.Errorf("there are more than %d files and folders below %s: is that the right folder?", maxWalked, t.names())
 			}
 			if d.IsDir() {
 				if p != "." && (strings.HasPrefix(d.Name(), ".") || t.isRoot(filepath.Join(t.roots[i].path, filepath.FromSlash(p)))) {
@@ -152,9 +169,6 @@ func (t *tree) walk() ([]string, error) {
 			}
 			if path.Ext(p) != ".proto" {
 				return nil
-			}
-			if len(files) == maxFiles {
-				return fmt.Errorf("there are more than %d .proto files below %s: is that the right folder?", maxFiles, t.names())
 			}
 			files = append(files, p)
 			return nil
