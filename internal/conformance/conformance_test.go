@@ -78,17 +78,21 @@ func TestConformance(t *testing.T) {
 
 	want := lines(t, "skipped.txt")
 	var got []string
-	wireToWire := 0
+	wireToWire, text := 0, 0
 	for _, m := range skippedLine.FindAllSubmatch(out, -1) {
-		if bytes.Contains(m[0], []byte("protobuf_payload: ")) && bytes.Contains(m[0], []byte("requested_output_format: PROTOBUF")) {
+		has := func(s string) bool { return bytes.Contains(m[0], []byte(s)) }
+		switch {
+		case has("test_category: TEXT_FORMAT_TEST"):
+			text++
+		case has("test_category: BINARY_TEST") && has("requested_output_format: PROTOBUF"):
 			wireToWire++
-			continue
+		default:
+			got = append(got, string(m[1]))
 		}
-		got = append(got, string(m[1]))
 	}
 	slices.Sort(got)
 	require.Equal(t, want, got, "the cases that were skipped are not those of skipped.txt")
-	t.Logf("skipped: %d from wire to wire, %d with unknown fields ignored", wireToWire, len(got))
+	t.Logf("skipped: %d from wire to wire, %d in the text format, %d with unknown fields ignored", wireToWire, text, len(got))
 }
 
 // failures are the lines of the runner's output that tell what failed.
