@@ -143,7 +143,12 @@ func (optionTypes) FindExtensionByNumber(message protoreflect.FullName, number p
 }
 
 func builtinExtension(xt protoreflect.ExtensionType, err error) (protoreflect.ExtensionType, error) {
-	if err != nil || !isBuiltinPath(xt.TypeDescriptor().ParentFile().Path()) {
+	if err != nil {
+		return nil, protoregistry.NotFound
+	}
+	// An extension registered by code of the old generators has no file.
+	file := xt.TypeDescriptor().ParentFile()
+	if file == nil || !isBuiltinPath(file.Path()) {
 		return nil, protoregistry.NotFound
 	}
 	return xt, nil
