@@ -46,7 +46,7 @@ func startEtcd(t *testing.T) string {
 		t.Skip("etcd is not installed: apt-get install etcd-server")
 	}
 	client, peer := "http://"+freeAddress(t), "http://"+freeAddress(t)
-	cmd := exec.Command(binary, "--name", "test", "--data-dir", t.TempDir(), "--log-level", "error",
+	cmd := exec.Command(binary, "--name", "test", "--data-dir", t.TempDir(), "--logger", "zap", "--log-level", "error",
 		"--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "test="+peer)
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
@@ -85,14 +85,13 @@ func moduleDir(t *testing.T, module string) string {
 }
 
 // start runs etcd and the gateway in front of it, with etcd's protos as the
-// descriptors. They import one another as etcd/api/…, so a link has that name.
+// descriptors. They import one another as etcd/api/…, so a copy has that name.
 func start(t *testing.T) *gatewaytest.Gateway {
 	t.Helper()
 	etcd := startEtcd(t)
 	dir := t.TempDir()
 	root := filepath.Join(dir, "root")
-	require.NoError(t, os.MkdirAll(filepath.Join(root, "etcd"), 0o755))
-	require.NoError(t, os.Symlink(moduleDir(t, "go.etcd.io/etcd/api/v3"), filepath.Join(root, "etcd", "api")))
+	require.NoError(t, os.CopyFS(filepath.Join(root, "etcd", "api"), os.DirFS(moduleDir(t, "go.etcd.io/etcd/api/v3"))))
 	path := filepath.Join(dir, "dragoman.yaml")
 	text := fmt.Sprintf(configuration, root, moduleDir(t, "github.com/gogo/protobuf"), moduleDir(t, "github.com/grpc-ecosystem/grpc-gateway/v2"))
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
