@@ -118,6 +118,9 @@ func (s *Source) load(ctx context.Context, path string) (*schema.Schema, error) 
 		slices.Sort(lacking)
 		s.log.Warn("server lists services without having their descriptors: they are left out", "upstream", s.name, "services", lacking)
 	}
+	if len(names) == 0 {
+		s.log.Warn("server lists no services but its own reflection and health", "upstream", s.name)
+	}
 	if err := f.imports(); err != nil {
 		return nil, err
 	}

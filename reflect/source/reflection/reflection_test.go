@@ -281,6 +281,15 @@ func TestServiceWithoutDescriptors(t *testing.T) {
 	require.ErrorContains(t, err, `has the descriptors of none, "legacy.Service" first`)
 }
 
+func TestNoServices(t *testing.T) {
+	var logged bytes.Buffer
+	src := newSource(t, serve(t, registerV1(options(compile(t, api)))), nil, slog.New(slog.NewTextHandler(&logged, nil)))
+	s, err := src.Load(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, s.Services())
+	require.Contains(t, logged.String(), "server lists no services")
+}
+
 func TestNoReflection(t *testing.T) {
 	_, err := newSource(t, serve(t, func(*grpc.Server) {}), nil, nil).Load(t.Context())
 	require.ErrorContains(t, err, "the server has no reflection service (tried v1 and v1alpha: ")
