@@ -159,18 +159,36 @@ func FuzzText(f *testing.F) {
 	require.NoError(f, err)
 	fields := textFields(u)
 	for n := range fields {
-		for _, s := range oddScalars {
-			if len(s) < 40 {
-				if text, err := strconv.Unquote(s); err == nil {
-					f.Add(uint16(n), []byte(text))
-				}
-				f.Add(uint16(n), []byte(s))
-			}
+		for _, text := range oddTexts()[n%7*10 : n%7*10+5] {
+			f.Add(uint16(n), text)
 		}
 	}
 	f.Fuzz(func(t *testing.T, n uint16, text []byte) {
 		compareText(t, u, fields[int(n)%len(fields)], text)
 	})
+}
+
+// TestTextEverywhere gives every odd scalar to every field that takes text.
+func TestTextEverywhere(t *testing.T) {
+	u := fixedUniverse(t)
+	for _, fd := range textFields(u) {
+		for _, text := range oddTexts() {
+			compareText(t, u, fd, text)
+		}
+	}
+}
+
+// oddTexts are the odd scalars as a URL would have them: as they are, and
+// strings without their quotes too.
+func oddTexts() [][]byte {
+	var texts [][]byte
+	for _, s := range oddScalars {
+		texts = append(texts, []byte(s))
+		if text, err := strconv.Unquote(s); err == nil {
+			texts = append(texts, []byte(text))
+		}
+	}
+	return texts
 }
 
 // textFields are the fields of the fixed messages that text can set.
