@@ -67,7 +67,7 @@ func newBuilder() *builder {
 		methods: newIntern(knownMethods[:]...),
 		types:   newIntern(""),
 		known:   map[Conflict]bool{},
-		out:     &Table{tree: tree{nodes: make([]node, 1), rows: make([]row, 1), tables: make([]uint32, 1)}},
+		out:     &Table{tree: tree{bytes: make([]byte, headLen)}},
 	}
 }
 
@@ -177,44 +177,47 @@ func (b *builder) table() *Table {
 	return t
 }
 
-// flatten appends a node and all below it, and says what leads there.
+// flatten appends a node and all below it, and says where it is. What is next on
+// the way of most requests comes first.
 func (b *builder) flatten(n *branch, verb bool) ref {
-	if n.lit == "" && n.star == nil && n.multi == nil && len(n.kids)+len(n.verbs) == 0 {
-		return b.rows(n, verb) | isRows
+	tree := &b.out.tree
+	id := ref(len(tree.bytes))
+	leaf := n.star == nil && n.multi == nil && len(n.kids)+len(n.verbs) == 0
+	kind := byte(0)
+	if len(n.ends) > 0 {
+		kind |= hasRows
 	}
-	id := ref(len(b.out.tree.nodes))
-	b.out.tree.nodes = append(b.out.tree.nodes, node{})
-	b.fill(id, n, verb)
+	if !leaf {
+		kind |= isInner
+	}
+	tree.bytes = binary.LittleEndian.AppendUint16(append(tree.bytes, kind), uint16(len(n.lit)))
+	if !leaf {
+		tree.bytes = append(tree.bytes, make([]byte, innerLen-headLen)...)
+	}
+	tree.bytes = append(tree.bytes, n.lit...)
+	b.rows(n, verb)
+	if leaf {
+		return id
+	}
+	lead := func(step, to ref) { binary.LittleEndian.PutUint32(tree.bytes[id+headLen+step:], uint32(to)) }
+	if len(n.kids) == 1 {
+		lead(kids, b.kids(n.kids, false))
+	}
+	if n.star != nil {
+		lead(star, b.flatten(n.star, false))
+	}
+	if n.multi != nil {
+		lead(multi, b.flatten(n.multi, false))
+	}
+	lead(verbs, b.kids(n.verbs, true))
+	if len(n.kids) > 1 {
+		lead(kids, b.kids(n.kids, false))
+	}
 	return id
 }
 
-// fill makes a node that has its place, and appends all below it. Those that are
-// next on the way of most requests come first.
-func (b *builder) fill(id ref, n *branch, verb bool) {
-	tree := &b.out.tree
-	out := node{rows: b.rows(n, verb), len: uint16(len(n.lit))}
-	if copy(out.lit[:], n.lit) < len(n.lit) {
-		binary.LittleEndian.PutUint32(out.lit[:], uint32(len(tree.long.literals)))
-		tree.long.literals = append(tree.long.literals, n.lit)
-	}
-	if len(n.kids) == 1 {
-		out.kids = b.kids(n.kids, false)
-	}
-	if n.star != nil {
-		out.star = b.flatten(n.star, false)
-	}
-	if n.multi != nil {
-		out.multi = b.flatten(n.multi, false)
-	}
-	out.verbs = b.kids(n.verbs, true)
-	if len(n.kids) > 1 {
-		out.kids = b.kids(n.kids, false)
-	}
-	tree.nodes[id] = out
-}
-
-// kids appends the nodes that literals lead to, and their hash table if there
-// are several; see [tree].
+// kids appends the nodes that literals lead to, after their table if there are
+// several.
 func (b *builder) kids(kids map[string]*branch, verb bool) ref {
 	tree := &b.out.tree
 	list := slices.SortedFunc(maps.Values(kids), func(x, y *branch) int {
@@ -226,59 +229,59 @@ func (b *builder) kids(kids map[string]*branch, verb bool) ref {
 	case 1:
 		return b.flatten(list[0], verb)
 	}
-	first := ref(len(tree.nodes))
-	tree.nodes = append(tree.nodes, make([]node, len(list))...)
-
-	table := len(tree.tables)
 	const perBucket = 4
 	width := bits.Len(uint(len(list)-1) / perBucket)
 	buckets := make([]uint32, 1<<width+1)
-	low := make([]uint32, (len(list)+3)/4)
+	for _, kid := range list {
+		buckets[hash(kid.lit)>>(32-width)+1]++
+	}
+	table := ref(len(tree.bytes))
+	tree.bytes = append(tree.bytes, byte(width))
+	first := uint32(0)
+	for _, n := range buckets {
+		first += n
+		tree.bytes = binary.LittleEndian.AppendUint32(tree.bytes, first)
+	}
+	slots := len(tree.bytes)
+	tree.bytes = append(tree.bytes, make([]byte, 8*len(list))...)
 	for i, kid := range list {
-		h := hash(kid.lit)
-		buckets[h>>(32-width)+1]++
-		low[i/4] |= h & 0xFF << (i % 4 * 8)
+		id := b.flatten(kid, verb)
+		binary.LittleEndian.PutUint32(tree.bytes[slots+8*i:], hash(kid.lit))
+		binary.LittleEndian.PutUint32(tree.bytes[slots+8*i+4:], uint32(id))
 	}
-	for i := range 1 << width {
-		buckets[i+1] += buckets[i]
-	}
-	tree.tables = append(tree.tables, uint32(first), uint32(width))
-	tree.tables = append(append(tree.tables, buckets...), low...)
-
-	for i, kid := range list {
-		b.fill(first+ref(i), kid, verb)
-	}
-	return ref(table) | isTable
+	return table | isTable
 }
 
 // rows appends the entries that end at n, those with the longest content type
 // first, and reports those that no request can tell apart.
-func (b *builder) rows(n *branch, verb bool) ref {
-	if len(n.ends) == 0 {
-		return 0
-	}
+func (b *builder) rows(n *branch, verb bool) {
+	tree := &b.out.tree
 	slices.SortStableFunc(n.ends, func(x, y end) int {
 		tx, ty := b.types.all[x.contentType], b.types.all[y.contentType]
 		return cmp.Or(cmp.Compare(len(ty), len(tx)), cmp.Compare(tx, ty), cmp.Compare(x.method, y.method))
 	})
-	tree := &b.out.tree
-	first := ref(len(tree.rows))
+	le := binary.LittleEndian
 	for i, e := range n.ends {
 		if i > 0 && n.ends[i-1].method == e.method && n.ends[i-1].contentType == e.contentType {
 			b.conflict(n.ends[i-1].entry, e.entry)
 		}
-		r := row{entry: e.entry, method: e.method, contentType: e.contentType, verb: verb, last: i == len(n.ends)-1}
-		vars := positions(e.entry.Template)
-		if len(vars) <= len(r.variables) {
-			r.count = uint8(copy(r.variables[:], vars))
-		} else {
-			i := len(tree.long.variables)
-			r.count, r.variables[0] = tooMany, variable{int16(i), int16(i >> 16)}
-			tree.long.variables = append(tree.long.variables, vars)
+		flags := byte(0)
+		if i == len(n.ends)-1 {
+			flags |= isLast
 		}
-		tree.rows = append(tree.rows, r)
+		if verb {
+			flags |= hasVerb
+		}
+		tree.bytes = le.AppendUint32(tree.bytes, uint32(len(tree.entries)))
+		tree.entries = append(tree.entries, e.entry)
+		tree.bytes = le.AppendUint16(tree.bytes, e.method)
+		tree.bytes = le.AppendUint16(tree.bytes, e.contentType)
+		vars := positions(e.entry.Template)
+		tree.bytes = le.AppendUint16(append(tree.bytes, flags), uint16(len(vars)))
+		for _, v := range vars {
+			tree.bytes = le.AppendUint16(le.AppendUint16(tree.bytes, uint16(v.start)), uint16(v.end))
+		}
 	}
-	return first
 }
 
 // conflict reports two entries once, even if they meet on several hosts.

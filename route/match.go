@@ -40,18 +40,18 @@ func newMatcher(t *Table, q *Request) matcher {
 }
 
 // run tries the hosts, the most specific first.
-func (m *matcher) run(host string) *row {
+func (m *matcher) run(host string) ref {
 	h := &m.t.hosts
 	if len(h.exact)+len(h.suffix) > 0 {
 		host = trimHost(host)
-		if r := m.root(find(h.exact, host)); r != nil {
+		if r := m.root(find(h.exact, host)); r != 0 {
 			return r
 		}
 		for i := 1; i < len(host) && len(h.suffix) > 0; i++ {
 			if host[i] != '.' {
 				continue
 			}
-			if r := m.root(find(h.suffix, host[i+1:])); r != nil {
+			if r := m.root(find(h.suffix, host[i+1:])); r != 0 {
 				return r
 			}
 		}
@@ -59,12 +59,12 @@ func (m *matcher) run(host string) *row {
 	return m.root(h.any)
 }
 
-func (m *matcher) root(root ref) *row {
+func (m *matcher) root(root ref) ref {
 	if root == 0 {
-		return nil
+		return 0
 	}
 	if m.path == "/" {
-		if r := m.accept(root); r != nil {
+		if r := m.accept(root); r != 0 {
 			return r
 		}
 	}
@@ -73,100 +73,98 @@ func (m *matcher) root(root ref) *row {
 
 // walk matches segment number depth, which begins with the slash at pos, and
 // those after it.
-func (m *matcher) walk(from ref, pos, depth int) *row {
+func (m *matcher) walk(from ref, pos, depth int) ref {
 	m.steps++
-	n := m.t.tree.node(from)
+	tree := &m.t.tree
 	if depth < len(m.slashes) {
 		m.slashes[depth] = int32(pos)
 	}
 	if pos == m.slash {
-		if r := m.last(n); r != nil {
+		if r := m.last(from); r != 0 {
 			return r
 		}
-	} else if n.kids|n.star != 0 {
+	} else {
 		start := pos + 1
 		end := start + strings.IndexByte(m.path[start:], '/')
 		if end > start {
-			if kid := m.child(n.kids, m.path[start:end]); kid != 0 {
-				if r := m.walk(kid, end, depth+1); r != nil {
+			if kid := m.child(tree.step(from, kids), m.path[start:end]); kid != 0 {
+				if r := m.walk(kid, end, depth+1); r != 0 {
 					return r
 				}
 			}
-			if n.star != 0 {
-				if r := m.walk(n.star, end, depth+1); r != nil {
+			if star := tree.step(from, star); star != 0 {
+				if r := m.walk(star, end, depth+1); r != 0 {
 					return r
 				}
 			}
 		}
 	}
-	if n.multi != 0 {
-		return m.rest(n.multi, pos)
+	if multi := tree.step(from, multi); multi != 0 {
+		return m.rest(multi, pos)
 	}
-	return nil
+	return 0
 }
 
-// last matches the last segment by the literals and the star of n.
-func (m *matcher) last(n *node) *row {
+// last matches the last segment by the literals and the star of a node.
+func (m *matcher) last(from ref) ref {
 	whole := m.path[m.slash+1:]
 	if whole == "" {
-		return nil
+		return 0
 	}
 	text := ""
 	if m.colon >= 0 {
 		text = m.path[m.slash+1 : m.colon]
 	}
-	if n.kids != 0 {
-		if r := m.ends(m.child(n.kids, text), m.child(n.kids, whole)); r != nil {
+	if kids := m.t.tree.step(from, kids); kids != 0 {
+		if r := m.ends(m.child(kids, text), m.child(kids, whole)); r != 0 {
 			return r
 		}
 	}
-	if n.star == 0 {
-		return nil
-	}
+	star := m.t.tree.step(from, star)
 	if text == "" {
-		return m.ends(0, n.star)
+		return m.ends(0, star)
 	}
-	return m.ends(n.star, n.star)
+	return m.ends(star, star)
 }
 
 // ends is where the path has no more segments: at verb if a verb follows, and at
 // whole if none does. A "**" that takes nothing is less specific than the end.
-func (m *matcher) ends(verb, whole ref) *row {
+func (m *matcher) ends(verb, whole ref) ref {
 	if verb|whole == 0 {
-		return nil
+		return 0
 	}
 	m.steps++
-	if r := m.acceptVerb(verb); r != nil {
+	if r := m.acceptVerb(verb); r != 0 {
 		return r
 	}
-	if r := m.accept(whole); r != nil {
+	if r := m.accept(whole); r != 0 {
 		return r
 	}
-	if r := m.acceptVerb(m.t.tree.node(verb).multi); r != nil {
+	if r := m.acceptVerb(m.t.tree.step(verb, multi)); r != 0 {
 		return r
 	}
-	return m.accept(m.t.tree.node(whole).multi)
+	return m.accept(m.t.tree.step(whole, multi))
 }
 
 // rest lets "**" take the segments from the slash at pos on, less the literals
 // that come after it, which it reads backwards.
-func (m *matcher) rest(multi ref, pos int) *row {
+func (m *matcher) rest(multi ref, pos int) ref {
 	tree := &m.t.tree
 	verb, whole := multi, multi
 	if m.colon < 0 {
 		verb = 0
 	}
-	var best *row
+	var best ref
 	for end, verbEnd := len(m.path), m.colon; ; {
 		m.steps++
 		r := m.acceptVerb(verb)
-		if r == nil {
+		if r == 0 {
 			r = m.accept(whole)
 		}
-		if r != nil {
+		if r != 0 {
 			best = r
 		}
-		verbKids, wholeKids := tree.node(verb).kids, tree.node(whole).kids
+		verbKids, wholeKids := tree.step(verb, kids), tree.step(whole, kids)
 		if end == pos || verbKids|wholeKids == 0 {
 			return best
 		}
@@ -192,27 +190,34 @@ func (m *matcher) child(kids ref, seg string) ref {
 }
 
 // acceptVerb picks among the entries that end at a node with the path's verb.
-func (m *matcher) acceptVerb(at ref) *row {
-	verbs := m.t.tree.node(at).verbs
-	if verbs == 0 || m.colon < 0 {
-		return nil
+func (m *matcher) acceptVerb(at ref) ref {
+	if at == 0 || m.colon < 0 {
+		return 0
+	}
+	verbs := m.t.tree.step(at, verbs)
+	if verbs == 0 {
+		return 0
 	}
 	return m.accept(m.child(verbs, m.path[m.colon+1:]))
 }
 
 // accept picks among the entries that end at a node: by method, then by content
 // type.
-func (m *matcher) accept(at ref) *row {
-	i := m.t.tree.rowsAt(at)
-	if i == 0 {
-		return nil
+func (m *matcher) accept(at ref) ref {
+	if at == 0 {
+		return 0
+	}
+	next := m.t.tree.rows(at)
+	if next == 0 {
+		return 0
 	}
 	m.miss = max(m.miss, MethodNotAllowed)
 	const exact, any, get, none = 0, 1, 2, 3
-	var best *row
+	var best ref
 	rank := none
 	for {
-		r := &m.t.tree.rows[i]
+		at := next
+		r, after := m.t.tree.row(at)
 		by := none
 		switch {
 		case m.allow != nil:
@@ -226,25 +231,26 @@ func (m *matcher) accept(at ref) *row {
 		}
 		if by < rank {
 			if r.contentType == 0 || isMediaType(m.contentType, m.t.contentTypes[r.contentType]) {
-				best, rank = r, by
+				best, rank = at, by
 			} else {
 				m.miss = UnsupportedMediaType
 			}
 		}
-		if r.last {
+		if r.flags&isLast != 0 {
 			return best
 		}
-		i++
+		next = after
 	}
 }
 
 // capture finds the spans of the path that a row's variables took.
 func (m *matcher) capture(r *row, x *Exchange) {
 	limit := len(m.path)
-	if r.verb {
+	if r.flags&hasVerb != 0 {
 		limit = m.colon
 	}
-	for _, v := range m.t.tree.variablesOf(r) {
+	for i := range len(r.variables) / variableLen {
+		v := r.variable(i)
 		var span Span
 		if v.start >= 0 {
 			span.Start = m.slashBefore(int(v.start), limit) + 1

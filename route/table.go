@@ -84,12 +84,13 @@ func (t *Table) Match(q *Request, x *Exchange) Result {
 		return NotFound
 	}
 	m := newMatcher(t, q)
-	r := m.run(q.Host)
-	if r == nil {
+	at := m.run(q.Host)
+	if at == 0 {
 		return m.miss
 	}
-	x.Entry = r.entry
-	m.capture(r, x)
+	r, _ := t.tree.row(at)
+	x.Entry = t.tree.entries[r.entry]
+	m.capture(&r, x)
 	return Found
 }
 

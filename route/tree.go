@@ -49,72 +49,80 @@ import (
 // (backtracking is not exponential in it). A node's literals are one hash table, so that
 // neither their number matters.
 //
-// Layout. What makes one look-up among 100,000 templates slower than among 100
-// is the memory that is not in a cache, so there is as little of it on the way as
-// can be. A node is one cache line and has its literal in itself. A node that is
-// nothing but the end of templates (most of those after "*") is none: its rows
-// take its place. A row has its captures in itself. A node's literals, in the
-// order of their hashes, lie side by side, so that their table needs no pointers
-// to them: a byte for each, and a number for about four, keep the tables of
-// all nodes in the nearer caches. Everything else lies in the order of a walk.
+// Layout. What makes a look-up among 100,000 templates slower than one among 100
+// is memory that is in no cache, so there is as little of it on the way as can
+// be: all nodes lie in one slice of bytes, in the order of a walk, each just as
+// long as what it has to say, and with its rows in it. A collection and the star
+// after it are a line or two.
 
-// tree is what the builder flattens the nodes of all hosts into.
+// tree has the nodes of all hosts. A node is, with numbers in little endian,
+//
+//	1  isInner if steps lead on, hasRows if entries end here, or both
+//	2  length of the literal that leads here, or 0
+//	16 refs of the steps, if it is inner, in the order of the constants
+//	   the literal, decoded
+//	   the rows: the entries that end here, those with the longest content type
+//	   first
+//
+// A row is
+//
+//	4  index of the entry
+//	2  index of the method
+//	2  index of the content type
+//	1  isLast of the node, hasVerb, or both
+//	2  number of variables
+//	   the variables, of 4 each
+//
+// And a table, the hash table of several literals, is
+//
+//	1  how many bits of a hash choose a bucket
+//	   the first slot of each bucket, and the end of the last one, of 4 each
+//	   the slots, in the order of their hashes: 4 of hash and 4 of ref each
 type tree struct {
-	nodes []node // nodes[0] is none
-	rows  []row  // rows[0] is none
-	// tables has the hash tables of literals, one after the other; tables[0] is
-	// none. A table is
-	//
-	//	the number of its first node, whose kin follow it by their hashes,
-	//	the number of bits of a hash that choose a bucket,
-	//	where each bucket begins, counted from the first node, and where the last ends,
-	//	the lowest byte of each hash, four in a number.
-	tables []uint32
-	// long has the literals and the variables that nodes and rows have no room for.
-	long struct {
-		literals  []string
-		variables [][]variable
-	}
+	bytes   []byte
+	entries []*Entry
 }
 
-// ref is where a step leads: 0 is nowhere, and a number is that of a node, of
-// rows if isRows is set (the node has nothing but these), or of a hash table if
-// isTable is set (the step has several literals to choose from).
+// ref is where in a tree's bytes a step leads, to a node or, with isTable, to a
+// table of them. 0 is nowhere: an empty node is there.
 type ref uint32
 
+const isTable ref = 1 << 31
+
 const (
-	isRows  ref = 1 << 31
-	isTable ref = 1 << 30
+	isInner  = 1
+	hasRows  = 2
+	headLen  = 3
+	innerLen = headLen + 16
 )
 
-// node is one prefix of templates, of 64 bytes.
-type node struct {
-	kids  ref // leads on by a literal, to a node or a table of them
-	star  ref // leads on by *
-	multi ref // leads on by **, to where kids are read backwards
-	verbs ref // leads on by a verb, like kids
-	rows  ref // the entries that end here
-	// lit[:len] is the decoded literal that leads here, if one does. One that
-	// is longer than lit is in tree.long, at the number that lit begins with.
-	len uint16
-	lit [42]byte
-}
+// The steps that lead on from a node.
+const (
+	kids  ref = 0 // by a literal
+	star  ref = 4 // by *
+	multi ref = 8 // by **, to where kids are read backwards
+	verbs ref = 12
+)
 
-// row is one entry at the node where its template ends, of 32 bytes. The rows of
-// a node have the longest content type first.
+// row is one entry at the node where its template ends.
 type row struct {
-	entry               *Entry
+	entry               uint32
 	method, contentType uint16
-	verb                bool // the template has one
-	last                bool // of its node
-	// variables[:count] are those of the template. If they do not fit, count is
-	// tooMany and they are in tree.long, at the number whose halves
-	// variables[0] is.
-	count     uint8
-	variables [4]variable
+	flags               uint8
+	variables           []byte
 }
 
-const tooMany = 255
+const (
+	isLast      = 1
+	hasVerb     = 2
+	rowHead     = 11 // bytes before the variables
+	variableLen = 4
+)
+
+// variable is what is known of a template's variable before there is a path.
+// Positions from 0 on count the segments from the left; those after a "**" can
+// only be counted from the right: ^n is the one with n segments after it.
+type variable struct{ start, end int16 }
 
 // What nodes and rows have room for; no template that was parsed has more.
 const (
@@ -122,58 +130,73 @@ const (
 	maxLiteral  = 1<<16 - 1
 )
 
-// variable is what is known of a template's variable before there is a path.
-// Positions from 0 on count the segments from the left; those after a "**" can
-// only be counted from the right: ^n is the one with n segments after it. A
-// template has less than 1<<15 segments.
-type variable struct{ start, end int16 }
+func (t *tree) uint16(at ref) uint16 { return binary.LittleEndian.Uint16(t.bytes[at:]) }
+func (t *tree) uint32(at ref) uint32 { return binary.LittleEndian.Uint32(t.bytes[at:]) }
 
-// node is the node that r leads to, which is empty if r leads to rows or nowhere.
-func (t *tree) node(r ref) *node {
-	if r&isRows != 0 {
-		r = 0
+// step is where a step leads from node r.
+func (t *tree) step(r, step ref) ref {
+	if t.bytes[r]&isInner == 0 {
+		return 0
 	}
-	return &t.nodes[r]
+	return ref(t.uint32(r + headLen + step))
 }
 
-// rowsAt is where the rows begin that r leads to; 0 is none.
-func (t *tree) rowsAt(r ref) ref {
-	if r&isRows != 0 {
-		return r &^ isRows
+// literal is what leads to node r.
+func (t *tree) literal(r ref) []byte {
+	b := t.bytes[r:]
+	start := headLen
+	if b[0]&isInner != 0 {
+		start = innerLen
 	}
-	return t.nodes[r].rows
+	return b[start : start+int(binary.LittleEndian.Uint16(b[1:]))]
 }
 
-// variablesOf is the variables of a row.
-func (t *tree) variablesOf(r *row) []variable {
-	if r.count != tooMany {
-		return r.variables[:r.count]
+// rows is the first row of node r, or 0.
+func (t *tree) rows(r ref) ref {
+	kind := t.bytes[r]
+	if kind&hasRows == 0 {
+		return 0
 	}
-	v := r.variables[0]
-	return t.long.variables[int(uint16(v.start))|int(uint16(v.end))<<16]
+	end := r + headLen + ref(t.uint16(r+1))
+	if kind&isInner != 0 {
+		end += innerLen - headLen
+	}
+	return end
+}
+
+// row reads the row at r, and says where the next one is.
+func (t *tree) row(r ref) (row, ref) {
+	b := t.bytes[r:]
+	end := rowHead + variableLen*int(binary.LittleEndian.Uint16(b[9:]))
+	return row{
+		entry:       binary.LittleEndian.Uint32(b),
+		method:      binary.LittleEndian.Uint16(b[4:]),
+		contentType: binary.LittleEndian.Uint16(b[6:]),
+		flags:       b[8],
+		variables:   b[rowHead:end],
+	}, r + ref(end)
+}
+
+// variable is the i-th of a row.
+func (r *row) variable(i int) variable {
+	b := r.variables[i*variableLen:]
+	return variable{int16(binary.LittleEndian.Uint16(b)), int16(binary.LittleEndian.Uint16(b[2:]))}
 }
 
 // is reports whether the literal seg, decoded if escaped, leads to node r.
 func (t *tree) is(r ref, seg string, escaped bool) bool {
-	n := &t.nodes[r]
-	if int(n.len) <= len(n.lit) {
-		if !escaped {
-			return len(seg) == int(n.len) && seg == string(n.lit[:n.len])
-		}
-		return same(n.lit[:n.len], seg)
+	lit := t.literal(r)
+	if escaped {
+		return same(lit, seg)
 	}
-	lit := t.long.literals[binary.LittleEndian.Uint32(n.lit[:])]
-	if !escaped {
-		return lit == seg
-	}
-	return same(lit, seg)
+	return string(lit) == seg
 }
 
 // child is the node that the literal seg, escaped as it came, leads to.
-func (t *tree) child(kids ref, seg string, escaped bool) ref {
-	if kids&isTable == 0 {
-		if kids != 0 && t.is(kids, seg, escaped) {
-			return kids
+func (t *tree) child(at ref, seg string, escaped bool) ref {
+	if at&isTable == 0 {
+		if at != 0 && t.is(at, seg, escaped) {
+			return at
 		}
 		return 0
 	}
@@ -183,17 +206,17 @@ func (t *tree) child(kids ref, seg string, escaped bool) ref {
 	} else {
 		h = hash(seg)
 	}
-	table := t.tables[kids&^isTable:]
-	bits := table[1]
-	buckets := table[2:]
-	low := buckets[1<<bits+1:]
-	// A shift by 32, for no bits, is 0 in Go.
-	bucket := h >> (32 - bits)
-	for i := buckets[bucket]; i < buckets[bucket+1]; i++ {
-		if byte(low[i/4]>>(i%4*8)) != byte(h) {
+	at &^= isTable
+	bits := t.bytes[at]
+	buckets := at + 1
+	slots := buckets + 4<<bits + 4
+	bucket := buckets + ref(h>>(32-bits))*4 // a shift by 32, for no bits, is 0 in Go
+	from, to := slots+ref(t.uint32(bucket))*8, slots+ref(t.uint32(bucket+4))*8
+	for ; from < to; from += 8 {
+		if t.uint32(from) != h {
 			continue
 		}
-		if kid := ref(table[0] + i); t.is(kid, seg, escaped) {
+		if kid := ref(t.uint32(from + 4)); t.is(kid, seg, escaped) {
 			return kid
 		}
 	}
@@ -202,7 +225,7 @@ func (t *tree) child(kids ref, seg string, escaped bool) ref {
 
 // same reports whether seg is lit once it is decoded. A malformed escape is never
 // the same as anything.
-func same[T string | []byte](lit T, seg string) bool {
+func same(lit []byte, seg string) bool {
 	j := 0
 	for i := 0; i < len(seg); j++ {
 		c, n := decode(seg, i)
