@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -13,6 +12,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 // TestReasons is the table of the documentation: the HTTP status and the code

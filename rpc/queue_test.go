@@ -6,9 +6,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 func message(n int) *rpc.Buffer { return &rpc.Buffer{B: make([]byte, n)} }

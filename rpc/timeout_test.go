@@ -5,8 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 func TestParseTimeout(t *testing.T) {

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
-	"google.golang.org/grpc/codes"
 )
 
 // Many clients take no more than 8 KiB of headers in all, and an error that they

@@ -5,11 +5,12 @@ import (
 	"io"
 	"testing"
 
-	"github.com/dragoman-gateway/dragoman/rpc"
-	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/interop"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
 )
 
 // BenchmarkUnary is a unary call of 200 bytes each way, straight to the server and

@@ -7,8 +7,9 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 // FuzzFrames: whatever comes, in pieces of any size, ends with io.EOF or with an

@@ -10,6 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	testpb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -17,12 +24,6 @@ import (
 	transcodergrpc "github.com/dragoman-gateway/dragoman/transcoder/grpc"
 	"github.com/dragoman-gateway/dragoman/upstream"
 	upstreamgrpc "github.com/dragoman-gateway/dragoman/upstream/grpc"
-	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	testpb "google.golang.org/grpc/interop/grpc_testing"
-	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

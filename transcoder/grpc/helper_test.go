@@ -5,14 +5,15 @@ import (
 	"net/http"
 	"sort"
 
-	"github.com/dragoman-gateway/dragoman/route"
-	"github.com/dragoman-gateway/dragoman/rpc"
-	"github.com/dragoman-gateway/dragoman/transcoder"
-	transcodergrpc "github.com/dragoman-gateway/dragoman/transcoder/grpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+	transcodergrpc "github.com/dragoman-gateway/dragoman/transcoder/grpc"
 )
 
 func newProtocol() transcoder.Protocol { return transcodergrpc.New() }

@@ -5,10 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/transcoder"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/interop"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
+
+	"github.com/dragoman-gateway/dragoman/transcoder"
 )
 
 // TestInterop runs gRPC's own interop client through the gateway against gRPC's

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -19,6 +18,8 @@ import (
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/dragoman-gateway/dragoman/transcoder"
 )
 
 // within is a context for one test: nothing here takes that long.
@@ -191,7 +192,9 @@ func TestDeadline(t *testing.T) {
 			_, err := client.UnaryCall(ctx, &testpb.SimpleRequest{})
 			require.Equal(t, codes.DeadlineExceeded, status.Code(err), "%v", err)
 			require.Less(t, left.Load(), int64(201*time.Millisecond))
-			require.EqualValues(t, codes.DeadlineExceeded, m.last(t).Code)
+			if test.name == "gateway" { // else the client's cancel may come first
+				require.Equal(t, "DEADLINE_EXCEEDED", m.last(t).Reason)
+			}
 
 			ctx, cancel = context.WithTimeout(context.Background(), test.client)
 			defer cancel()

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/rpc"
-	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -24,6 +22,9 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
 )
 
 // service is a test service made of functions.

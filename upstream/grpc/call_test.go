@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
-	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
+
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 // TestHeaders: what the upstream sees of a call, and what comes back.

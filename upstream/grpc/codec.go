@@ -4,9 +4,10 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/mem"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 // codec hands messages through as they are: an *rpc.Buffer to the upstream, and

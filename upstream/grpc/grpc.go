@@ -14,13 +14,14 @@ import (
 	"sync"
 	"time"
 
-	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
-	"github.com/dragoman-gateway/dragoman/rpc"
-	"github.com/dragoman-gateway/dragoman/upstream"
 	"google.golang.org/grpc"
 	_ "google.golang.org/grpc/encoding/gzip" // offered to upstreams, and inflated within the message limit
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
+
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
 // Defaults of the connection.

@@ -4,8 +4,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 // fromMD is md in the order of its keys, without what the protocol itself owns.

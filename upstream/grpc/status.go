@@ -2,13 +2,15 @@ package grpc
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 // ending is what is known of a call when it has ended.
@@ -50,7 +52,7 @@ func (u *Upstream) status(e *ending) rpc.Status {
 		return u.failure(rpc.UpstreamProtocol, "answered with more than one message, where the method has one", e.err)
 	case e.err == nil:
 		return rpc.Status{}
-	case e.err == errNoMessage:
+	case errors.Is(e.err, errNoMessage):
 		return u.failure(rpc.UpstreamProtocol, "answered OK without a message", e.err)
 	}
 	st := status.Convert(e.err)

@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
-	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 func zipped(n int) []byte {

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"io"
 
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"google.golang.org/grpc"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 // The cardinality of an answer is checked here and not by grpc-go, so that a
@@ -101,7 +102,7 @@ func (s *stream) run(options []grpc.CallOption) {
 		}
 	}
 	msg := r.take()
-	if end.err == io.EOF {
+	if errors.Is(end.err, io.EOF) {
 		end.err = nil
 		switch {
 		case !single:

@@ -9,9 +9,10 @@ import (
 	"os"
 	"path/filepath"
 
-	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 )
 
 // transportCredentials reads what cfg names. Relative file names are relative to

@@ -15,16 +15,17 @@ import (
 	"testing"
 	"time"
 
-	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
-	"github.com/dragoman-gateway/dragoman/rpc"
-	"github.com/dragoman-gateway/dragoman/upstream"
-	upstreamgrpc "github.com/dragoman-gateway/dragoman/upstream/grpc"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
+	upstreamgrpc "github.com/dragoman-gateway/dragoman/upstream/grpc"
 )
 
 // authority is a certificate authority with its files in dir.

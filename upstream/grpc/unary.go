@@ -3,9 +3,10 @@ package grpc
 import (
 	"context"
 
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 // unaryCall is what a unary call needs besides grpc-go's own state. It is reused:
