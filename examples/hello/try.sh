@@ -3,17 +3,21 @@
 # usage: try.sh [HOST:PORT]      default localhost:8080
 gateway=${1:-localhost:8080}
 
-# run shows a command, with the default address, and what it prints.
-run() {
-  echo "$ ${*//$gateway/localhost:8080}"
-  "$@" 2>&1
-  echo
-}
-
-run curl -s "$gateway/hello/ada"
-run curl -s "$gateway/hello/ada?times=3"
-run curl -s "$gateway/hello/ada?times=11"
-run curl -s "$gateway/hello/ada?tims=3"
-run curl -s "$gateway/hello.v1.Greeter/Bye" -d '{"name":"ada"}'
-run grpcurl -plaintext "$gateway" list
-run grpcurl -plaintext -d '{"name":"ada"}' "$gateway" hello.v1.Greeter/Hello
+while IFS= read -r line; do
+  case $line in
+  '' | '#'*) echo "$line" ;;
+  *)
+    echo "$ $line"
+    bash -c "${line//localhost:8080/$gateway}" 2>&1 </dev/null
+    echo
+    ;;
+  esac
+done <<'LINES'
+curl -s localhost:8080/hello/ada
+curl -s 'localhost:8080/hello/ada?times=3'
+curl -s 'localhost:8080/hello/ada?times=11'
+curl -s 'localhost:8080/hello/ada?tims=3'
+curl -s localhost:8080/hello.v1.Greeter/Bye -d '{"name":"ada"}'
+grpcurl -plaintext localhost:8080 list
+grpcurl -plaintext -d '{"name":"ada"}' localhost:8080 hello.v1.Greeter/Hello
+LINES
