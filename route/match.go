@@ -207,7 +207,8 @@ func (m *matcher) accept(at ref) ref {
 	if at == 0 {
 		return 0
 	}
-	next := m.t.tree.rows(at)
+	tree := &m.t.tree
+	next := tree.rows(at)
 	if next == 0 {
 		return 0
 	}
@@ -216,40 +217,39 @@ func (m *matcher) accept(at ref) ref {
 	var best ref
 	rank := none
 	for {
-		at := next
-		r, after := m.t.tree.row(at)
+		r := tree.row(next)
 		by := none
-		switch {
+		switch method := r.method(); {
 		case m.allow != nil:
-			m.allow[r.method] = true
-		case r.method == m.method:
+			m.allow[method] = true
+		case method == m.method:
 			by = exact
-		case r.method == anyMethod:
+		case method == anyMethod:
 			by = any
-		case r.method == getMethod && m.head:
+		case method == getMethod && m.head:
 			by = get
 		}
 		if by < rank {
-			if r.contentType == 0 || isMediaType(m.contentType, m.t.contentTypes[r.contentType]) {
-				best, rank = at, by
+			if ct := r.contentType(); ct == 0 || isMediaType(m.contentType, m.t.contentTypes[ct]) {
+				best, rank = next, by
 			} else {
 				m.miss = UnsupportedMediaType
 			}
 		}
-		if r.flags&isLast != 0 {
+		if r.flags()&isLast != 0 {
 			return best
 		}
-		next = after
+		next += ref(rowHead + variableLen*r.variables())
 	}
 }
 
 // capture finds the spans of the path that a row's variables took.
-func (m *matcher) capture(r *row, x *Exchange) {
+func (m *matcher) capture(r row, x *Exchange) {
 	limit := len(m.path)
-	if r.flags&hasVerb != 0 {
+	if r.flags()&hasVerb != 0 {
 		limit = m.colon
 	}
-	for i := range len(r.variables) / variableLen {
+	for i := range r.variables() {
 		v := r.variable(i)
 		var span Span
 		if v.start >= 0 {

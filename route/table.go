@@ -88,9 +88,9 @@ func (t *Table) Match(q *Request, x *Exchange) Result {
 	if at == 0 {
 		return m.miss
 	}
-	r, _ := t.tree.row(at)
-	x.Entry = t.tree.entries[r.entry]
-	m.capture(&r, x)
+	r := t.tree.row(at)
+	x.Entry = t.tree.entries[r.entry()]
+	m.capture(r, x)
 	return Found
 }
 

@@ -104,12 +104,20 @@ const (
 	verbs ref = 12
 )
 
-// row is one entry at the node where its template ends.
-type row struct {
-	entry               uint32
-	method, contentType uint16
-	flags               uint8
-	variables           []byte
+// row is one entry at the node where its template ends: the tree's bytes from
+// there on.
+type row []byte
+
+func (r row) entry() uint32       { return binary.LittleEndian.Uint32(r) }
+func (r row) method() uint16      { return binary.LittleEndian.Uint16(r[4:]) }
+func (r row) contentType() uint16 { return binary.LittleEndian.Uint16(r[6:]) }
+func (r row) flags() uint8        { return r[8] }
+func (r row) variables() int      { return int(binary.LittleEndian.Uint16(r[9:])) }
+
+// variable is the i-th of a row.
+func (r row) variable(i int) variable {
+	b := r[rowHead+i*variableLen:]
+	return variable{int16(binary.LittleEndian.Uint16(b)), int16(binary.LittleEndian.Uint16(b[2:]))}
 }
 
 const (
@@ -164,24 +172,8 @@ func (t *tree) rows(r ref) ref {
 	return end
 }
 
-// row reads the row at r, and says where the next one is.
-func (t *tree) row(r ref) (row, ref) {
-	b := t.bytes[r:]
-	end := rowHead + variableLen*int(binary.LittleEndian.Uint16(b[9:]))
-	return row{
-		entry:       binary.LittleEndian.Uint32(b),
-		method:      binary.LittleEndian.Uint16(b[4:]),
-		contentType: binary.LittleEndian.Uint16(b[6:]),
-		flags:       b[8],
-		variables:   b[rowHead:end],
-	}, r + ref(end)
-}
-
-// variable is the i-th of a row.
-func (r *row) variable(i int) variable {
-	b := r.variables[i*variableLen:]
-	return variable{int16(binary.LittleEndian.Uint16(b)), int16(binary.LittleEndian.Uint16(b[2:]))}
-}
+// row is the row at r.
+func (t *tree) row(r ref) row { return t.bytes[r:] }
 
 // is reports whether the literal seg, decoded if escaped, leads to node r.
 func (t *tree) is(r ref, seg string, escaped bool) bool {
