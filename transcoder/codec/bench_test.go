@@ -88,7 +88,9 @@ func samples(t testing.TB) []sample {
 	set := protodesc.ToFileDescriptorProto(files[0])
 	file, err := protodesc.NewFile(set, protoregistry.GlobalFiles)
 	require.NoError(t, err)
-	md := func(name string) protoreflect.MessageDescriptor { return file.Messages().ByName(protoreflect.Name(name)) }
+	md := func(name string) protoreflect.MessageDescriptor {
+		return file.Messages().ByName(protoreflect.Name(name))
+	}
 	r := rand.New(rand.NewPCG(5, 6))
 
 	small := `{"id":"4711","name":"Upper valley, north slope","sky":"SKY_CLOUDY","installedAt":"2019-04-01T06:30:00.250Z",

@@ -194,7 +194,7 @@ func suggest(name string, known []string) string {
 	if len(name) > maxShown {
 		return ""
 	}
-	best, least := "", 1+len(name)/3
+	best, least := "", min((len(name)+2)/2, 4)
 	for _, k := range known {
 		if len(k) > 2*maxShown {
 			continue
