@@ -44,8 +44,14 @@ type answer struct {
 	// is set from then on goes into the trailers.
 	headed  bool
 	written int64
-	prefix  [prefixBytes]byte
+	// out gathers frames: each write to w is a hand-over to the goroutine of the
+	// connection, and beyond net/http's 4 KiB a frame of its own.
+	out []byte
 }
+
+// batchBytes is what gathers before it is written: an HTTP/2 frame, if the
+// downstream does not allow larger ones.
+const batchBytes = 16 << 10
 
 // head sets the response metadata and makes it final.
 func (a *answer) head(md rpc.Header) {
@@ -59,34 +65,52 @@ func (a *answer) head(md rpc.Header) {
 	a.headed = true
 }
 
-// message writes one message and releases it. An error means that the downstream
-// is gone.
+// message takes one message, to be written with others or by [answer.flush]. An
+// error means that the downstream is gone.
 func (a *answer) message(msg *rpc.Buffer) error {
 	if !a.headed {
 		a.head(nil)
 	}
-	a.prefix[0] = 0
+	flags := byte(0)
 	if a.gzip {
 		if small := deflate(msg); small != nil {
 			msg.Release()
-			msg = small
-			a.prefix[0] = flagCompressed
+			msg, flags = small, flagCompressed
 		}
 	}
 	defer msg.Release()
-	binary.BigEndian.PutUint32(a.prefix[1:], uint32(len(msg.B)))
-	n, err := a.w.Write(a.prefix[:])
-	a.written += int64(n)
-	if err != nil {
+	a.out = binary.BigEndian.AppendUint32(append(a.out, flags), uint32(len(msg.B)))
+	if len(a.out)+len(msg.B) <= batchBytes {
+		a.out = append(a.out, msg.B...)
+		return nil
+	}
+	if err := a.flush(); err != nil {
 		return err
 	}
-	n, err = a.w.Write(msg.B)
+	if len(msg.B) <= batchBytes/2 {
+		a.out = append(a.out, msg.B...)
+		return nil
+	}
+	n, err := a.w.Write(msg.B)
 	a.written += int64(n)
+	return err
+}
+
+// flush writes what has gathered.
+func (a *answer) flush() error {
+	if len(a.out) == 0 {
+		return nil
+	}
+	n, err := a.w.Write(a.out)
+	a.written += int64(n)
+	a.out = a.out[:0]
 	return err
 }
 
 // end sets the status and the trailers; returning from the handler sends them.
 func (a *answer) end(st *rpc.Status, trailer rpc.Header) {
+	// A downstream that is gone cannot be told anything more.
+	_ = a.flush()
 	h := a.w.Header()
 	prefix := http.TrailerPrefix
 	if !a.headed {

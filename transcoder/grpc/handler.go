@@ -37,7 +37,7 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 // free forgets what the call held, but for memory that the next one can use.
 func (e *exchange) free() {
 	e.frames.reset(nil, 0, false)
-	e.answer = answer{}
+	e.answer = answer{out: e.answer.out[:0]}
 	e.call = rpc.Call{}
 	e.sink = unarySink{}
 	clear(e.header)
@@ -152,8 +152,7 @@ func (h *handler) unary(r *http.Request, x *route.Exchange, e *exchange) {
 	case s.status.Code != 0:
 		s.msg.Release()
 	default:
-		// A downstream that is gone is not told anything: what could be said to
-		// it is the end of the answer, which net/http drops.
+		// If the downstream is gone, net/http drops the rest as well.
 		_ = e.answer.message(s.msg)
 	}
 	e.finish(x, &s.status, s.trailer)
@@ -258,7 +257,7 @@ func (e *exchange) relay(w http.ResponseWriter, stream rpc.Stream, queue *rpc.Qu
 	for {
 		if dirty && !queue.Ready() {
 			dirty = false
-			if control.Flush() != nil {
+			if a.flush() != nil || control.Flush() != nil {
 				gone = true
 			}
 		}
