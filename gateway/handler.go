@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -24,6 +25,7 @@ type exchange struct {
 	route.Exchange
 	request route.Request
 	writer  responseWriter
+	attrs   []slog.Attr
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}

@@ -141,13 +141,20 @@ func (c *compiler) table(l *config.Listener) *route.Table {
 	return table
 }
 
-// conflicts reports each pair of entries that no request can tell apart, at the
-// route of the second one.
+// conflicts reports entries that no request can tell apart, at the route of the
+// second one; once for two methods, however many paths they share.
 func (c *compiler) conflicts(err error) {
+	type pair struct{ routeA, rpcA, routeB, rpcB string }
+	told := make(map[pair]bool)
 	for _, err := range unjoin(err) {
 		path := ""
 		var conflict *route.Conflict
 		if errors.As(err, &conflict) {
+			methods := pair{conflict.A.Route, conflict.A.RPC, conflict.B.Route, conflict.B.RPC}
+			if told[methods] {
+				continue
+			}
+			told[methods] = true
 			for _, rt := range c.routes {
 				if rt.cfg.Name == conflict.B.Route {
 					path = rt.cfg.Path
