@@ -19,11 +19,18 @@ import (
 // jsonType is shared by all answers; nobody changes it.
 var jsonType = []string{"application/json"}
 
+// smallAnswer is below what net/http gathers of an answer before it must send the
+// head (2 KiB over HTTP/1.1, 4 KiB over HTTP/2).
+const smallAnswer = 2000
+
 // write writes a whole answer. Metadata has been added to the header already.
 func write(w http.ResponseWriter, r *http.Request, x *route.Exchange, status int, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if len(body) > smallAnswer || r.Method == http.MethodHead {
+		// net/http counts smaller answers itself, and cheaper.
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return
