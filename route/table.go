@@ -64,6 +64,9 @@ func Compile(entries []*Entry) (*Table, error) {
 	for _, c := range b.conflicts {
 		problems = append(problems, c)
 	}
+	if len(t.tree.bytes) >= maxBytes {
+		problems = append(problems, fmt.Errorf("%d entries: want a table of less than %d bytes", len(entries), maxBytes))
+	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}

@@ -44,10 +44,11 @@ import (
 // because nothing is decoded before it is compared.
 //
 // Cost. A node's depth is the number of segments before it, so a match enters
-// each node at most once: the work is bounded by the literals and stars that
-// fit the path, and by the templates' depth, never by the path's length alone
-// (backtracking is not exponential in it). A node's literals are one hash table, so that
-// neither their number matters.
+// each node at most once, and only those whose literals and stars fit the path:
+// coming back is never exponential in the path's length, and a path longer than
+// the templates is no more work. Only a table with every mix of literals and
+// stars for one shape has many such nodes. A node's literals are one hash table,
+// so their number does not matter.
 //
 // Layout. What makes a look-up among 100,000 templates slower than one among 100
 // is memory that is in no cache, so there is as little of it on the way as can
@@ -132,10 +133,11 @@ const (
 // only be counted from the right: ^n is the one with n segments after it.
 type variable struct{ start, end int16 }
 
-// What nodes and rows have room for; no template that was parsed has more.
+// What a tree has room for; no template that was parsed has more.
 const (
 	maxSegments = 1<<15 - 1
 	maxLiteral  = 1<<16 - 1
+	maxBytes    = 1<<31 - 1
 )
 
 func (t *tree) uint16(at ref) uint16 { return binary.LittleEndian.Uint16(t.bytes[at:]) }
