@@ -37,6 +37,7 @@ func try(t *testing.T, dir, address string) {
 }
 
 func TestHello(t *testing.T) {
+	gatewaytest.NeedsCurl(t)
 	dragoman := gatewaytest.Build(t, "./cmd/dragoman")
 	service := gatewaytest.Run(t, "hello", false, gatewaytest.Build(t, "./examples/hello"), "-listen", "127.0.0.1:0")
 	target := service.WaitFor(`serving gRPC on (.*)`)[1]
@@ -50,6 +51,7 @@ func TestHello(t *testing.T) {
 // TestLibrary runs try.sh once with each of the two configurations: the answers
 // are the same wherever the descriptors come from.
 func TestLibrary(t *testing.T) {
+	gatewaytest.NeedsCurl(t)
 	dragoman := gatewaytest.Build(t, "./cmd/dragoman")
 	server := gatewaytest.Build(t, "./examples/library")
 	for _, name := range []string{"dragoman.yaml", "dragoman-proto.yaml"} {

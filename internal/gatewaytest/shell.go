@@ -30,6 +30,14 @@ var grpcurl = sync.OnceValues(func() (string, error) {
 	return filepath.Dir(strings.TrimSpace(string(out))), err
 })
 
+// NeedsCurl skips the test where curl is not installed.
+func NeedsCurl(t testing.TB) {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed: apt-get install curl")
+	}
+}
+
 // Shell is a bash script as a command in dir, with grpcurl in its PATH.
 func Shell(t testing.TB, dir, script string) *exec.Cmd {
 	t.Helper()
