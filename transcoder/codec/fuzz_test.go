@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -235,7 +236,8 @@ func TestBindableText(t *testing.T) {
 var (
 	integerText = regexp.MustCompile(`^-?[0-9]+$`)
 	numberText  = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
-	snakeCase   = regexp.MustCompile(`_([a-z])`)
+	snakeName   = regexp.MustCompile(`[a-z0-9_.]*_[a-z0-9_.]*`)
+	snakePath   = regexp.MustCompile(`^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$`)
 )
 
 // compareText checks one text for one field.
@@ -255,6 +257,9 @@ func compareText(t testing.TB, u *universe, fd protoreflect.FieldDescriptor, tex
 		require.Empty(t, wire)
 	}
 
+	if md := fd.Message(); md != nil && md.FullName() == "google.protobuf.FieldMask" && snakeDigit.Match(text) {
+		return // line_1 is a field's name that JSON cannot spell, text can
+	}
 	value, ok := textValue(fd, string(text))
 	var want *dynamicpb.Message
 	if ok {
@@ -272,9 +277,29 @@ func compareText(t testing.TB, u *universe, fd protoreflect.FieldDescriptor, tex
 	if !ok {
 		return
 	}
+	if fd.Message() != nil && fd.Message().FullName() == "google.protobuf.FieldMask" {
+		mask := want.Mutable(fd)
+		if fd.IsList() {
+			mask = mask.List().Get(0)
+		}
+		paths := mask.Message().Get(mask.Message().Descriptor().Fields().ByName("paths")).List()
+		for i, path := range maskPaths(string(text)) {
+			if strings.Contains(path, "_") {
+				paths.Set(i, protoreflect.ValueOfString(path))
+			}
+		}
+	}
 	got, err := u.parseWire(md, wire)
 	require.NoError(t, err)
 	require.True(t, proto.Equal(want, got), "%s: %q\ncodec:   %v\nreferee: %v", fd.FullName(), text, got, want)
+}
+
+// maskPaths are the paths that a FieldMask's text lists.
+func maskPaths(text string) []string {
+	if text = strings.TrimSpace(text); text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
 }
 
 // textValue is the JSON value that a text in a path or a query stands for; ok is
@@ -286,8 +311,15 @@ func textValue(fd protoreflect.FieldDescriptor, text string) (value string, ok b
 	if md := fd.Message(); md != nil {
 		switch md.FullName() {
 		case "google.protobuf.FieldMask":
-			// Proto names too: foo_bar is fooBar.
-			return protojsonQuote(snakeCase.ReplaceAllStringFunc(text, func(s string) string { return string(s[1] - 'a' + 'A') })), true
+			// A path may be in proto names too. JSON cannot give all of those: they
+			// go through the referee without underscores, and get them back in
+			// compareText.
+			for _, path := range maskPaths(text) {
+				if strings.Contains(path, "_") && !snakePath.MatchString(path) {
+					return "", false
+				}
+			}
+			return protojsonQuote(snakeName.ReplaceAllString(text, "snake")), true
 		case "google.protobuf.Timestamp", "google.protobuf.Duration":
 			return protojsonQuote(text), true
 		}

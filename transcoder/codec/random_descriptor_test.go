@@ -168,12 +168,15 @@ func (g *fileGen) message(scope, name string, depth int) *descriptorpb.Descripto
 
 func (g *fileGen) fields(m *messageGen) {
 	n := g.r.IntN(14)
+	if g.one(40) {
+		n = 300 // more than the codec's small tables hold
+	}
 	oneof := int32(-1)
 	var synthetic []*fieldProto
 	for i := range n {
 		f := &fieldProto{
 			Name:   proto.String(fmt.Sprintf("%s%d", fieldNames[g.r.IntN(len(fieldNames))], i)),
-			Number: proto.Int32(g.number(i)),
+			Number: proto.Int32(g.number(i, n)),
 		}
 		// Half of the fields after a oneof began stay in it.
 		if oneof >= 0 && g.one(2) {
@@ -231,8 +234,12 @@ func (g *fileGen) fields(m *messageGen) {
 	})
 }
 
-// number is the i-th field's: small, around the ends of a tag's length, or large.
-func (g *fileGen) number(i int) int32 {
+// number is the number of the i-th field of n: small, around the ends of a tag's
+// length, or large.
+func (g *fileGen) number(i, n int) int32 {
+	if n > 100 {
+		return 1 + 3*int32(i)
+	}
 	switch g.r.IntN(5) {
 	case 0:
 		return 2040 + int32(i)

@@ -367,8 +367,32 @@ func boundOnce(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor) {
 	require.NoError(t, err)
 	require.Equal(t, wantWire, gotWire, "%s: %s", md.FullName(), text)
 
-	// Another value, or another member, of one of them.
+	// The same again where one field is the body.
 	l := bound[g.r.IntN(len(bound))]
+	bodyOf := func(m proto.Message) ([]byte, *codec.Field) {
+		if len(l.parents) == 0 || !m.ProtoReflect().Has(l.parents[0]) {
+			return nil, nil
+		}
+		alone := dynamicpb.NewMessage(md)
+		alone.Set(l.parents[0], m.ProtoReflect().Get(l.parents[0]))
+		text, err := g.u.printJSON(alone)
+		if err != nil {
+			return nil, nil
+		}
+		tree, err := parseNode(text)
+		require.NoError(t, err)
+		if len(tree.children) != 1 {
+			return nil, nil
+		}
+		return tree.children[0].write(g.r, nil), root.FieldByName([]byte(l.parents[0].JSONName()))
+	}
+	if body, f := bodyOf(whole); f != nil {
+		_, err := f.AppendWire(nil, body, s, b)
+		require.NoError(t, err, "%s: %s", l.parents[0].FullName(), body)
+	}
+
+	// Another value, or another member, of one of them.
+	l = bound[g.r.IntN(len(bound))]
 	other := proto.Clone(whole).ProtoReflect()
 	in := other
 	for _, fd := range l.parents {
@@ -400,6 +424,18 @@ func boundOnce(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor) {
 	}
 	requireKind(t, codec.KindBound, err)
 	require.Equal(t, string(prefix), string(out))
+	if body, f := bodyOf(other.Interface()); f != nil && sameElsewhere(whole, other, l.parents[0]) {
+		_, err := f.AppendWire(nil, body, s, b)
+		requireKind(t, codec.KindBound, err)
+	}
+}
+
+// sameElsewhere reports whether two messages differ in one field only.
+func sameElsewhere(a, b protoreflect.Message, fd protoreflect.FieldDescriptor) bool {
+	x, y := proto.Clone(a.Interface()).ProtoReflect(), proto.Clone(b.Interface()).ProtoReflect()
+	x.Clear(fd)
+	y.Clear(fd)
+	return proto.Equal(x.Interface(), y.Interface())
 }
 
 // contradict changes the message with the leaf so that it says something else
