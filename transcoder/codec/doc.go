@@ -12,10 +12,23 @@
 //
 // The mapping is the one of protobuf's JSON format, and the referee for every
 // doubt is protobuf's own Go implementation (protojson): what it accepts and
-// refuses, and the message that comes of it, are the same here. JSON output is
-// deterministic: fields in the order of their numbers, map entries by key, no
-// spaces. Where it differs from the referee is told at the functions.
+// refuses, and the message that comes of it, are the same here, but for these
+// differences:
+//
+//   - messages nest at most 100 deep, unless [Scratch.MaxDepth] says otherwise,
+//     and a google.protobuf.Any does not start the count again;
+//   - text that is not JSON, such as the number 1e, is refused;
+//   - an Any whose "@type" comes first is read once, so the JSON in it may nest
+//     as deep as elsewhere; Anys in Anys that all have it last are refused when
+//     they would be read too often.
+//
+// JSON output is deterministic: fields in the order of their numbers, map
+// entries by key, no spaces. Unknown fields are left out of it, and refused in
+// JSON input; there is no option for either yet. Message sets have no JSON form.
 //
 // All memory that a translation needs beyond the output lives in a [Scratch],
 // so in a steady state nothing is allocated.
+//
+// The package is complete for what it says, and checked against the referee
+// with random descriptors and messages and by protobuf's conformance suite.
 package codec

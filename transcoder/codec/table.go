@@ -372,6 +372,11 @@ func (m *Message) field(number uint32) *Field {
 	return m.sparse[number]
 }
 
+// oneofName is the name of the oneof that f is a member of, for messages.
+func (m *Message) oneofName(f *Field) string {
+	return m.oneofNames[f.oneofIndex]
+}
+
 func wireType(k protoreflect.Kind) protowire.Type {
 	switch k {
 	case protoreflect.Fixed32Kind, protoreflect.Sfixed32Kind, protoreflect.FloatKind:

@@ -184,8 +184,3 @@ func lastField(content []byte, number protoreflect.FieldNumber) (field []byte) {
 	}
 	return field
 }
-
-// oneofName is the name of the oneof that f is a member of, for messages.
-func (m *Message) oneofName(f *Field) string {
-	return m.oneofNames[f.oneofIndex]
-}

@@ -365,6 +365,7 @@ func appendMask(dst, s []byte, snake bool) ([]byte, verdict) {
 				upper++
 			}
 		}
+		// A name of the .proto file is not mixed with the other kind.
 		if underscored := bytes.IndexByte(path, '_') >= 0; underscored && (!snake || upper > 0) || !validPath(path) {
 			return dst, textBad
 		}
