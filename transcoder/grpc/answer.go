@@ -153,11 +153,11 @@ func record(x *route.Exchange, st *rpc.Status, read, written int64) {
 // Too long a text is cut.
 func percentEncode(text string) string {
 	if len(text) > maxMessageText {
-		text = text[:maxMessageText]
-		for len(text) > 0 && !utf8.RuneStart(text[len(text)-1]) {
-			text = text[:len(text)-1]
+		cut := maxMessageText
+		for cut > maxMessageText-utf8.UTFMax && !utf8.RuneStart(text[cut]) {
+			cut--
 		}
-		text = text[:len(text)-1] + "…"
+		text = text[:cut] + "…"
 	}
 	plain := true
 	for i := range len(text) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -100,5 +101,15 @@ func TestPercentEncode(t *testing.T) {
 		"\x7f":        "%7F",
 	} {
 		require.Equal(t, want, percentEncode(in), "%q", in)
+	}
+	const most = maxMessageText
+	for in, want := range map[string]string{
+		strings.Repeat("a", most):                  strings.Repeat("a", most),
+		strings.Repeat("a", most+1):                strings.Repeat("a", most) + "%E2%80%A6",
+		strings.Repeat("a", most-1) + "ä":          strings.Repeat("a", most-1) + "%E2%80%A6",
+		strings.Repeat("\x80", most+1):             "%EF%BF%BD%E2%80%A6",
+		strings.Repeat("a", most-2) + "\U0001F600": strings.Repeat("a", most-2) + "%E2%80%A6",
+	} {
+		require.Equal(t, want, percentEncode(in), "%d bytes", len(in))
 	}
 }
