@@ -119,7 +119,7 @@ func TestParseErrors(t *testing.T) {
 		{`{"seed":"!!"}`, codec.KindBase64, "seed", `"!!"}`, "not base64"},
 		{"{\"name\":\"a\xff\"}", codec.KindUTF8, "name", "\xff\"}", "0xff is not valid UTF-8"},
 		{`{"name":"\ud800"}`, codec.KindUTF8, "name", `\ud800"}`, "half of a surrogate pair"},
-		{`{"mane":"a"}`, codec.KindUnknownField, "mane", `"mane":"a"}`, `garden.Plant has no field "mane", did you mean "name"?`},
+		{`{"naame":"a"}`, codec.KindUnknownField, "naame", `"naame":"a"}`, `garden.Plant has no field "naame", did you mean "name"?`},
 		{`{"parent":{"parent":{"zzzzzzzz":1}}}`, codec.KindUnknownField, "parent.parent.zzzzzzzz", `"zzzzzzzz":1}}}`, `has no field "zzzzzzzz"`},
 		{`{"name":"a","name":"b"}`, codec.KindDuplicate, "name", `"name":"b"}`, "given twice"},
 		{`{"heightCm":1,"height_cm":1}`, codec.KindDuplicate, "height_cm", `"height_cm":1}`, "given twice"},
