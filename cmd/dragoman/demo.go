@@ -90,7 +90,7 @@ func welcome(w io.Writer, library, gateway, admin string, routes int) {
 
     curl http://%[2]s/v1/shelves
     curl http://%[2]s/v1/shelves/1/books/1
-    curl -d '{"title":"Emma","author":"Jane Austen"}' http://%[2]s/v1/shelves/1/books
+    curl -d '{"title":"Emma","authors":["Jane Austen"]}' http://%[2]s/v1/shelves/1/books
     curl -N http://%[2]s/v1/shelves/1/books:stream
     grpcurl -plaintext %[2]s list
 

@@ -68,7 +68,7 @@ func (p *Process) read(r io.ReadCloser) {
 }
 
 func (p *Process) stop(exits0 bool) {
-	signal := os.Signal(os.Kill)
+	signal := os.Kill
 	if exits0 {
 		signal = syscall.SIGTERM
 	}
