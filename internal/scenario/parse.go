@@ -168,6 +168,11 @@ func parseSession(id, text string) (*Session, error) {
 			return nil, fmt.Errorf("%s:%d: %q: %w", id, l.number, firstLine(l.text), err)
 		}
 	}
+	for _, x := range p.session.Exchanges {
+		if !x.Answered && !x.Leaves && x.Command == "" && x.Upstream.StopsWithin == 0 {
+			return nil, fmt.Errorf("%s:%d: the exchange says nothing of the answer", id, x.Line)
+		}
+	}
 	return p.session, nil
 }
 

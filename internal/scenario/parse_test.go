@@ -1,0 +1,98 @@
+package scenario
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestParse(t *testing.T) {
+	archive, err := Parse([]byte(`What it is about.
+
+-- A01 --
+rule One: get: "/a"
+route: timeout: 1s
+
+# A comment.
+> POST /a?${repeat 2 "x&"}y HTTP/1.0
+> x-a: b
+>
+> {"a":
+>   1}
+>> "\xff"
+upstream got: t.v1.Rules/One {"a":
+  1}
+upstream got no header: x-b
+upstream got deadline within: 2s
+upstream answers: {}
+upstream answers 2 times: {"b": 1}
+< 200
+< x-c: d
+< no x-d
+<
+< includes {"b":
+<   1}
+
+$ echo a
+a
+b
+
+call t.v1.Rules/One: 0a 0b
+< 0
+-- A01/dragoman.yaml --
+own
+-- shared.proto --
+shared
+`))
+	require.NoError(t, err)
+	require.Len(t, archive.Files, 1)
+	require.Len(t, archive.Sessions, 1)
+	s := archive.Sessions[0]
+	require.True(t, s.Own())
+	require.Equal(t, `One: get: "/a"`, s.Rules[0])
+	require.Equal(t, "timeout: 1s", s.Route)
+	require.Equal(t, "dragoman.yaml", s.Files[0].Name)
+	require.Len(t, s.Exchanges, 3)
+
+	x := s.Exchanges[0]
+	require.Equal(t, "POST /a?x&x&y HTTP/1.0", x.RequestLine)
+	require.Equal(t, []string{"x-a: b"}, x.Header)
+	require.Equal(t, "{\"a\":\n  1}\xff", x.Body)
+	require.Equal(t, []string{"t.v1.Rules/One {\"a\":\n  1}"}, x.Upstream.Got)
+	require.Equal(t, []string{"no x-b"}, x.Upstream.GotHeader)
+	require.Equal(t, 2*time.Second, x.Upstream.Deadline)
+	require.Equal(t, []Step{{"message", "{}"}, {"message", `{"b": 1}`}, {"message", `{"b": 1}`}}, x.Upstream.Steps)
+	require.Equal(t, 200, x.Status)
+	require.Equal(t, []string{"x-c: d", "no x-d"}, x.Want)
+	require.Equal(t, &Body{Kind: "includes", Text: "{\"b\":\n  1}"}, x.WantBody)
+
+	require.Equal(t, "echo a", s.Exchanges[1].Command)
+	require.Equal(t, "a\nb", s.Exchanges[1].Output)
+	require.Equal(t, []string{"0a", "0b"}, s.Exchanges[2].Messages)
+	require.True(t, s.Exchanges[2].Answered)
+}
+
+// A line that nobody understands must not pass for one that was checked.
+func TestParseErrors(t *testing.T) {
+	tests := []struct{ name, in, want string }{
+		{"setting", "timeout: 1s\n", "not a setting"},
+		{"directive", "> GET /\nupstream anwsers: {}\n", "not a directive about the upstream"},
+		{"other", "> GET /\nclient stays\n", "not a directive"},
+		{"status", "> GET /\n< OK\n", "invalid syntax"},
+		{"quote", "> POST /\n>\n>> \"\\x\"\n", "invalid syntax"},
+		{"continuation", "  {}\n", "nothing to continue"},
+		{"http", "> GET /\nupstream answers http header: a: b\n", "comes first"},
+		{"answer", "> GET /\nupstream answers: {}\n", "says nothing of the answer"},
+		{"deadline", "> GET /\nupstream got deadline within: soon\n", "invalid duration"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse([]byte("-- A01 --\n" + tt.in))
+			require.ErrorContains(t, err, tt.want)
+			require.ErrorContains(t, err, "A01:")
+		})
+	}
+	_, err := Parse([]byte("-- A01 --\n> GET /\n-- A01 --\n> GET /\n"))
+	require.ErrorContains(t, err, "twice")
+}
