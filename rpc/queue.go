@@ -64,30 +64,36 @@ func NewQueue(maxBytes int) *Queue {
 // Head implements [Sink].
 func (q *Queue) Head(h Header) { q.add(Event{Kind: HeadEvent, Header: h}) }
 
-// Message implements [Sink]. It waits until there is room, and fails after [Queue.Abort].
+// Message implements [Sink]. After a message that fills the queue it waits until
+// there is room for the next, so that its caller does not hold one of its own
+// meanwhile. It fails after [Queue.Abort].
 func (q *Queue) Message(msg *Buffer) error {
+	q.mu.Lock()
+	if q.aborted {
+		q.mu.Unlock()
+		msg.Release()
+		return ErrAborted
+	}
+	if q.bytes > 0 && wasteful(msg) {
+		msg = compact(msg)
+	}
+	q.bytes += cost(msg)
+	q.push(Event{Kind: MessageEvent, Message: msg})
 	for {
-		q.mu.Lock()
-		if q.aborted {
-			q.mu.Unlock()
-			msg.Release()
+		full, aborted := q.bytes > q.max, q.aborted
+		q.mu.Unlock()
+		signal(q.wake)
+		switch {
+		case aborted:
 			return ErrAborted
-		}
-		if q.bytes > 0 && wasteful(msg) {
-			msg = compact(msg)
-		}
-		if q.bytes == 0 || q.bytes+cost(msg) <= q.max {
-			q.bytes += cost(msg)
-			q.push(Event{Kind: MessageEvent, Message: msg})
-			q.mu.Unlock()
-			signal(q.wake)
+		case !full:
 			return nil
 		}
-		q.mu.Unlock()
 		select {
 		case <-q.room:
 		case <-q.done:
 		}
+		q.mu.Lock()
 	}
 }
 

@@ -61,10 +61,10 @@ func TestQueueBound(t *testing.T) {
 			q.End(rpc.Status{}, nil)
 		}()
 		for _, step := range []struct{ told, size int }{
-			{2, 400}, // the third waits
-			{3, 400}, // the large one waits until it is alone
+			{2, 400}, // the third fills it, and its teller waits
+			{3, 400}, // so does that of the large one, for longer
 			{3, 400},
-			{4, 5000}, // nothing gets in beside it
+			{3, 5000}, // nothing gets in behind it
 			{5, 1},
 		} {
 			synctest.Wait()
@@ -129,10 +129,10 @@ func TestQueueCapacity(t *testing.T) {
 // end still comes.
 func TestQueueAbort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := rpc.NewQueue(100)
-		require.NoError(t, q.Message(message(100)))
+		q := rpc.NewQueue(1000)
+		require.NoError(t, q.Message(message(400)))
 		refused := make(chan error, 1)
-		go func() { refused <- q.Message(message(100)) }()
+		go func() { refused <- q.Message(message(800)) }()
 		synctest.Wait()
 		q.Abort()
 		q.Abort()
