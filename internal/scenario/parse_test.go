@@ -93,6 +93,6 @@ func TestParseErrors(t *testing.T) {
 			require.ErrorContains(t, err, "A01:")
 		})
 	}
-	_, err := Parse([]byte("-- A01 --\n> GET /\n-- A01 --\n> GET /\n"))
+	_, err := Parse([]byte("-- A01 --\n> GET /\n< 200\n-- A01 --\n> GET /\n< 200\n"))
 	require.ErrorContains(t, err, "twice")
 }
