@@ -477,6 +477,24 @@ var differences = []difference{
 		},
 	},
 	{
+		name: "any-type-last",
+		excuses: func(_ *universe, _ protoreflect.MessageDescriptor, _ []byte, err, refereeErr error) bool {
+			var e *codec.Error
+			return refereeErr == nil && errors.As(err, &e) && e.Kind == codec.KindDepth && strings.Contains(e.Message, "@type")
+		},
+		example: func(t *testing.T) {
+			u := fixedUniverse(t)
+			md := u.message(t, "google.protobuf.Any")
+			const levels = 40
+			text := []byte(strings.Repeat(`{"value":`, levels) + `{}` +
+				strings.Repeat(`,"@type":"/google.protobuf.Any"}`, levels))
+			_, err := u.parseJSON(md, text, true)
+			require.NoError(t, err)
+			_, err = u.codec.Message(md.FullName()).AppendWire(nil, text, new(codec.Scratch), nil)
+			requireKind(t, codec.KindDepth, err)
+		},
+	},
+	{
 		name: "not-json",
 		excuses: func(_ *universe, _ protoreflect.MessageDescriptor, input []byte, err, refereeErr error) bool {
 			return err != nil && refereeErr == nil && !json.Valid(input)
