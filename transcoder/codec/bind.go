@@ -52,7 +52,7 @@ func (f *Field) AppendText(dst, text []byte, s *Scratch) ([]byte, error) {
 // does, inside the singular message fields parents, the outermost first.
 func AppendNested(dst []byte, parents []*Field, f *Field, text []byte, s *Scratch) ([]byte, error) {
 	if len(parents)+1 > s.maxDepth() {
-		return dst, &Error{Kind: KindDepth, Message: "messages nest deeper than the limit"}
+		return dst, &Error{Kind: KindDepth, Message: fmt.Sprintf("messages nest deeper than the limit of %d", s.maxDepth())}
 	}
 	out := dst
 	for _, parent := range parents {

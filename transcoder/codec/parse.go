@@ -17,8 +17,8 @@ type parser struct {
 	in  []byte
 	out []byte
 	err *Error
-	// depth is how many more levels of messages are allowed.
-	depth int
+	// depth is how many more levels of messages are allowed, of maxDepth.
+	depth, maxDepth int
 	// pending is by how much the late lengths will make out longer.
 	pending   int
 	late      []lateLength
@@ -35,7 +35,8 @@ type parser struct {
 
 func (p *parser) begin(dst, json []byte, s *Scratch, b *Bound) {
 	p.in, p.out, p.err = json, dst, nil
-	p.depth = s.maxDepth()
+	p.maxDepth = s.maxDepth()
+	p.depth = p.maxDepth
 	p.pending, p.late, p.moveLimit = 0, p.late[:0], moveLimit
 	p.bound = b
 	p.sets = p.sets[:0]

@@ -25,10 +25,10 @@ import (
 type printer struct {
 	in  []byte
 	err *Error
-	// depth is how many more levels of messages are allowed, limit how long
-	// the output may be.
-	depth, limit int
-	careful      bool
+	// depth is how many more levels of messages are allowed, of maxDepth;
+	// limit is how long the output may be, maxJSON of it new.
+	depth, maxDepth, limit, maxJSON int
+	careful                         bool
 	// places says where the fields of the messages that are being written
 	// begin, those of the innermost last; moved counts bytes of output that
 	// had to make room.
@@ -53,7 +53,8 @@ const maxMoved = 8
 
 func (p *printer) begin(dst, wire []byte, s *Scratch) {
 	p.in, p.err = wire, nil
-	p.depth, p.limit = s.maxDepth(), len(dst)+s.maxJSON()
+	p.maxDepth, p.maxJSON = s.maxDepth(), s.maxJSON()
+	p.depth, p.limit = p.maxDepth, len(dst)+p.maxJSON
 	p.places, p.moved = p.places[:0], 0
 	p.entries, p.runs, p.spans, p.winners = p.entries[:0], p.runs[:0], p.spans[:0], p.winners[:0]
 }
@@ -126,11 +127,11 @@ func (p *printer) fail(kind Kind, i int, format string, args ...any) int {
 }
 
 func (p *printer) tooLarge() bool {
-	return p.fail(KindTooLarge, len(p.in), "the JSON form of the message is longer than the limit") >= 0
+	return p.fail(KindTooLarge, len(p.in), "the JSON form of the message is longer than the limit of %d bytes", p.maxJSON) >= 0
 }
 
 func (p *printer) tooDeep(i int) bool {
-	return p.fail(KindDepth, i, "messages nest deeper than the limit") >= 0
+	return p.fail(KindDepth, i, "messages nest deeper than the limit of %d", p.maxDepth) >= 0
 }
 
 // within puts a field before the path of an error, if there is one.

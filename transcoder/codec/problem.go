@@ -31,7 +31,7 @@ func (p *parser) fail(kind Kind, i int, format string, args ...any) int {
 }
 
 func (p *parser) tooDeep(i int) int {
-	return p.fail(KindDepth, i, "messages nest deeper than the limit")
+	return p.fail(KindDepth, i, "messages nest deeper than the limit of %d", p.maxDepth)
 }
 
 // syntax reports what stands at i instead of what was expected.

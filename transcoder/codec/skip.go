@@ -33,7 +33,7 @@ func (p *parser) skipValue(i, depth int) int {
 		return i + n
 	case c == '{' || c == '[':
 		if depth--; depth < 0 {
-			return p.fail(KindDepth, i, "the JSON text nests deeper than the limit")
+			return p.fail(KindDepth, i, "the JSON text nests deeper than the limit of %d", p.maxDepth)
 		}
 		return p.skipContents(i, c == '{', depth)
 	}

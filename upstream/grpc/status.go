@@ -123,7 +123,9 @@ func (u *Upstream) local(st *status.Status, err error) rpc.Status {
 		return u.failure(rpc.DeadlineExceeded, "", err)
 	case codes.ResourceExhausted:
 		if strings.HasPrefix(text, "grpc: received message") {
-			return u.failure(rpc.UpstreamTooLarge, "sent a message that is over the limit", err)
+			// Both of grpc-go's forms end with the limit: "(104 vs. 100)", "max 100".
+			limit := strings.TrimSuffix(text[strings.LastIndexByte(text, ' ')+1:], ")")
+			return u.failure(rpc.UpstreamTooLarge, "sent a message that is over the limit of "+limit+" bytes", err)
 		}
 	}
 	// Behind a line break grpc-go quotes the body of the answer.

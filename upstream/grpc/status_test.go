@@ -107,7 +107,7 @@ func TestStatus(t *testing.T) {
 		method: unary,
 		script: func(s *rawStream) { s.head(); s.data(false, 0, 0, 0, 4, 1) },
 		code:   codes.ResourceExhausted, reason: rpc.UpstreamTooLarge, head: true,
-		message: `upstream "echo" sent a message that is over the limit`,
+		message: `upstream "echo" sent a message that is over the limit of 1024 bytes`,
 	}, {
 		name:   "too large after decompression",
 		method: serverStream,
@@ -117,7 +117,7 @@ func TestStatus(t *testing.T) {
 			s.trailers("grpc-status", "0")
 		},
 		code: codes.ResourceExhausted, reason: rpc.UpstreamTooLarge, head: true,
-		message: `upstream "echo" sent a message that is over the limit`,
+		message: `upstream "echo" sent a message that is over the limit of 1024 bytes`,
 	}, {
 		name:   "as large as the limit",
 		method: unary,
