@@ -233,6 +233,10 @@ func TestOutputIsDeterministic(t *testing.T) {
 
 var prefix = []byte("prefix")
 
+// reused goes from one translation to the next, failed ones and those of other
+// messages among them: none may leave a trace. No test here runs in parallel.
+var reused = codec.Scratch{MaxDepth: deep}
+
 // compareParse checks one JSON text.
 func compareParse(t testing.TB, u *universe, md protoreflect.MessageDescriptor, text []byte) {
 	t.Helper()
@@ -252,10 +256,10 @@ func compareParse(t testing.TB, u *universe, md protoreflect.MessageDescriptor, 
 // do not; wire is what the codec made of it, nil if it refused.
 func parseDiff(u *universe, md protoreflect.MessageDescriptor, text []byte) (diff string, wire []byte) {
 	want, wantErr := u.parseJSON(md, text, true)
-	s := codec.Scratch{MaxDepth: deep}
+	s := &reused
 	m := u.codec.Message(md.FullName())
 	input := bytes.Clone(text)
-	out, err := m.AppendWire(bytes.Clone(prefix), text, &s, nil)
+	out, err := m.AppendWire(bytes.Clone(prefix), text, s, nil)
 	if !bytes.Equal(input, text) {
 		return "the input was changed", nil
 	}
@@ -264,7 +268,7 @@ func parseDiff(u *universe, md protoreflect.MessageDescriptor, text []byte) (dif
 	}
 	wire = out[len(prefix):]
 	if err == nil {
-		err = m.CheckRequired(wire, &s)
+		err = m.CheckRequired(wire, s)
 		if d := errorDiff(err); d != "" {
 			return d, nil
 		}
@@ -312,10 +316,10 @@ func printDiff(u *universe, md protoreflect.MessageDescriptor, wire []byte) stri
 	if isWire {
 		want, wantErr = u.printJSON(parsed)
 	}
-	s := codec.Scratch{MaxDepth: deep}
+	s := &reused
 	m := u.codec.Message(md.FullName())
 	input := bytes.Clone(wire)
-	out, err := m.AppendJSON(bytes.Clone(prefix), wire, &s)
+	out, err := m.AppendJSON(bytes.Clone(prefix), wire, s)
 	if !bytes.Equal(input, wire) {
 		return "the input was changed"
 	}
@@ -333,7 +337,7 @@ func printDiff(u *universe, md protoreflect.MessageDescriptor, wire []byte) stri
 		return fmt.Sprintf("codec:   %v %s\nreferee: %v %s", verdict(err), got, verdict(wantErr), want)
 	}
 	if isWire {
-		required := m.CheckRequired(wire, &s)
+		required := m.CheckRequired(wire, s)
 		if wantRequired := proto.CheckInitialized(parsed); (required == nil) != (wantRequired == nil) {
 			return fmt.Sprintf("required fields\ncodec:   %v\nreferee: %v", verdict(required), verdict(wantRequired))
 		}

@@ -86,7 +86,7 @@ func compareField(t *testing.T, u *universe, md protoreflect.MessageDescriptor, 
 	}
 	fd := fds.Get(int(n>>4) % fds.Len())
 	m := u.codec.Message(md.FullName())
-	s := &codec.Scratch{MaxDepth: deep}
+	s := &reused
 	whole, err := m.AppendJSON(nil, wire, s)
 	if err != nil {
 		return
@@ -246,7 +246,7 @@ func compareText(t testing.TB, u *universe, fd protoreflect.FieldDescriptor, tex
 	md := fd.ContainingMessage()
 	m := u.codec.Message(md.FullName())
 	f := m.FieldByName([]byte(fd.JSONName()))
-	s := &codec.Scratch{MaxDepth: deep}
+	s := &reused
 	input := bytes.Clone(text)
 	out, err := f.AppendText(bytes.Clone(prefix), text, s)
 	require.Equal(t, input, text, "the input was changed")

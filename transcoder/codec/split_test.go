@@ -188,7 +188,7 @@ func checkSplit(t testing.TB, r *rand.Rand, u *universe, whole *dynamicpb.Messag
 	t.Helper()
 	md := whole.Descriptor()
 	root := u.codec.Message(md.FullName())
-	s := &codec.Scratch{MaxDepth: deep}
+	s := &reused
 	whole, ok := throughJSON(u, whole)
 	if !ok {
 		return
@@ -332,7 +332,7 @@ func boundOnce(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor) {
 	text, err := g.u.printJSON(whole)
 	require.NoError(t, err)
 	root := g.u.codec.Message(md.FullName())
-	s := &codec.Scratch{MaxDepth: deep}
+	s := &reused
 
 	var paths [][]*codec.Field
 	var values [][]byte

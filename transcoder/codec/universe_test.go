@@ -34,6 +34,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/type/money"
 	_ "google.golang.org/protobuf/types/known/apipb"
 	_ "google.golang.org/protobuf/types/pluginpb"
+
 	// The well-known types, as every universe has them.
 	_ "google.golang.org/protobuf/types/known/anypb"
 	_ "google.golang.org/protobuf/types/known/durationpb"
