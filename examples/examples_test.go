@@ -36,9 +36,14 @@ func try(t *testing.T, dir, address string) {
 	require.Equal(t, string(want), got)
 }
 
-func TestHello(t *testing.T) {
+func TestExamples(t *testing.T) {
 	gatewaytest.NeedsCurl(t)
 	dragoman := gatewaytest.Build(t, "./cmd/dragoman")
+	t.Run("hello", func(t *testing.T) { hello(t, dragoman) })
+	t.Run("library", func(t *testing.T) { library(t, dragoman) })
+}
+
+func hello(t *testing.T, dragoman string) {
 	service := gatewaytest.Run(t, "hello", false, gatewaytest.Build(t, "./examples/hello"), "-listen", "127.0.0.1:0")
 	target := service.WaitFor(`serving gRPC on (.*)`)[1]
 	gateway := gatewaytest.Run(t, "hello", true, dragoman, "serve", target,
@@ -48,11 +53,9 @@ func TestHello(t *testing.T) {
 	gatewaytest.Console(t, "hello/README.md", "hello", "localhost:8080", address, *update)
 }
 
-// TestLibrary runs try.sh once with each of the two configurations: the answers
-// are the same wherever the descriptors come from.
-func TestLibrary(t *testing.T) {
-	gatewaytest.NeedsCurl(t)
-	dragoman := gatewaytest.Build(t, "./cmd/dragoman")
+// library runs try.sh once with each of the two configurations: the answers are
+// the same wherever the descriptors come from.
+func library(t *testing.T, dragoman string) {
 	server := gatewaytest.Build(t, "./examples/library")
 	for _, name := range []string{"dragoman.yaml", "dragoman-proto.yaml"} {
 		t.Run(name, func(t *testing.T) {
