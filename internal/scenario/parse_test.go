@@ -77,7 +77,7 @@ shared
 func TestParseErrors(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"setting", "timeout: 1s\n", "not a setting"},
-		{"directive", "> GET /\nupstream anwsers: {}\n", "not a directive about the upstream"},
+		{"directive", "> GET /\nupstream replies: {}\n", "not a directive about the upstream"},
 		{"other", "> GET /\nclient stays\n", "not a directive"},
 		{"status", "> GET /\n< OK\n", "invalid syntax"},
 		{"quote", "> POST /\n>\n>> \"\\x\"\n", "invalid syntax"},
