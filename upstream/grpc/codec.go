@@ -3,6 +3,7 @@ package grpc
 import (
 	"errors"
 	"slices"
+	"sync"
 
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/mem"
@@ -24,7 +25,8 @@ func (codec) Name() string { return "" }
 // grpc-go has let go of it: after it was written, and after the last moment at
 // which it could be sent again.
 func (codec) Marshal(v any) (mem.BufferSlice, error) {
-	o := &owned{buf: v.(*rpc.Buffer)}
+	o := owneds.Get().(*owned)
+	o.buf = v.(*rpc.Buffer)
 	// Buffers that are too small for grpc-go to count are never given back: they
 	// are garbage when it forgets them.
 	o.slice[0] = mem.NewBuffer(&o.buf.B, o)
@@ -42,7 +44,13 @@ func (o *owned) Get(int) *[]byte {
 	panic("grpc: the pool of one request message is only given back to")
 }
 
-func (o *owned) Put(*[]byte) { o.buf.Release() }
+func (o *owned) Put(*[]byte) {
+	o.buf.Release()
+	o.buf, o.slice[0] = nil, nil
+	owneds.Put(o)
+}
+
+var owneds = sync.Pool{New: func() any { return new(owned) }}
 
 // reply receives the messages of one call, one at a time.
 type reply struct {

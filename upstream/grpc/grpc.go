@@ -1,7 +1,6 @@
 // Package grpc is the upstream kind for gRPC services, on
 // google.golang.org/grpc: names are resolved and connections made, kept and
-// balanced by it (pick_first, unless the name's own service config says
-// otherwise). Messages pass as the bytes they are.
+// balanced by it. Messages pass as the bytes they are.
 //
 // The package is complete for unary calls and every kind of stream.
 package grpc
@@ -9,7 +8,6 @@ package grpc
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -26,10 +24,17 @@ import (
 
 // Defaults of the connection.
 const (
-	// keepaliveTime and keepaliveTimeout bound how long a dead connection that
-	// carries calls goes unnoticed.
-	keepaliveTime    = 10 * time.Second
+	// keepaliveTime is how long a connection with open calls may be silent
+	// before it is pinged. It is as often as servers allow by default: they
+	// close a connection, and end its quiet streams, for more.
+	keepaliveTime = 5 * time.Minute
+	// keepaliveTimeout bounds the wait for the answer, and, as TCP's user
+	// timeout, for the acknowledgement of anything that was sent: so a
+	// connection in use is known to be dead after it.
 	keepaliveTimeout = 3 * time.Second
+	// balancing uses all addresses of a name in turn, unless its own service
+	// config says otherwise.
+	balancing = `{"loadBalancingConfig": [{"round_robin": {}}]}`
 	// streamWindow is what an upstream may send ahead of a stream that is not
 	// read: with the queue in front of a slow downstream it is all that such a
 	// stream can hold. grpc-go widens it by itself while one large message
@@ -43,7 +48,6 @@ const (
 type Upstream struct {
 	name string
 	cc   *grpc.ClientConn
-	log  *slog.Logger
 	// options are the call options that are the same for every call.
 	options []grpc.CallOption
 	unary   sync.Pool // of *unaryCall
@@ -74,6 +78,7 @@ func New(cfg *configpb.GRPCUpstream, env upstream.Env) (upstream.Upstream, error
 		grpc.WithKeepaliveParams(alive),
 		grpc.WithInitialWindowSize(streamWindow),
 		grpc.WithInitialConnWindowSize(connectionWindow),
+		grpc.WithDefaultServiceConfig(balancing),
 		grpc.WithUserAgent("dragoman/" + version()),
 	}
 	if cfg.GetAuthority() != "" {
@@ -83,27 +88,24 @@ func New(cfg *configpb.GRPCUpstream, env upstream.Env) (upstream.Upstream, error
 	if err != nil {
 		return nil, fmt.Errorf("upstream %q: target %q: %w", env.Name, cfg.GetTarget(), err)
 	}
-	log := env.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
 	up := &Upstream{
 		name: env.Name,
 		cc:   cc,
-		log:  log,
 		options: []grpc.CallOption{
 			grpc.ForceCodecV2(codec{}),
-			grpc.MaxCallRecvMsgSize(env.MaxMessageBytes),
-			// The protocol adapters have bounded the request already.
-			grpc.MaxCallSendMsgSize(maxSendBytes),
 		},
+	}
+	// Each option that is not needed is an allocation less for every call.
+	// Requests are bounded by the protocol adapters already.
+	if env.MaxMessageBytes != grpcReceiveLimit {
+		up.options = append(up.options, grpc.MaxCallRecvMsgSize(env.MaxMessageBytes))
 	}
 	up.unary.New = func() any { return newUnaryCall(up.options) }
 	return up, nil
 }
 
-// maxSendBytes is what a gRPC frame can hold.
-const maxSendBytes = 1<<32 - 1
+// grpcReceiveLimit is the limit of grpc-go for a message received.
+const grpcReceiveLimit = 4 << 20
 
 // Close waits for the calls that were started, and then ends the connections.
 func (u *Upstream) Close() error {

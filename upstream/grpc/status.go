@@ -3,7 +3,6 @@ package grpc
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -133,8 +132,8 @@ func (u *Upstream) local(st *status.Status, err error) rpc.Status {
 	return u.failure(rpc.UpstreamProtocol, "broke the protocol: "+text, err)
 }
 
-// failure is a status with a reason. The text of err may hold addresses, so it is
-// for the operator and goes to the log, unless the call just ended early.
+// failure is a status with a reason. The text of err may hold addresses, so it
+// goes into the cause, for the operator, unless the call just ended early.
 func (u *Upstream) failure(reason rpc.Reason, what string, err error) rpc.Status {
 	switch reason {
 	case rpc.DeadlineExceeded:
@@ -142,7 +141,6 @@ func (u *Upstream) failure(reason rpc.Reason, what string, err error) rpc.Status
 	case rpc.ClientClosed:
 		return rpc.Errorf(reason, "%s", what).Status()
 	}
-	u.log.Warn("upstream failed", slog.String("upstream", u.name), slog.String("reason", string(reason)), slog.Any("error", err))
 	failure := rpc.Errorf(reason, "upstream %q %s", u.name, what)
 	failure.Cause = err
 	return failure.Status()

@@ -113,9 +113,11 @@ func (x *GRPCUpstream) GetKeepalive() *Keepalive {
 // that do not answer.
 type Keepalive struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Time is how long a connection may be silent before it is pinged.
+	// Time is how long a connection may be silent before it is pinged. Most
+	// servers allow one ping in five minutes and close the connection for more,
+	// so say less only if the upstream permits it. The least is `10s`.
 	//
-	// Default: `10s`, which is also the least. Example: `30s`
+	// Default: `5m`. Example: `30s`
 	Time *durationpb.Duration `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
 	// Timeout is how long the answer to a ping may take before the connection
 	// counts as dead.
