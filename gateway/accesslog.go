@@ -21,7 +21,7 @@ func (g *Gateway) logAccess(x *exchange, r *http.Request, start time.Time, abort
 		slog.Int("status", x.writer.status),
 		slog.Duration("duration", time.Since(start)),
 		slog.Int64("bytes_in", x.RequestBytes),
-		slog.Int64("bytes_out", x.writer.bytes),
+		slog.Int64("bytes_out", x.ResponseBytes),
 		slog.String("remote", r.RemoteAddr),
 	)
 	if e := x.Entry; e != nil {

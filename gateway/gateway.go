@@ -48,6 +48,9 @@ type Gateway struct {
 
 	plan      *config.Plan
 	upstreams []*upstreamState
+	// draining ends with Drain.
+	draining context.Context
+	drain    context.CancelFunc
 	// stop ends the goroutine that retries sources; done is closed when it has.
 	stop context.CancelFunc
 	done chan struct{}
@@ -57,6 +60,7 @@ type Gateway struct {
 // made, and nothing is dialled or loaded. The error is a [config.Report].
 func New(plan *config.Plan, options Options) (*Gateway, error) {
 	g := &Gateway{options: options, log: options.Log, access: options.Access, plan: plan}
+	g.draining, g.drain = context.WithCancel(context.Background())
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
@@ -148,6 +152,7 @@ func (g *Gateway) Entries(listener string) []*route.Entry {
 // Close stops loading descriptors and closes the upstreams. Requests must have
 // ended.
 func (g *Gateway) Close() error {
+	g.drain()
 	if g.stop != nil {
 		g.stop()
 		<-g.done

@@ -133,7 +133,6 @@ func contentType(r *http.Request) string {
 type responseWriter struct {
 	http.ResponseWriter
 	status int
-	bytes  int64
 }
 
 func (w *responseWriter) WriteHeader(status int) {
@@ -147,9 +146,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
-	return n, err
+	return w.ResponseWriter.Write(p)
 }
 
 // FlushError and Unwrap let http.ResponseController reach the connection.

@@ -34,7 +34,7 @@ func (c *compiler) infrastructure(routes []compiledRoute) []*route.Entry {
 		for _, m := range svc.Methods() {
 			// Without a codec the endpoint is native gRPC only. Protocols do
 			// not fail for such an endpoint.
-			own, _ := c.endpoint(&transcoder.Endpoint{Method: m, Upstream: svc.Upstream(), Settings: &settings}, base)
+			own, _ := c.endpoint(&transcoder.Endpoint{Method: m, Upstream: drained{svc.Upstream(), c.gateway.draining}, Settings: &settings}, base)
 			entries = append(entries, own...)
 		}
 	}

@@ -87,7 +87,7 @@ func serve(ctx context.Context, plan *config.Plan, opts serving, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	defer g.Close()
+	defer func() { _ = g.Close() }()
 	if err := g.Start(ctx); err != nil {
 		return err
 	}
@@ -108,7 +108,10 @@ func serve(ctx context.Context, plan *config.Plan, opts serving, log *slog.Logge
 	if started != nil {
 		started(srv, g)
 	}
-	context.AfterFunc(ctx, func() { log.Info("draining", "grace", opts.grace) })
+	context.AfterFunc(ctx, func() {
+		log.Info("draining", "grace", opts.grace)
+		g.Drain()
+	})
 	return srv.Serve(ctx, opts.grace)
 }
 

@@ -108,7 +108,7 @@ func resolve(ctx context.Context, plan *config.Plan, use func(*gateway.Gateway) 
 	if err != nil {
 		return err
 	}
-	defer g.Close()
+	defer func() { _ = g.Close() }()
 	if err := g.Resolve(ctx); err != nil {
 		return err
 	}

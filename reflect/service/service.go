@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/dragoman-gateway/dragoman/reflect/schema"
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -18,7 +17,7 @@ import (
 // grpc.health.v1, in this process. It is safe for any goroutine.
 //
 // Health says SERVING for every exposed service and for the host as a whole
-// (the name ""), NOT_FOUND for others; see [Service.SetServing].
+// (the name ""), NOT_FOUND for others.
 type Service struct {
 	index    *index
 	exposed  []string
@@ -60,15 +59,3 @@ func (s *Service) Methods() []*rpc.Method { return s.upstream.Methods() }
 
 // Upstream answers the calls of those methods.
 func (s *Service) Upstream() rpc.Upstream { return &s.upstream }
-
-// SetServing changes the health of an exposed service, or of the host as a whole
-// if name is "". Whoever watches it is told.
-func (s *Service) SetServing(name protoreflect.FullName, serving bool) {
-	status := healthpb.HealthCheckResponse_NOT_SERVING
-	if serving {
-		status = healthpb.HealthCheckResponse_SERVING
-	}
-	if _, known := slices.BinarySearch(s.exposed, string(name)); known || name == "" {
-		s.health.SetServingStatus(string(name), status)
-	}
-}
