@@ -50,6 +50,11 @@ type Queue struct {
 
 var _ Sink = (*Queue)(nil)
 
+// ReadAhead is how much a protocol reads ahead of a slow downstream, in bytes of
+// memory. What the upstream's flow control lets through comes on top; see the
+// upstream kind.
+const ReadAhead = 32 << 10
+
 // NewQueue makes a queue that holds at most maxBytes of memory in messages; one
 // message that is larger is let in when the queue has no other.
 func NewQueue(maxBytes int) *Queue {

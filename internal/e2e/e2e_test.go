@@ -41,7 +41,7 @@ service Test {
   rpc Wait(google.protobuf.StringValue) returns (google.protobuf.StringValue) {
     option (google.api.http) = {get: "/v1/wait/{value}"};
   }
-  // Flood streams messages of 64 KiB.
+  // Flood streams messages of 16 KiB.
   rpc Flood(google.protobuf.Int64Value) returns (stream google.protobuf.BytesValue) {
     option (google.api.http) = {get: "/v1/flood/{value}"};
   }
@@ -66,6 +66,10 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if os.Getenv(roleVariable) == "library" {
+		runLibrary()
+		return
+	}
 	code := m.Run()
 	if path, err := binary(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
@@ -163,7 +167,7 @@ func (s *service) flood(_ any, stream grpc.ServerStream) error {
 	if err := stream.RecvMsg(&in); err != nil {
 		return err
 	}
-	chunk := wrapperspb.Bytes(bytes.Repeat([]byte{'x'}, 64<<10))
+	chunk := wrapperspb.Bytes(bytes.Repeat([]byte{'x'}, 16<<10))
 	for range in.Value {
 		if err := stream.SendMsg(chunk); err != nil {
 			return err

@@ -13,9 +13,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/transcoder"
 )
 
-// readAhead bounds what is held of a stream whose downstream reads slowly.
-const readAhead = 64 << 10
-
 // handler serves one method.
 type handler struct {
 	ep *transcoder.Endpoint
@@ -189,7 +186,7 @@ func (h *handler) serverStream(w http.ResponseWriter, r *http.Request, x *route.
 		return
 	}
 	e.call.Request = msg
-	queue := rpc.NewQueue(readAhead)
+	queue := rpc.NewQueue(rpc.ReadAhead)
 	stream := h.ep.Upstream.Start(r.Context(), &e.call, queue)
 	st, trailer := e.relay(w, stream, queue)
 	e.finish(x, &st, trailer)
@@ -198,7 +195,7 @@ func (h *handler) serverStream(w http.ResponseWriter, r *http.Request, x *route.
 // bidi relays both directions at once: this goroutine the answers, another one the
 // requests, which has ended when Serve returns.
 func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange, e *exchange) {
-	queue := rpc.NewQueue(readAhead)
+	queue := rpc.NewQueue(rpc.ReadAhead)
 	stream := h.ep.Upstream.Start(r.Context(), &e.call, queue)
 	failed, sent := make(chan error, 1), make(chan struct{})
 	go func() {

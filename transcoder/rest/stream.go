@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// readAhead bounds the messages that wait for a slow client, in bytes.
-	readAhead = 64 << 10
 	// flushAt is how much JSON is held back at most while messages keep coming.
 	flushAt = 16 << 10
 	// maxIdle is the largest buffer that a stream keeps while it waits.
@@ -45,7 +43,7 @@ func (t *stream) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	call := k.call
 	k.call = rpc.Call{}
 	k.trim(maxIdle)
-	queue := rpc.NewQueue(readAhead)
+	queue := rpc.NewQueue(rpc.ReadAhead)
 	upstream := t.upstream.Start(r.Context(), &call, queue)
 	defer upstream.Cancel()
 	defer queue.Abort()
