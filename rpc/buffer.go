@@ -6,7 +6,7 @@ import "sync"
 // not pin its memory for ever, and a small buffer is not worth keeping.
 const (
 	minPooledBytes = 1 << 10
-	maxPooledBytes = 64 << 10
+	maxPooledBytes = 256 << 10
 )
 
 var buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, 2048)} }}

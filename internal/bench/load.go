@@ -24,8 +24,8 @@ func sizes() []size {
 	}
 	return []size{
 		{"small", []byte("GET /v1/items/item-00042 HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\n\r\n")},
-		{"medium", post(orderJSON(8))},
-		{"large", post(orderJSON(560))},
+		{"medium", post(orderJSON(6))},
+		{"large", post(orderJSON(400))},
 	}
 }
 
@@ -33,7 +33,7 @@ func sizes() []size {
 // µs and the requests answered per second.
 func measure(ctx context.Context, p *process, address string, s size, conns int, length time.Duration) (cpu, rate float64, err error) {
 	if _, err := load(ctx, address, s, conns, length/4); err != nil { // warm up
-		return 0, 0, err
+		return 0, 0, fmt.Errorf("%s: %w", p.name, err)
 	}
 	before, err := p.cpu()
 	if err != nil {
@@ -42,7 +42,7 @@ func measure(ctx context.Context, p *process, address string, s size, conns int,
 	start := time.Now()
 	n, err := load(ctx, address, s, conns, length)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, fmt.Errorf("%s: %w", p.name, err)
 	}
 	took := time.Since(start)
 	after, err := p.cpu()
@@ -60,6 +60,7 @@ func load(ctx context.Context, address string, s size, conns int, length time.Du
 	for range conns {
 		clients.Go(func() {
 			if err := client(ctx, address, s, &answered); err != nil {
+				err = fmt.Errorf("%s after %d answers: %w", s.name, answered.Load(), err)
 				errs <- err
 			}
 		})

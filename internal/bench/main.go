@@ -131,8 +131,9 @@ func median(v []float64) float64 {
 
 // process is a running child.
 type process struct {
-	cmd *exec.Cmd
-	log *os.File
+	name string
+	cmd  *exec.Cmd
+	log  *os.File
 }
 
 // start runs a program and reads as many lines of its output: the addresses it
@@ -142,7 +143,7 @@ func start(ctx context.Context, lines int, name string, args ...string) (*proces
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &process{cmd: exec.CommandContext(ctx, name, args...), log: log}
+	p := &process{name: strings.Join(args[:min(2, len(args))], " "), cmd: exec.CommandContext(ctx, name, args...), log: log}
 	p.cmd.Stderr = log
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(os.Interrupt) }
 	out, err := p.cmd.StdoutPipe()

@@ -180,6 +180,9 @@ func runProxy(ctx context.Context, target string) error {
 
 const smallJSON = `{"id":"item-00042","title":"The Name of the Rose","stock":"1200","price":12.5,"kind":"BOOK","tags":["novel","mystery","history"],"updated":"2026-05-04T03:02:01.500Z","active":true}`
 
+// itemJSON is one item of an order: mostly text, with an object in it.
+const itemJSON = `{"id":"item-00042","title":"The Name of the Rose","stock":"1200","price":12.5,"kind":"BOOK","tags":["novel","mystery"],"description":"A monk follows the traces of a lost book through a library","maker":{"id":"7919","name":"Adso of Melk","country":"Italy"}}`
+
 // orderJSON is an order with n items.
 func orderJSON(n int) string {
 	type object = map[string]any
@@ -192,7 +195,7 @@ func orderJSON(n int) string {
 	}
 	items := make([]json.RawMessage, n)
 	for i := range items {
-		items[i] = json.RawMessage(smallJSON)
+		items[i] = json.RawMessage(itemJSON)
 	}
 	order["items"] = items
 	raw, err := json.Marshal(order)
