@@ -79,11 +79,12 @@ func FromMessage(name string, cfg *configpb.Config) (*File, error) {
 }
 
 // validated adds the violations of the schema's rules to what was found before,
-// but for those that follow from it.
+// and then, if anything is wrong, what linking would find, so that the operator
+// sees everything at once; but nothing that may follow from another problem.
 func (f *File) validated(report Report) (*File, error) {
 	report = append(report, f.validate(report)...)
-	if err := report.Err(); err != nil {
-		return nil, err
+	if len(report) > 0 {
+		return nil, append(report, f.unlinked(report)...).Err()
 	}
 	return f, nil
 }

@@ -34,6 +34,59 @@ const (
 // Link resolves the names in a valid configuration and sets the defaults. The
 // error is a [Report] of everything that is wrong.
 func Link(f *File) (*Plan, error) {
+	l := link(f)
+	if err := l.report.Err(); err != nil {
+		return nil, err
+	}
+	return l.plan, nil
+}
+
+// unlinked is what is in the way of linking a file that has the problems in
+// known already, but for what may follow from them: a name that is missing where
+// it is defined is missing for whoever uses it.
+func (f *File) unlinked(known Report) Report {
+	var report Report
+	for _, p := range link(f).report {
+		if known.explains([]string{p.Path}) {
+			continue
+		}
+		if list := defines(p.Path); list != "" && known.unnames(list) {
+			continue
+		}
+		report = append(report, p)
+	}
+	return report
+}
+
+// defines is the list with the names that the field at path, if it is a
+// reference, refers to.
+func defines(path string) string {
+	switch rest, _ := strings.CutPrefix(path, "routes["); {
+	case strings.HasSuffix(rest, "].transcode.upstream"):
+		return "upstreams"
+	case strings.Contains(rest, "].listeners["):
+		return "listeners"
+	}
+	return ""
+}
+
+// unnames reports whether the report has a problem because of which a name may
+// be missing from a list: with the list, one of its elements, or a name.
+func (r Report) unnames(list string) bool {
+	return slices.ContainsFunc(r, func(p Problem) bool {
+		at := p.Path
+		if p.meant != "" {
+			at = p.meant
+		}
+		if at == "" || at == list {
+			return true
+		}
+		index, field, _ := strings.Cut(at, "]")
+		return strings.HasPrefix(index, list+"[") && (field == "" || field == ".name")
+	})
+}
+
+func link(f *File) *linker {
 	l := &linker{
 		file:      f,
 		plan:      &Plan{File: f},
@@ -43,10 +96,7 @@ func Link(f *File) (*Plan, error) {
 	l.linkListeners()
 	l.linkUpstreams()
 	l.linkRoutes()
-	if err := l.report.Err(); err != nil {
-		return nil, err
-	}
-	return l.plan, nil
+	return l
 }
 
 // linker makes a plan and collects what is in the way.
