@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dragoman-gateway/dragoman/admin"
+	"github.com/dragoman-gateway/dragoman/builtin"
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/gateway"
 	"github.com/dragoman-gateway/dragoman/server"
@@ -83,7 +83,7 @@ func serve(ctx context.Context, plan *config.Plan, opts serving, log *slog.Logge
 	if opts.accessLog {
 		access = log
 	}
-	g, err := newGateway(plan, log, access)
+	g, err := builtin.Gateway(plan, log, access)
 	if err != nil {
 		return err
 	}
@@ -91,10 +91,15 @@ func serve(ctx context.Context, plan *config.Plan, opts serving, log *slog.Logge
 	if err := g.Start(ctx); err != nil {
 		return err
 	}
-	listeners, err := listenersOf(plan, g)
+	listeners, err := builtin.Listeners(plan, g)
 	if err != nil {
 		return err
 	}
+	listeners = append(listeners, server.Listener{
+		Name:    adminListener,
+		Address: plan.AdminAddress,
+		Handler: admin.Handler(func() admin.Readiness { return readiness(g) }),
+	})
 	srv, err := server.Listen(ctx, listeners, log)
 	if err != nil {
 		return err
@@ -115,42 +120,6 @@ func serve(ctx context.Context, plan *config.Plan, opts serving, log *slog.Logge
 	return srv.Serve(ctx, opts.grace)
 }
 
-// listenersOf are the plan's listeners and the admin listener.
-func listenersOf(plan *config.Plan, g *gateway.Gateway) ([]server.Listener, error) {
-	var listeners []server.Listener
-	var report config.Report
-	for _, l := range plan.Listeners {
-		cfg := server.Listener{
-			Name:    l.Name,
-			Address: l.Address,
-			Handler: g.Handler(l.Name),
-			Limits: server.Limits{
-				HeaderBytes:   l.HeaderBytes,
-				HeaderTimeout: l.HeaderTimeout,
-				IdleTimeout:   l.IdleTimeout,
-				MaxStreams:    l.MaxStreams,
-			},
-		}
-		if l.TLS != nil {
-			tls, err := server.LoadTLS(relative(plan.File.Dir(), l.TLS.Cert), relative(plan.File.Dir(), l.TLS.Key))
-			if err != nil {
-				report = append(report, plan.File.Problem(l.Path+".tls", "%v", err))
-				continue
-			}
-			cfg.TLS = tls
-		}
-		listeners = append(listeners, cfg)
-	}
-	if len(report) > 0 {
-		return nil, report
-	}
-	return append(listeners, server.Listener{
-		Name:    adminListener,
-		Address: plan.AdminAddress,
-		Handler: admin.Handler(func() admin.Readiness { return readiness(g) }),
-	}), nil
-}
-
 func readiness(g *gateway.Gateway) admin.Readiness {
 	waiting := g.Waiting()
 	state := admin.Readiness{Ready: len(waiting) == 0}
@@ -158,12 +127,4 @@ func readiness(g *gateway.Gateway) admin.Readiness {
 		state.Waiting = append(state.Waiting, admin.Waiting{Upstream: w.Upstream, Reason: w.Reason})
 	}
 	return state
-}
-
-// relative resolves a file name of the configuration against its folder.
-func relative(dir, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(dir, name)
 }

@@ -91,20 +91,9 @@ func (o *origin) message() *configpb.Config {
 	return cfg
 }
 
-// newGateway makes a gateway of the kinds in this binary.
-func newGateway(plan *config.Plan, log, access *slog.Logger) (*gateway.Gateway, error) {
-	return gateway.New(plan, gateway.Options{
-		Upstreams: builtin.Upstreams(),
-		Sources:   builtin.Sources(),
-		Protocols: builtin.Protocols(),
-		Log:       log,
-		Access:    access,
-	})
-}
-
 // resolve loads every descriptor once and hands the compiled gateway to use.
 func resolve(ctx context.Context, plan *config.Plan, use func(*gateway.Gateway) error) error {
-	g, err := newGateway(plan, slog.New(slog.DiscardHandler), nil)
+	g, err := builtin.Gateway(plan, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,6 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/builtin"
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/gateway"
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/internal/demo"
 	"github.com/dragoman-gateway/dragoman/server"
@@ -74,9 +73,7 @@ func TestAllocations(t *testing.T) {
 	plan, err := config.Link(file)
 	require.NoError(t, err)
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
-	g, err := gateway.New(plan, gateway.Options{
-		Upstreams: builtin.Upstreams(), Sources: builtin.Sources(), Protocols: builtin.Protocols(), Log: log, Access: log,
-	})
+	g, err := builtin.Gateway(plan, log, log)
 	require.NoError(t, err)
 	defer g.Close()
 	require.NoError(t, g.Start(t.Context()))

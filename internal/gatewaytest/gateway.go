@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/builtin"
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/gateway"
 	"github.com/dragoman-gateway/dragoman/server"
 )
 
@@ -55,20 +53,16 @@ func TryStart(t testing.TB, path string, env map[string]string) (*Gateway, error
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	g, err := gateway.New(plan, gateway.Options{
-		Upstreams: builtin.Upstreams(),
-		Sources:   builtin.Sources(),
-		Protocols: builtin.Protocols(),
-		Log:       log,
-		Access:    log,
-	})
+	g, err := builtin.Gateway(plan, log, log)
 	if err != nil {
 		return nil, err
 	}
 	if err := g.Start(t.Context()); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
-	srv, err := server.Listen(t.Context(), listeners(t, plan, g, filepath.Dir(path)), log)
+	listeners, err := builtin.Listeners(plan, g)
+	require.NoError(t, err)
+	srv, err := server.Listen(t.Context(), listeners, log)
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
@@ -83,30 +77,6 @@ func TryStart(t testing.TB, path string, env map[string]string) (*Gateway, error
 		out.Listeners[l.Name] = srv.Address(l.Name)
 	}
 	return out, nil
-}
-
-func listeners(t testing.TB, plan *config.Plan, g *gateway.Gateway, dir string) []server.Listener {
-	var out []server.Listener
-	for _, l := range plan.Listeners {
-		cfg := server.Listener{
-			Name:    l.Name,
-			Address: l.Address,
-			Handler: g.Handler(l.Name),
-			Limits: server.Limits{
-				HeaderBytes:   l.HeaderBytes,
-				HeaderTimeout: l.HeaderTimeout,
-				IdleTimeout:   l.IdleTimeout,
-				MaxStreams:    l.MaxStreams,
-			},
-		}
-		if l.TLS != nil {
-			var err error
-			cfg.TLS, err = server.LoadTLS(filepath.Join(dir, l.TLS.Cert), filepath.Join(dir, l.TLS.Key))
-			require.NoError(t, err)
-		}
-		out = append(out, cfg)
-	}
-	return out
 }
 
 // Expand replaces ${gateway} in a command by the address, and ${gateway NAME} by

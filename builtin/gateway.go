@@ -1,0 +1,60 @@
+package builtin
+
+import (
+	"log/slog"
+	"path/filepath"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/gateway"
+	"github.com/dragoman-gateway/dragoman/server"
+)
+
+// Gateway makes a gateway of the kinds in this package. access is for one line a
+// request; nil for no such lines. The error is a [config.Report].
+func Gateway(plan *config.Plan, log, access *slog.Logger) (*gateway.Gateway, error) {
+	return gateway.New(plan, gateway.Options{
+		Upstreams: Upstreams(),
+		Sources:   Sources(),
+		Protocols: Protocols(),
+		Log:       log,
+		Access:    access,
+	})
+}
+
+// Listeners are the listeners of a plan with g behind them, once g has started.
+// The error is a [config.Report] of certificates that cannot be read.
+func Listeners(plan *config.Plan, g *gateway.Gateway) ([]server.Listener, error) {
+	var listeners []server.Listener
+	var report config.Report
+	for _, l := range plan.Listeners {
+		cfg := server.Listener{
+			Name:    l.Name,
+			Address: l.Address,
+			Handler: g.Handler(l.Name),
+			Limits: server.Limits{
+				HeaderBytes:   l.HeaderBytes,
+				HeaderTimeout: l.HeaderTimeout,
+				IdleTimeout:   l.IdleTimeout,
+				MaxStreams:    l.MaxStreams,
+			},
+		}
+		if l.TLS != nil {
+			tls, err := server.LoadTLS(relative(plan, l.TLS.Cert), relative(plan, l.TLS.Key))
+			if err != nil {
+				report = append(report, plan.File.Problem(l.Path+".tls", "%v", err))
+				continue
+			}
+			cfg.TLS = tls
+		}
+		listeners = append(listeners, cfg)
+	}
+	return listeners, report.Err()
+}
+
+// relative resolves a file name of the configuration against its folder.
+func relative(plan *config.Plan, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(plan.File.Dir(), name)
+}
