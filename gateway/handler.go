@@ -92,7 +92,8 @@ func (h *handler) refuse(x *exchange, r *http.Request, err *rpc.Error) {
 // finish runs after every request, whether its handler returned or panicked.
 func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 	caught := recover()
-	if caught != nil && caught != http.ErrAbortHandler {
+	err, _ := caught.(error)
+	if caught != nil && !errors.Is(err, http.ErrAbortHandler) {
 		h.gateway.log.Error("panic while serving", "path", x.request.Path, "panic", caught, "stack", string(debug.Stack()))
 		if x.writer.status == 0 {
 			x.Reason = string(rpc.Internal)
