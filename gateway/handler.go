@@ -42,8 +42,17 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ContentType: contentType(r),
 	}
 	defer h.finish(x, r, start)
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		// net/http reads what nobody has read of a body before it answers, and
+		// would wait for ever. Who reads the body sets a deadline of its own. An
+		// error means that the ResponseWriter knows of none.
+		_ = http.NewResponseController(w).SetReadDeadline(start.Add(unreadTimeout))
+	}
 	h.serve(x, r)
 }
+
+// unreadTimeout bounds how long a body that is not wanted may take to come.
+const unreadTimeout = 10 * time.Second
 
 func (h *handler) serve(x *exchange, r *http.Request) {
 	snap := h.gateway.snapshot.Load()

@@ -58,12 +58,18 @@ func trimmed(b []byte, most int) []byte {
 }
 
 // prepare reads the request and makes k.call of it.
-func (l *rule) prepare(k *work, r *http.Request, x *route.Exchange) *rpc.Error {
-	deadline, err := transcoder.Deadline(r, l.settings, !l.method.ServerStreaming, time.Now())
+func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange) *rpc.Error {
+	now := time.Now()
+	deadline, err := transcoder.Deadline(r, l.settings, !l.method.ServerStreaming, now)
 	if err != nil {
 		return err
 	}
-	if err := k.readBody(r, x, l.settings.MaxRequestBytes, l.plan.TakesBody()); err != nil {
+	until := deadline
+	if until.IsZero() && l.settings.UnaryTimeout > 0 {
+		// A stream may last, but its request is one message like any other.
+		until = now.Add(l.settings.UnaryTimeout)
+	}
+	if err := k.readBody(w, r, x, l.settings.MaxRequestBytes, l.plan.TakesBody(), until); err != nil {
 		return err
 	}
 	k.spans = k.spans[:0]

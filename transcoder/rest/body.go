@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -18,11 +20,26 @@ const firstRead = 64 << 10
 // readBody reads the whole body into k.body, at most limit bytes of it. A body
 // that the rule does not want is read as well, and thrown away: only at its end
 // does net/http notice over HTTP/1 that the other side has left.
-func (k *work) readBody(r *http.Request, x *route.Exchange, limit int, wanted bool) *rpc.Error {
+//
+// It must have come by the time until, if that is not zero. When it has not, or
+// is refused, the time stays set: net/http reads on before it answers.
+func (k *work) readBody(w http.ResponseWriter, r *http.Request, x *route.Exchange, limit int, wanted bool, until time.Time) *rpc.Error {
 	k.body = k.body[:0]
 	if r.Body == nil || r.ContentLength == 0 {
 		return nil
 	}
+	control := http.NewResponseController(w)
+	// Not every ResponseWriter can do it: then the connection's own limits do.
+	_ = control.SetReadDeadline(until)
+	if err := k.readAll(r, x, limit, wanted); err != nil {
+		return err
+	}
+	// From now on the connection is only watched for the client's leaving.
+	_ = control.SetReadDeadline(time.Time{})
+	return nil
+}
+
+func (k *work) readAll(r *http.Request, x *route.Exchange, limit int, wanted bool) *rpc.Error {
 	if r.ContentLength > int64(limit) {
 		return tooLarge(limit)
 	}
@@ -68,6 +85,9 @@ func tooLarge(limit int) *rpc.Error {
 
 // unreadable is the error of a body that stops before its end.
 func unreadable(r *http.Request, err error) *rpc.Error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return rpc.Errorf(rpc.DeadlineExceeded, "the deadline passed before the request was complete")
+	}
 	if r.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) {
 		return &rpc.Error{Reason: rpc.ClientClosed, Message: "the body was cut short", Cause: err}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -173,6 +174,8 @@ type discard struct{ header http.Header }
 func (d discard) Header() http.Header       { return d.header }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
+
+func (discard) SetReadDeadline(time.Time) error { return nil }
 
 // echoed is a local upstream that allocates nothing.
 func echoed(_ context.Context, call *rpc.Call, sink rpc.Sink) {

@@ -34,7 +34,7 @@ func (t *stream) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	}
 	k := newWork()
 	defer k.release()
-	if err := t.prepare(k, r, x); err != nil {
+	if err := t.prepare(k, w, r, x); err != nil {
 		refuse(w, r, x, err)
 		return
 	}

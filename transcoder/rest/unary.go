@@ -20,7 +20,7 @@ var _ route.Handler = (*unary)(nil)
 func (u *unary) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
 	k := newWork()
 	defer k.release()
-	if err := u.prepare(k, r, x); err != nil {
+	if err := u.prepare(k, w, r, x); err != nil {
 		refuse(w, r, x, err)
 		return
 	}

@@ -1,0 +1,70 @@
+package rest_test
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+
+	"github.com/dragoman-gateway/dragoman/transcoder"
+)
+
+func hurried(s *transcoder.Settings) { s.UnaryTimeout = 50 * time.Millisecond }
+
+// TestBodyStalls has clients promise a body and then stop: the deadline counts
+// from the beginning of the request, so the handler does not wait for ever.
+func TestBodyStalls(t *testing.T) {
+	for _, tt := range []struct{ name, request string }{
+		{"half of a body", "POST /v1/things/search HTTP/1.1\nHost: x\nContent-Length: 50\n\n{\"na"},
+		{"half of a chunk", "POST /v1/things/search HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n10\n{\"na"},
+		{"a body that nobody wants", "GET /v1/things/a HTTP/1.1\nHost: x\nContent-Length: 5\n\n"},
+		{"the request of a stream", "GET /v1/stream/a HTTP/1.1\nHost: x\nContent-Length: 5\n\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGateway(t, hurried)
+			c := g.dial(t)
+			write(t, c, "%s", tt.request)
+			got := read(t, bufio.NewReader(c))
+			require.Equal(t, http.StatusGatewayTimeout, got.StatusCode, got.body)
+			require.Equal(t, "DEADLINE_EXCEEDED", got.Header.Get("X-Dragoman-Error"))
+			require.Equal(t, 4, got.status(t).Code)
+			require.True(t, got.Close, "the rest of the body would be taken for a request")
+			<-g.exchanges
+		})
+	}
+	t.Run("HTTP/2", func(t *testing.T) {
+		g := newGateway(t, hurried, http2{})
+		body, out := io.Pipe()
+		defer out.Close()
+		go func() { _, _ = io.WriteString(out, `{"na`) }()
+		got := g.send(t, g.request(t, "POST /v1/things/search", body))
+		require.Equal(t, http.StatusGatewayTimeout, got.StatusCode, got.body)
+		require.Equal(t, "DEADLINE_EXCEEDED", got.Header.Get("X-Dragoman-Error"))
+		<-g.exchanges
+	})
+}
+
+// TestBodyDeadlineEnds has a stream outlive the time in which its request had to
+// come.
+func TestBodyDeadlineEnds(t *testing.T) {
+	for name, opts := range map[string][]any{"HTTP/1.1": nil, "HTTP/2": {http2{}}} {
+		t.Run(name, func(t *testing.T) {
+			g := newGateway(t, append(opts, hurried, func(_ []byte, stream grpc.ServerStream) error {
+				select {
+				case <-stream.Context().Done():
+					return stream.Context().Err()
+				case <-time.After(200 * time.Millisecond):
+				}
+				return send(stream, []byte{})
+			})...)
+			got := g.do(t, "POST /v1/stream", `{}`)
+			require.NoError(t, got.err)
+			require.Equal(t, http.StatusOK, got.StatusCode, got.body)
+			require.Equal(t, "[{}]", got.body)
+		})
+	}
+}
