@@ -105,6 +105,7 @@ func TestParseErrors(t *testing.T) {
 		{`{"name":"a"}x`, codec.KindSyntax, "", `x`, "expected the end of the JSON text"},
 		{`{'name':1}`, codec.KindSyntax, "", `'name':1}`, `unexpected '\'', expected a field name in quotes`},
 		{`{"ripe":tru}`, codec.KindSyntax, "", `tru}`, "expected true"},
+		{`theme=Drama`, codec.KindSyntax, "", `theme=Drama`, "unexpected theme, expected an object"},
 		{`{"heightCm":01}`, codec.KindSyntax, "", `01}`, "01 is not a JSON number"},
 		{`{"tags":["a" "b"]}`, codec.KindSyntax, "", `"b"]}`, "expected a comma or ]"},
 		{`[]`, codec.KindType, "", `[]`, "got an array, expected an object"},

@@ -73,6 +73,12 @@ func (p *parser) mismatch(i int, want string) int {
 		return p.syntax(i, want)
 	}
 	if end := p.skipValue(i, max(p.depth, 0)+1); end < 0 && p.err != nil && p.err.Kind != KindDepth {
+		if c := p.in[i]; p.err.Offset == i && c != '-' && c-'0' > 9 {
+			// Not the beginning of any value: say what is wanted here, not
+			// which value its first letter could have begun.
+			p.err = nil
+			return p.syntax(i, want)
+		}
 		return end
 	}
 	p.err = nil
