@@ -15,10 +15,16 @@ func (g *Gateway) logAccess(x *exchange, r *http.Request, start time.Time, abort
 	if g.access == nil {
 		return
 	}
+	status := x.writer.status
+	if status == 0 && !aborted {
+		// What net/http sends for a handler that only sets headers, as for a
+		// gRPC answer of trailers alone.
+		status = http.StatusOK
+	}
 	attrs := append(x.attrs[:0],
 		slog.String("method", r.Method),
 		slog.String("path", x.request.Path),
-		slog.Int("status", x.writer.status),
+		slog.Int("status", status),
 		slog.Duration("duration", time.Since(start)),
 		slog.Int64("bytes_in", x.RequestBytes),
 		slog.Int64("bytes_out", x.ResponseBytes),

@@ -230,6 +230,38 @@ func TestAccessLog(t *testing.T) {
 	require.NotContains(t, lines[2], "route")
 }
 
+// TestAccessLogTrailersOnly: a gRPC answer without a message sets no status of its
+// own, and the client sees 200 all the same.
+func TestAccessLogTrailersOnly(t *testing.T) {
+	var log syncBuffer
+	g := newGateway(t, "upstreams: []\n", nil, &log)
+	require.NoError(t, g.Start(t.Context()))
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	srv := httptest.NewUnstartedServer(g.Handler("default"))
+	srv.Config.Protocols = protocols
+	srv.Start()
+	t.Cleanup(srv.Close)
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/no.Such/Method", http.NoBody)
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/grpc")
+	req.Header.Set("Te", "trailers")
+	tr := &http.Transport{Protocols: protocols}
+	res, err := tr.RoundTrip(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	tr.CloseIdleConnections()
+	srv.Close()
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.Equal(t, "NO_ROUTE", res.Header.Get("X-Dragoman-Error"))
+
+	var line map[string]any
+	require.NoError(t, json.Unmarshal([]byte(log.String()), &line))
+	require.EqualValues(t, http.StatusOK, line["status"])
+	require.Equal(t, "NOT_FOUND", line["grpc_status"])
+}
+
 // TestDrain ends watches of health, which would last for ever.
 func TestDrain(t *testing.T) {
 	g := newGateway(t, "listeners:\n- {name: default, address: \"127.0.0.1:0\"}\n", nil, io.Discard)
