@@ -136,7 +136,8 @@ func TestStreamWriteSize(t *testing.T) {
 			largest = max(largest, n)
 			synctest.Wait() // the upstream is faster than the client
 		}
-		require.Greater(t, largest, 16<<10-size)
+		// How much is there when the client is ready depends on the scheduler.
+		require.Greater(t, largest, 8<<10)
 		require.LessOrEqual(t, largest, 16<<10+size+20)
 		require.Equal(t, 1000, strings.Count(w.Body.String(), "name"))
 	})
