@@ -51,8 +51,8 @@ func summarize(in io.Reader, out io.Writer) bool {
 			break
 		}
 	}
-	fmt.Fprintf(out, "%d tests passed, %d failed, %d skipped; %d packages passed, %d failed\n",
-		sum.passed, sum.failed, sum.skipped, sum.packages, sum.failedPackages)
+	fmt.Fprintf(out, "packages: %d passed, %d failed\n", sum.packages, sum.failedPackages)
+	fmt.Fprintf(out, "tests: %d passed, %d failed, %d skipped\n", sum.passed, sum.failed, sum.skipped)
 	return sum.failed == 0 && sum.failedPackages == 0 && sum.passed > 0
 }
 

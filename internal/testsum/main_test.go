@@ -23,18 +23,18 @@ func TestSummarize(t *testing.T) {
 	}{
 		{
 			pkg:  "./good",
-			want: []string{"skip  example/good TestSkipped: no database", "ok    example/good", "2 tests passed, 0 failed, 1 skipped; 1 packages passed, 0 failed"},
+			want: []string{"skip  example/good TestSkipped: no database", "ok    example/good", "packages: 1 passed, 0 failed", "tests: 2 passed, 0 failed, 1 skipped"},
 			not:  "chatter",
 			ok:   true,
 		},
 		{
 			pkg:  "./bad",
-			want: []string{"wanted 1", "--- FAIL: TestBad/sub", "FAIL  example/bad", "1 tests passed, 2 failed, 0 skipped; 0 packages passed, 1 failed"},
+			want: []string{"wanted 1", "--- FAIL: TestBad/sub", "FAIL  example/bad", "packages: 0 passed, 1 failed", "tests: 1 passed, 2 failed, 0 skipped"},
 			not:  "chatter",
 		},
-		{pkg: "./broken", want: []string{"undefined: nothing", "0 tests passed, 0 failed, 0 skipped; 0 packages passed, 1 failed"}},
-		{pkg: "./empty", want: []string{"0 tests passed"}},
-		{pkg: "./nowhere", want: []string{"nowhere", "0 tests passed"}},
+		{pkg: "./broken", want: []string{"undefined: nothing", "packages: 0 passed, 1 failed", "tests: 0 passed, 0 failed, 0 skipped"}},
+		{pkg: "./empty", want: []string{"tests: 0 passed"}},
+		{pkg: "./nowhere", want: []string{"nowhere", "tests: 0 passed"}},
 	} {
 		t.Run(c.pkg, func(t *testing.T) {
 			cmd := exec.Command("go", "test", "-json", c.pkg)
@@ -50,7 +50,7 @@ func TestSummarize(t *testing.T) {
 				require.NotContains(t, out.String(), c.not)
 			}
 			last := strings.Split(strings.TrimSpace(out.String()), "\n")
-			require.Contains(t, last[len(last)-1], "tests passed")
+			require.Contains(t, last[len(last)-1], "tests: ")
 		})
 	}
 }
