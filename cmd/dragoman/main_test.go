@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/dragoman-gateway/dragoman/internal/demo"
+	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
 )
 
 func TestMain(m *testing.M) {
@@ -89,6 +90,7 @@ func cmdStart(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, args...)
 	cmd.Dir = ts.Getenv("WORK")
+	gatewaytest.NoOrphan(cmd)
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	log, err := cmd.StderrPipe()

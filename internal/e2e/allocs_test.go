@@ -20,6 +20,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/internal/demo"
+	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
 	"github.com/dragoman-gateway/dragoman/server"
 )
 
@@ -46,7 +47,11 @@ func runLibrary() {
 // TestAllocations holds a small unary request, through the whole gateway with
 // the access log on, to its budget. 84 of the allocations are grpc-go's client.
 func TestAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector, pools forget on purpose")
+	}
 	library := exec.Command(os.Args[0])
+	gatewaytest.NoOrphan(library)
 	library.Env = append(os.Environ(), roleVariable+"=library")
 	stdin, err := library.StdinPipe()
 	require.NoError(t, err)
@@ -55,6 +60,7 @@ func TestAllocations(t *testing.T) {
 	require.NoError(t, library.Start())
 	defer func() {
 		_ = stdin.Close()
+		_ = library.Process.Kill()
 		_ = library.Wait()
 	}()
 	address, err := bufio.NewReader(stdout).ReadString('\n')

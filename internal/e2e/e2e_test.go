@@ -9,7 +9,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/bufbuild/protocompile"
 	"github.com/stretchr/testify/require"
@@ -29,6 +29,8 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
 )
 
 const source = `
@@ -52,13 +54,20 @@ service Test {
 }
 `
 
+// buildDir is where the gateway is built, once a test needs it.
+var buildDir string
+
 var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "dragoman-e2e-")
-	if err != nil {
+	var err error
+	if buildDir, err = os.MkdirTemp("", "dragoman-e2e-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "dragoman")
-	out, err := exec.Command("go", "build", "-o", path, "../../cmd/dragoman").CombinedOutput()
+	path := filepath.Join(buildDir, "dragoman")
+	args := []string{"build", "-o", path}
+	if raceDetector {
+		args = append(args, "-race")
+	}
+	out, err := exec.Command("go", append(args, "../../cmd/dragoman")...).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("build: %w\n%s", err, out)
 	}
@@ -71,9 +80,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
-	}
+	_ = os.RemoveAll(buildDir)
 	os.Exit(code)
 }
 
@@ -193,6 +200,9 @@ func (s *service) count(_ any, stream grpc.ServerStream) error {
 	return nil
 }
 
+// patience bounds what should happen at once, on a busy machine too.
+const patience = 60 * time.Second
+
 // process is a running gateway.
 type process struct {
 	cmd            *exec.Cmd
@@ -226,12 +236,28 @@ func startGateway(t *testing.T, s *service, args ...string) *process {
 	require.NoError(t, err)
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json", "--descriptors", image(t)}, args...)
 	p := &process{cmd: exec.Command(path, append(args, s.address)...), exited: make(chan error, 1), log: new(logBuffer)}
+	gatewaytest.NoOrphan(p.cmd)
 	log, err := p.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())
 	lines := bufio.NewScanner(log)
+	logged, started := make(chan struct{}), false
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		if !started {
+			_ = p.cmd.Wait()
+			return
+		}
+		<-logged
+		if strings.Contains(p.log.String(), "DATA RACE") {
+			t.Errorf("the gateway has a race:\n%s", p.log)
+		}
+	})
+	// A gateway that hangs at the start is killed, which ends its log.
+	slow := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	defer slow.Stop()
 	for p.gateway == "" || p.admin == "" {
-		require.True(t, lines.Scan(), "the gateway ended at the start:\n%s", p.log)
+		require.True(t, lines.Scan(), "the gateway ended at the start, or did not listen in %v:\n%s", patience, p.log)
 		p.log.add(lines.Text())
 		var line struct{ Msg, Listener, Address string }
 		if json.Unmarshal(lines.Bytes(), &line) != nil || line.Msg != "listening" {
@@ -243,16 +269,14 @@ func startGateway(t *testing.T, s *service, args ...string) *process {
 			p.gateway = line.Address
 		}
 	}
+	started = true
 	go func() {
+		defer close(logged)
 		for lines.Scan() {
 			p.log.add(lines.Text())
 		}
 		p.exited <- p.cmd.Wait()
 	}()
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
-		_, _ = io.Copy(io.Discard, log)
-	})
 	return p
 }
 

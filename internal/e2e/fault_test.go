@@ -105,5 +105,7 @@ func TestStalledReaders(t *testing.T) {
 	grown := p.residentKiB(t) - before
 	t.Logf("resident: %d KiB before, %d KiB more with %d stalled readers", before, grown, readers)
 
-	require.Less(t, grown, 32<<10)
+	if !raceDetector { // which takes a multiple of the memory
+		require.Less(t, grown, 32<<10)
+	}
 }

@@ -50,9 +50,10 @@ func startEtcd(t *testing.T) string {
 		"--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "test="+peer)
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	gatewaytest.NoOrphan(cmd)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
-		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // killed: it always says so
 	})
 	require.Eventually(t, func() bool {

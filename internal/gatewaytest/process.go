@@ -42,11 +42,16 @@ func Run(t testing.TB, dir string, exits0 bool, path string, args ...string) *Pr
 	t.Helper()
 	cmd := exec.Command(path, args...)
 	cmd.Dir = dir
+	NoOrphan(cmd)
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	cmd.Stdout, cmd.Stderr = w, w
-	require.NoError(t, cmd.Start())
+	err = cmd.Start()
 	w.Close()
+	if err != nil {
+		r.Close()
+		require.NoError(t, err)
+	}
 	p := &Process{t: t, cmd: cmd, lines: make(chan string, 10_000), done: make(chan error, 1)}
 	go p.read(r)
 	t.Cleanup(func() { p.stop(exits0) })
@@ -80,6 +85,7 @@ func (p *Process) stop(exits0 bool) {
 		}
 	case <-time.After(patience):
 		_ = p.cmd.Process.Kill()
+		<-p.done
 		p.t.Errorf("%s does not end", p.cmd.Path)
 	}
 }

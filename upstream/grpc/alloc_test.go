@@ -73,6 +73,9 @@ func serveFrugal(t testing.TB) string {
 // TestAllocations: a whole unary request through the gateway may take 120, and
 // most of them are grpc-go's. The deadline is 7 of these.
 func TestAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector, pools forget on purpose")
+	}
 	const budget = 100
 	up := newUpstream(t, &configpb.GRPCUpstream{Target: serveFrugal(t)})
 	defer func() { require.NoError(t, up.Close()) }()
