@@ -126,6 +126,9 @@ routes:
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Equal(t, "NOT_READY", header.Get("X-Dragoman-Error"))
 	require.Contains(t, body, `upstream \"down\"`)
+	status, header, _ = get(t, srv.URL+"/nowhere", "up.test")
+	require.Equal(t, http.StatusNotFound, status, "no missing upstream could serve this host")
+	require.Equal(t, "NO_ROUTE", header.Get("X-Dragoman-Error"))
 
 	startLibrary(t, down)
 	require.Eventually(t, func() bool { return len(g.Waiting()) == 0 }, 20*time.Second, 10*time.Millisecond)

@@ -77,9 +77,11 @@ func (h *handler) serve(x *exchange, r *http.Request) {
 	case route.UnsupportedMediaType:
 		h.refuse(x, r, rpc.Errorf(rpc.UnsupportedMediaType, "no route for %s takes the content type %q", x.request.Path, x.request.ContentType))
 	default:
-		if len(snap.waiting) > 0 {
-			h.refuse(x, r, rpc.Errorf(rpc.NotReady, "no route for %s yet: the descriptors of upstream %q are not loaded", x.request.Path, snap.waiting[0].Upstream))
-			return
+		for _, rt := range snap.absent[h.listener] {
+			if route.FitsHost(rt.Hosts, r.Host) {
+				h.refuse(x, r, rpc.Errorf(rpc.NotReady, "no route for %s yet: the descriptors of upstream %q are not loaded", x.request.Path, rt.Upstream.Name))
+				return
+			}
 		}
 		h.refuse(x, r, rpc.Errorf(rpc.NoRoute, "no route for %s %s", r.Method, x.request.Path))
 	}

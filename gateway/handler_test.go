@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest"
@@ -41,7 +42,7 @@ func TestRefusedBodyStalls(t *testing.T) {
 				table, err := route.Compile(nil)
 				require.NoError(t, err)
 				g := &Gateway{options: Options{Protocols: []transcoder.Protocol{rest.New()}}, log: slog.New(slog.DiscardHandler)}
-				g.snapshot.Store(&Snapshot{tables: []*route.Table{table}})
+				g.snapshot.Store(&Snapshot{tables: []*route.Table{table}, absent: make([][]*config.Route, 1)})
 				client, conn := net.Pipe()
 				l := oneConn{make(chan net.Conn, 1)}
 				l.conns <- conn

@@ -18,6 +18,8 @@ type Snapshot struct {
 	// tables has one route table per listener, in the plan's order.
 	tables  []*route.Table
 	waiting []Waiting
+	// absent lists for each listener the routes without descriptors.
+	absent [][]*config.Route
 }
 
 // Waiting is an upstream whose descriptors are not loaded, and why.
@@ -39,6 +41,7 @@ func (g *Gateway) compile() (*Snapshot, error) {
 	}
 	for _, l := range g.plan.Listeners {
 		snap.tables = append(snap.tables, c.table(l))
+		snap.absent = append(snap.absent, c.absent(l))
 	}
 	if err := c.report.Err(); err != nil {
 		return nil, err
@@ -139,6 +142,17 @@ func (c *compiler) table(l *config.Listener) *route.Table {
 		return nil
 	}
 	return table
+}
+
+// absent is the routes of a listener whose upstreams have no schema yet.
+func (c *compiler) absent(l *config.Listener) []*config.Route {
+	var absent []*config.Route
+	for _, rt := range c.gateway.plan.Routes {
+		if rt.On(l) && c.upstreams[rt.Upstream.Name].schema == nil {
+			absent = append(absent, rt)
+		}
+	}
+	return absent
 }
 
 // conflicts reports entries that no request can tell apart, at the route of the

@@ -62,3 +62,24 @@ func trimHost(h string) string {
 	}
 	return strings.TrimSuffix(h, ".")
 }
+
+// FitsHost reports whether a request with this Host header may reach an entry
+// with these Hosts. It is for the rare case in which there is no table to ask.
+func FitsHost(patterns []string, host string) bool {
+	host = trimHost(host)
+	for _, p := range patterns {
+		name, err := hostPattern(p)
+		if err != nil {
+			continue
+		}
+		if suffix, ok := strings.CutPrefix(name, "*"); ok {
+			at := len(host) - len(suffix)
+			if at > 0 && compareFold(suffix, host[at:]) == 0 {
+				return true
+			}
+		} else if compareFold(name, host) == 0 {
+			return true
+		}
+	}
+	return len(patterns) == 0
+}
