@@ -178,6 +178,32 @@ routes:
 	require.Equal(t, http.StatusNotFound, status)
 }
 
+// TestMessageLimits: each route has its own limit on messages of the upstream that
+// it shares with another, and reflection has neither.
+func TestMessageLimits(t *testing.T) {
+	g := newGateway(t, fmt.Sprintf(`
+upstreams:
+- {name: library, grpc: {target: %q}}
+routes:
+- {name: small, hosts: [small.test], transcode: {upstream: library, limits: {message_bytes: 100}}}
+- {name: large, hosts: [large.test], transcode: {upstream: library, limits: {message_bytes: 1000}}}
+`, startLibrary(t, "127.0.0.1:0")), nil, io.Discard)
+	require.NoError(t, g.Start(t.Context()))
+	require.Empty(t, g.Waiting())
+	srv := serve(t, g)
+
+	status, _, _ := get(t, srv.URL+"/v1/shelves/1/books/1", "large.test")
+	require.Equal(t, http.StatusOK, status)
+	status, _, _ = get(t, srv.URL+"/v1/shelves/1", "small.test")
+	require.Equal(t, http.StatusOK, status)
+	for _, path := range []string{"/v1/shelves/1/books/1", "/v1/shelves/1/books:stream"} {
+		status, header, body := get(t, srv.URL+path, "small.test")
+		require.Equal(t, http.StatusBadGateway, status, path)
+		require.Equal(t, "UPSTREAM_MESSAGE_TOO_LARGE", header.Get("X-Dragoman-Error"), path)
+		require.Contains(t, body, `upstream \"library\" sent a message that is over the limit of 100 bytes`, path)
+	}
+}
+
 // TestConflict reports routes that no request can tell apart, once for two
 // methods, at the second route.
 func TestConflict(t *testing.T) {

@@ -31,7 +31,9 @@ const (
 type upstreamState struct {
 	cfg      *config.Upstream
 	upstream upstream.Upstream
-	source   source.Source
+	// maxMessageBytes is what upstream is bounded by; routes may be by less.
+	maxMessageBytes int
+	source          source.Source
 	// dialled are upstreams that the source asked for.
 	dialled []upstream.Upstream
 	schema  *schema.Schema
@@ -40,13 +42,18 @@ type upstreamState struct {
 	err error
 }
 
+// leastMessageBytes is what every upstream may send, so that small limits of its
+// routes do not stand in the way of reflection.
+const leastMessageBytes = 4 << 20
+
 func (g *Gateway) newUpstream(cfg *config.Upstream) (*upstreamState, config.Report) {
-	env := upstream.Env{Name: cfg.Name, MaxMessageBytes: g.plan.MaxMessageBytes(cfg), Log: g.log, Dir: g.plan.File.Dir()}
+	maxBytes := max(g.plan.MaxMessageBytes(cfg), leastMessageBytes)
+	env := upstream.Env{Name: cfg.Name, MaxMessageBytes: maxBytes, Log: g.log, Dir: g.plan.File.Dir()}
 	up, err := g.options.Upstreams.New(cfg.Kind, env)
 	if err != nil {
 		return nil, config.Report{g.plan.File.Problem(cfg.KindPath, "%v", err)}
 	}
-	state := &upstreamState{cfg: cfg, upstream: up}
+	state := &upstreamState{cfg: cfg, upstream: up, maxMessageBytes: maxBytes}
 	state.source, err = g.options.Sources.New(cfg.Source, source.Env{
 		Name: cfg.Name, Upstream: up, Log: g.log, Dir: g.plan.File.Dir(),
 		Dial: func(cfg proto.Message) (rpc.Upstream, error) {

@@ -98,7 +98,7 @@ func (c *compiler) method(rt *config.Route, up *upstreamState, md protoreflect.M
 	}
 	return c.endpoint(&transcoder.Endpoint{
 		Method:   rpc.NewMethod(md),
-		Upstream: up.upstream,
+		Upstream: up.limit(rt.Transcode.MaxMessageBytes),
 		Codec:    up.codec,
 		Bindings: bindings,
 		Settings: settings,
