@@ -54,6 +54,15 @@ func (protocol) Speaks(value string) bool {
 	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';' || rest[0] == ' ' || rest[0] == '\t')
 }
 
+// isProto reports whether messages under this Content-Type, of the protocol, are
+// protobuf: the upstream would take others for what they are not.
+func isProto(value string) bool {
+	rest, _ := cutContentType(value)
+	rest, _, _ = strings.Cut(rest, ";")
+	rest = strings.TrimRight(rest, " \t")
+	return rest == "" || strings.EqualFold(rest, "+proto")
+}
+
 // cutContentType cuts application/grpc off, in letters of either case.
 func cutContentType(value string) (rest string, ok bool) {
 	value = strings.TrimLeft(value, " \t")

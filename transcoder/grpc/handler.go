@@ -48,6 +48,10 @@ func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 		refuseHTTP1(w, r, x)
 		return
 	}
+	if values := r.Header["Content-Type"]; len(values) > 0 && !isProto(values[0]) {
+		protocol{}.Refuse(w, r, x, rpc.Errorf(rpc.UnsupportedMediaType, "content-type %q is not supported: send application/grpc or application/grpc+proto", values[0]))
+		return
+	}
 	e := exchanges.Get().(*exchange)
 	defer e.free()
 	method, settings := h.ep.Method, h.ep.Settings

@@ -380,13 +380,21 @@ func TestSpeaks(t *testing.T) {
 	}
 }
 
-// TestRefuseMediaType: a subtype that is not proto gets HTTP 415 and a status.
-func TestRefuseMediaType(t *testing.T) {
-	target := serve(t, refuser{rpc.Errorf(rpc.UnsupportedMediaType, "want application/grpc or application/grpc+proto")})
-	res, _ := post(t, target, unaryPath, nil)
-	require.Equal(t, http.StatusUnsupportedMediaType, res.StatusCode)
-	require.Equal(t, "3", res.Header.Get("Grpc-Status"))
-	require.Equal(t, "UNSUPPORTED_MEDIA_TYPE", res.Header.Get("X-Dragoman-Error"))
+// TestMediaType is row C23: a subtype that is not proto gets HTTP 415 and a status,
+// and its messages are not taken for what they are not.
+func TestMediaType(t *testing.T) {
+	target := serve(t, newMux(t, newUpstream(t, serveGRPC(t, interop.NewTestServer())), transcoder.DefaultSettings()))
+	for _, yes := range []string{"application/grpc", "application/grpc+proto", "Application/GRPC+Proto; x=y", "application/grpc;charset=utf-8"} {
+		res, _ := post(t, target, emptyPath, bytes.NewReader(frame(0, nil)), "content-type", yes)
+		require.Equal(t, http.StatusOK, res.StatusCode, yes)
+		require.Equal(t, "0", res.Trailer.Get("Grpc-Status"), yes)
+	}
+	for _, no := range []string{"application/grpc+json", "application/grpc+", "application/grpc+protobuf"} {
+		res, _ := post(t, target, emptyPath, bytes.NewReader(frame(0, nil)), "content-type", no)
+		require.Equal(t, http.StatusUnsupportedMediaType, res.StatusCode, no)
+		require.Equal(t, "3", res.Header.Get("Grpc-Status"), no)
+		require.Equal(t, "UNSUPPORTED_MEDIA_TYPE", res.Header.Get("X-Dragoman-Error"), no)
+	}
 }
 
 // TestLongMessage is row C11: a text that no client would take as a header is cut.
