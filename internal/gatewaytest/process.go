@@ -85,8 +85,7 @@ func (p *Process) stop(exits0 bool) {
 		}
 	case <-time.After(patience):
 		_ = p.cmd.Process.Kill()
-		<-p.done
-		p.t.Errorf("%s does not end", p.cmd.Path)
+		p.t.Errorf("%s did not end in %v: %v", p.cmd.Path, patience, <-p.done)
 	}
 }
 
