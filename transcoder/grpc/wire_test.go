@@ -43,6 +43,16 @@ func (s *service) StreamingOutputCall(r *testpb.StreamingOutputCallRequest, stre
 	return s.server(r, stream)
 }
 
+// StreamingInputCall reads to the end: what is wrong with a request shows before
+// the call has ended.
+func (s *service) StreamingInputCall(stream testpb.TestService_StreamingInputCallServer) error {
+	for {
+		if _, err := stream.Recv(); err != nil {
+			return err
+		}
+	}
+}
+
 func (s *service) FullDuplexCall(stream testpb.TestService_FullDuplexCallServer) error {
 	return s.duplex(stream)
 }
