@@ -6,8 +6,10 @@ import (
 	"flag"
 	"log"
 	"net"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 
 	"github.com/dragoman-gateway/dragoman/internal/demo"
 )
@@ -20,7 +22,9 @@ func main() {
 		log.Fatal(err)
 	}
 	log.Printf("serving gRPC on %s", lis.Addr())
-	srv := grpc.NewServer()
+	// The configurations beside this file have the gateway ping every 10 s, which
+	// a server takes for abuse unless it says otherwise.
+	srv := grpc.NewServer(grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}))
 	demo.Register(srv)
 	log.Fatal(srv.Serve(lis))
 }
