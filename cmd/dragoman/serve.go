@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -101,14 +104,14 @@ func serve(ctx context.Context, plan *config.Plan, opts serving, log *slog.Logge
 		Handler: admin.Handler(func() admin.Readiness { return readiness(g) }),
 	})
 	srv, err := server.Listen(ctx, listeners, log)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: stop what listens there, or choose another address (--listen, --admin, or in the configuration)", err)
+	}
 	if err != nil {
 		return err
 	}
 	for _, l := range listeners {
 		log.Info("listening", "listener", l.Name, "address", srv.Address(l.Name), "tls", l.TLS != nil)
-	}
-	for _, up := range g.Waiting() {
-		log.Warn("not ready", "upstream", up.Upstream, "reason", up.Reason)
 	}
 	if started != nil {
 		started(srv, g)
