@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,4 +68,32 @@ func TestBodyDeadlineEnds(t *testing.T) {
 			require.Equal(t, "[{}]", got.body)
 		})
 	}
+}
+
+// TestReaderStalls has a client stop reading a stream that has a deadline: its
+// handler ends soon after that.
+func TestReaderStalls(t *testing.T) {
+	big := newAPI(t).wire(t, "Req", `name: "`+strings.Repeat("x", 1<<20)+`"`)
+	g := newGateway(t, func(s *transcoder.Settings) { s.StreamTimeout = 50 * time.Millisecond }, func(_ []byte, stream grpc.ServerStream) error {
+		for {
+			if err := send(stream, big); err != nil {
+				return err
+			}
+		}
+	})
+	write(t, g.dial(t), "GET /v1/stream/a HTTP/1.1\nHost: x\n\n")
+	require.NotZero(t, (<-g.exchanges).Code)
+}
+
+// TestWriteDeadlineEnds uses a connection again after the deadline of a stream
+// that it carried.
+func TestWriteDeadlineEnds(t *testing.T) {
+	g := newGateway(t, func(s *transcoder.Settings) { s.StreamTimeout = time.Millisecond * 50 })
+	c := g.dial(t)
+	in := bufio.NewReader(c)
+	write(t, c, "GET /v1/stream/a HTTP/1.1\nHost: x\n\n")
+	require.Equal(t, `[{"name":"a"}]`, read(t, in).body)
+	<-time.After(1200 * time.Millisecond)
+	write(t, c, "GET /v1/things/a HTTP/1.1\nHost: x\n\n")
+	require.Equal(t, `{"name":"a"}`, read(t, in).body)
 }

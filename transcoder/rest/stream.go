@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -15,6 +16,9 @@ const (
 	flushAt = 16 << 10
 	// maxIdle is the largest buffer that a stream keeps while it waits.
 	maxIdle = 2 * flushAt
+	// writeGrace is how long after its deadline the end of a call may take to be
+	// written.
+	writeGrace = time.Second
 )
 
 // stream serves a rule of a method with server streaming: the answer is a JSON
@@ -49,6 +53,11 @@ func (t *stream) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	defer queue.Abort()
 
 	e := &elements{rule: &t.rule, work: k, w: w, r: r, x: x, control: http.NewResponseController(w)}
+	if !call.Deadline.IsZero() {
+		// A client that stopped reading does not hold the call for longer. Not
+		// every ResponseWriter can do it: then the connection's own limits do.
+		_ = e.control.SetWriteDeadline(call.Deadline.Add(writeGrace))
+	}
 	for !e.done {
 		if !queue.Ready() {
 			e.flush()
@@ -67,6 +76,10 @@ func (t *stream) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange
 		case rpc.EndEvent:
 			e.end(&event.Status, event.Header)
 		}
+	}
+	if !call.Deadline.IsZero() {
+		// The connection goes on to the next request.
+		_ = e.control.SetWriteDeadline(time.Time{})
 	}
 }
 
