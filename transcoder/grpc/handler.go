@@ -104,27 +104,33 @@ func (e *exchange) finish(x *route.Exchange, st *rpc.Status, trailer rpc.Header)
 }
 
 // request reads the one message of a method without client streaming, until the
-// deadline of the call.
-func (e *exchange) request(r *http.Request) (*rpc.Buffer, *rpc.Status) {
-	if !e.call.Deadline.IsZero() {
+// deadline of the call. A stream may have none, but its request is one message
+// like any other: for it the limit of unary calls holds.
+func (e *exchange) request(r *http.Request, settings *transcoder.Settings) (*rpc.Buffer, *rpc.Status) {
+	until := e.call.Deadline
+	if until.IsZero() && settings.UnaryTimeout > 0 {
+		until = time.Now().Add(settings.UnaryTimeout)
+	}
+	if !until.IsZero() {
 		// Closing the body is what ends a read that waits.
-		timer := time.AfterFunc(time.Until(e.call.Deadline), func() { _ = r.Body.Close() })
+		timer := time.AfterFunc(time.Until(until), func() { _ = r.Body.Close() })
 		defer timer.Stop()
 	}
 	msg, err := e.frames.only()
 	if err != nil {
-		st := e.requestStatus(r.Context(), err)
+		st := requestStatus(r.Context(), until, err)
 		return nil, &st
 	}
 	return msg, nil
 }
 
-// requestStatus is the status for an error of the request's body.
-func (e *exchange) requestStatus(ctx context.Context, err error) rpc.Status {
+// requestStatus is the status for an error of the request's body, which had to
+// come by the time until, if that is not zero.
+func requestStatus(ctx context.Context, until time.Time, err error) rpc.Status {
 	var refused *rpc.Error
 	switch {
 	case errors.As(err, &refused):
-	case !e.call.Deadline.IsZero() && !time.Now().Before(e.call.Deadline):
+	case !until.IsZero() && !time.Now().Before(until):
 		refused = rpc.Errorf(rpc.DeadlineExceeded, "the deadline passed before the request was complete")
 	case ctx.Err() != nil:
 		refused = rpc.Errorf(rpc.ClientClosed, "the request was given up")
@@ -136,7 +142,7 @@ func (e *exchange) requestStatus(ctx context.Context, err error) rpc.Status {
 
 // unary runs the call on this goroutine.
 func (h *handler) unary(r *http.Request, x *route.Exchange, e *exchange) {
-	msg, failed := e.request(r)
+	msg, failed := e.request(r, h.ep.Settings)
 	if failed != nil {
 		e.finish(x, failed, nil)
 		return
@@ -184,7 +190,7 @@ func (s *unarySink) End(st rpc.Status, trailer rpc.Header) { s.status, s.trailer
 
 // serverStream sends the one request and relays the answers.
 func (h *handler) serverStream(w http.ResponseWriter, r *http.Request, x *route.Exchange, e *exchange) {
-	msg, failed := e.request(r)
+	msg, failed := e.request(r, h.ep.Settings)
 	if failed != nil {
 		e.finish(x, failed, nil)
 		return
@@ -212,7 +218,7 @@ func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange
 		select {
 		case err := <-failed:
 			// The call was cancelled because of the request.
-			st = e.requestStatus(r.Context(), err)
+			st = requestStatus(r.Context(), e.call.Deadline, err)
 		default:
 		}
 	}

@@ -407,6 +407,20 @@ func TestMediaType(t *testing.T) {
 	}
 }
 
+// TestRequestStalls: the request of a stream without a deadline is waited for as
+// long as that of a unary call.
+func TestRequestStalls(t *testing.T) {
+	settings := transcoder.DefaultSettings()
+	settings.UnaryTimeout = 50 * time.Millisecond
+	target := serve(t, newMux(t, newUpstream(t, serveGRPC(t, interop.NewTestServer())), settings))
+	body, out := io.Pipe()
+	defer out.Close()
+	go func() { _, _ = out.Write(frame(0, make([]byte, 10))[:9]) }()
+	res, _ := post(t, target, serverPath, body)
+	require.Equal(t, "4", res.Header.Get("Grpc-Status"))
+	require.Equal(t, "DEADLINE_EXCEEDED", res.Header.Get("X-Dragoman-Error"))
+}
+
 // TestLongMessage is row C11: a text that no client would take as a header is cut.
 func TestLongMessage(t *testing.T) {
 	target := serve(t, refuser{rpc.Errorf(rpc.Internal, "%s", strings.Repeat("ä", 1<<19))})
