@@ -72,7 +72,7 @@ conformance: ## Install and run protobuf's conformance suite
 
 .PHONY: interop
 interop: ## Run gRPC's interop cases through the gateway
-	$(GO) test -count 1 -v -run 'Interop' ./transcoder/grpc
+	$(GO) test -count 1 -v -run 'Interop' ./internal/e2e
 
 .PHONY: lint
 lint: lint-go lint-proto ## Run all linters

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dragoman-gateway/dragoman/builtin"
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/gateway"
 )
@@ -41,6 +42,9 @@ and every rule is compiled, as at the start of serve.`,
 				return err
 			}
 			return resolve(cmd.Context(), plan, func(g *gateway.Gateway) error {
+				if _, err := builtin.Listeners(plan, g); err != nil {
+					return err
+				}
 				entries := 0
 				for _, l := range plan.Listeners {
 					entries += len(g.Entries(l.Name))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -72,7 +73,7 @@ func (o *origin) message() *configpb.Config {
 		Admin:     &configpb.Admin{Address: o.admin},
 	}
 	for i, target := range o.targets {
-		name := fmt.Sprintf("target-%d", i+1)
+		name := upstreamName(i, target)
 		up := &configpb.GRPCUpstream{Target: target, Authority: o.authority}
 		if o.tls {
 			up.Tls = &configpb.ClientTLS{ServerName: o.authority}
@@ -90,6 +91,17 @@ func (o *origin) message() *configpb.Config {
 	}
 	return cfg
 }
+
+// upstreamName is the target itself where that can be a name.
+func upstreamName(i int, target string) string {
+	if nameable.MatchString(target) {
+		return target
+	}
+	return fmt.Sprintf("target-%d", i+1)
+}
+
+// nameable is what the schema allows as the name of an upstream.
+var nameable = regexp.MustCompile(`^[0-9A-Za-z._:/@\[\]-]{1,128}$`)
 
 // resolve loads every descriptor once and hands the compiled gateway to use.
 func resolve(ctx context.Context, plan *config.Plan, use func(*gateway.Gateway) error) error {

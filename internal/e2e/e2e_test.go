@@ -232,10 +232,17 @@ func (b *logBuffer) String() string {
 // startGateway runs dragoman in front of the service and waits until it listens.
 func startGateway(t *testing.T, s *service, args ...string) *process {
 	t.Helper()
+	return startProcess(t, append([]string{"--descriptors", image(t), s.address}, args...)...)
+}
+
+// startProcess runs dragoman serve with the given arguments and waits until it
+// listens.
+func startProcess(t *testing.T, args ...string) *process {
+	t.Helper()
 	path, err := binary()
 	require.NoError(t, err)
-	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json", "--descriptors", image(t)}, args...)
-	p := &process{cmd: exec.Command(path, append(args, s.address)...), exited: make(chan error, 1), log: new(logBuffer)}
+	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json"}, args...)
+	p := &process{cmd: exec.Command(path, args...), exited: make(chan error, 1), log: new(logBuffer)}
 	gatewaytest.NoOrphan(p.cmd)
 	log, err := p.cmd.StderrPipe()
 	require.NoError(t, err)

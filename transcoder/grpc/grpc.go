@@ -80,6 +80,10 @@ func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange
 		refuseHTTP1(w, r, x)
 		return
 	}
+	if err.Reason == rpc.NoRoute {
+		// A gRPC client would take NOT_FOUND for an answer of the method.
+		err = rpc.Errorf(rpc.MethodUnimplemented, "%s", err.Message)
+	}
 	h := w.Header()
 	h["Content-Type"] = contentTypes
 	h["Content-Length"] = nil

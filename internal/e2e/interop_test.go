@@ -1,23 +1,34 @@
-package grpc_test
+package e2e
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/interop"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
-
-	"github.com/dragoman-gateway/dragoman/transcoder"
+	"google.golang.org/grpc/reflection"
 )
 
 // TestInterop runs gRPC's own interop client through the gateway against gRPC's
 // own interop server. A case that fails ends the test binary, naming what it
 // wanted.
 func TestInterop(t *testing.T) {
-	up := newUpstream(t, serveGRPC(t, interop.NewTestServer()))
-	cc := dial(t, serve(t, newMux(t, up, transcoder.DefaultSettings())))
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	srv := grpc.NewServer()
+	testpb.RegisterTestServiceServer(srv, interop.NewTestServer())
+	reflection.Register(srv)
+	go func() { _ = srv.Serve(ln) }()
+	t.Cleanup(srv.Stop)
+	p := startProcess(t, ln.Addr().String())
+	cc, err := grpc.NewClient(p.gateway, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = cc.Close() })
 	client := testpb.NewTestServiceClient(cc)
 	on := func(f func(context.Context, testpb.TestServiceClient, ...grpc.CallOption)) func(context.Context) {
 		return func(ctx context.Context) { f(ctx, client) }
