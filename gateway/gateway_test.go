@@ -288,7 +288,7 @@ func TestAccessLogTrailersOnly(t *testing.T) {
 	var line map[string]any
 	require.NoError(t, json.Unmarshal([]byte(log.String()), &line))
 	require.EqualValues(t, http.StatusOK, line["status"])
-	require.Equal(t, "NOT_FOUND", line["grpc_status"])
+	require.Equal(t, "UNIMPLEMENTED", line["grpc_status"])
 }
 
 // TestDrain ends watches of health, which would last for ever.

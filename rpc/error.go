@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 )
@@ -54,7 +55,11 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 // Status is the error as a status whose details hold an ErrorInfo and, if a
 // field is wrong, a BadRequest.
-func (e *Error) Status() Status {
+func (e *Error) Status() Status { return e.StatusWith(e.Reason.Code()) }
+
+// StatusWith is [Error.Status] with another code than the reason's, for a protocol
+// that has one of its own for the reason.
+func (e *Error) StatusWith(code codes.Code) Status {
 	details := []proto.Message{&errdetails.ErrorInfo{
 		Reason: string(e.Reason), Domain: ErrorDomain, Metadata: e.Metadata,
 	}}
@@ -67,7 +72,7 @@ func (e *Error) Status() Status {
 		}
 		details = append(details, bad)
 	}
-	st := &spb.Status{Code: int32(e.Reason.Code()), Message: text(e.Message)}
+	st := &spb.Status{Code: int32(code), Message: text(e.Message)}
 	for _, d := range details {
 		// Marshalling fails for invalid UTF-8 only, here in Metadata: the detail
 		// is then left out rather than the whole error.
@@ -76,7 +81,7 @@ func (e *Error) Status() Status {
 		}
 	}
 	raw, _ := proto.MarshalOptions{Deterministic: true}.Marshal(st)
-	return Status{Code: e.Reason.Code(), Message: st.Message, Details: raw, Reason: e.Reason, Cause: e.Cause}
+	return Status{Code: code, Message: st.Message, Details: raw, Reason: e.Reason, Cause: e.Cause}
 }
 
 // text makes s a string that protobuf takes: what is quoted from a request need

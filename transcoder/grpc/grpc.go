@@ -15,6 +15,8 @@ import (
 	"net/http"
 	"strings"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
@@ -80,14 +82,15 @@ func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange
 		refuseHTTP1(w, r, x)
 		return
 	}
-	if err.Reason == rpc.NoRoute {
-		// A gRPC client would take NOT_FOUND for an answer of the method.
-		err = rpc.Errorf(rpc.MethodUnimplemented, "%s", err.Message)
-	}
 	h := w.Header()
 	h["Content-Type"] = contentTypes
 	h["Content-Length"] = nil
-	st := err.Status()
+	code := err.Reason.Code()
+	if err.Reason == rpc.NoRoute {
+		// A gRPC client would take NOT_FOUND for an answer of the method.
+		code = codes.Unimplemented
+	}
+	st := err.StatusWith(code)
 	writeStatus(h, &st, "")
 	x.Code, x.Reason, x.Error = int(st.Code), string(st.Reason), err.Cause
 	if err.Reason == rpc.UnsupportedMediaType {

@@ -172,7 +172,7 @@ func TestBadFrames(t *testing.T) {
 			message: `header "x-bin": the value is not base64`},
 		{name: "bad frame in a client stream", path: clientPath, body: append(frame(0, nil), frame(3, nil)...), code: codes.InvalidArgument, reason: rpc.InvalidRequest,
 			message: "message frame: the flags are 0x03, and only 00 and 01 are known"},
-		{name: "no route", path: "/x.Y/Z", code: codes.Unimplemented, reason: rpc.MethodUnimplemented, message: `no route for "/x.Y/Z"`},
+		{name: "no route", path: "/x.Y/Z", code: codes.Unimplemented, reason: rpc.NoRoute, message: `no route for "/x.Y/Z"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := test.path
