@@ -58,7 +58,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: bench
-bench: ## Run the benchmarks of the packages
+bench: bench-packages bench-gateway ## Run all benchmarks
+
+.PHONY: bench-packages
+bench-packages: ## Run the benchmarks of the packages
 	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) $(PKGS)
 
 .PHONY: bench-gateway
