@@ -83,7 +83,7 @@ func New(plan *config.Plan, options Options) (*Gateway, error) {
 // are unavailable are tried again in the background until Close; every other
 // problem is in the error, a [config.Report], and nothing is published.
 func (g *Gateway) Start(ctx context.Context) error {
-	if err := g.load(ctx, g.upstreams); err != nil {
+	if err := g.load(ctx, g.upstreams, startTimeout); err != nil {
 		return err
 	}
 	snap, err := g.compile()
@@ -100,7 +100,7 @@ func (g *Gateway) Start(ctx context.Context) error {
 // Resolve loads and compiles everything once, without serving: an unavailable
 // source is a problem like any other. The error is a [config.Report].
 func (g *Gateway) Resolve(ctx context.Context) error {
-	if err := g.load(ctx, g.upstreams); err != nil {
+	if err := g.load(ctx, g.upstreams, loadTimeout); err != nil {
 		return err
 	}
 	var report config.Report

@@ -139,6 +139,20 @@ routes:
 	require.Equal(t, "NO_ROUTE", header.Get("X-Dragoman-Error"))
 }
 
+// TestSilentUpstream: one that takes connections and says nothing holds up the
+// start only for a moment, and counts as missing.
+func TestSilentUpstream(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer silent.Close()
+	g := newGateway(t, fmt.Sprintf("upstreams:\n- {name: silent, grpc: {target: %q}}\nroutes:\n- {name: silent, transcode: {upstream: silent}}\n",
+		silent.Addr()), nil, io.Discard)
+	require.NoError(t, g.Start(t.Context()))
+	waiting := g.Waiting()
+	require.Len(t, waiting, 1)
+	require.Equal(t, "silent", waiting[0].Upstream)
+}
+
 // versions are two files of one package that differ.
 var versions = map[string]string{
 	"v1/thing.proto": `syntax = "proto3"; package thing; import "google/api/annotations.proto";

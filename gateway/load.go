@@ -20,6 +20,9 @@ import (
 const (
 	// loadTimeout bounds one attempt to load the descriptors of one upstream.
 	loadTimeout = 10 * time.Second
+	// startTimeout bounds the first attempt of a source that needs the network:
+	// an upstream that is silent must not keep the others from being served.
+	startTimeout = 2 * time.Second
 	// Between attempts the gateway waits from firstRetry, doubling to lastRetry,
 	// each with up to a fifth of jitter.
 	firstRetry = 250 * time.Millisecond
@@ -76,10 +79,19 @@ func (up *upstreamState) problem(file *config.File, err error) config.Problem {
 
 // load asks the sources of ups, all at once. Its error is a report of what only
 // the user can mend; an unavailable source leaves its reason in err.
-func (g *Gateway) load(ctx context.Context, ups []*upstreamState) error {
+// A source that needs the network gets at most the time network.
+func (g *Gateway) load(ctx context.Context, ups []*upstreamState, network time.Duration) error {
 	var loading sync.WaitGroup
 	for _, up := range ups {
-		loading.Go(func() { up.load(ctx) })
+		loading.Go(func() {
+			timeout := network
+			if up.source.Offline() {
+				timeout = loadTimeout
+			}
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			up.load(ctx)
+		})
 	}
 	loading.Wait()
 	var report config.Report
@@ -92,8 +104,6 @@ func (g *Gateway) load(ctx context.Context, ups []*upstreamState) error {
 }
 
 func (up *upstreamState) load(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
-	defer cancel()
 	s, err := up.source.Load(ctx)
 	if err != nil {
 		up.err = err
@@ -126,7 +136,7 @@ func (g *Gateway) retry(ctx context.Context) {
 			return
 		case <-time.After(wait + rand.N(wait/5)):
 		}
-		if err := g.load(ctx, missing); err != nil && ctx.Err() == nil {
+		if err := g.load(ctx, missing, loadTimeout); err != nil && ctx.Err() == nil {
 			g.log.Error("descriptors cannot be used", "error", err)
 		}
 		g.publish(missing)
