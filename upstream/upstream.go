@@ -4,8 +4,6 @@
 package upstream
 
 import (
-	"log/slog"
-
 	"github.com/dragoman-gateway/dragoman/kind"
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
@@ -21,11 +19,10 @@ type Upstream interface {
 
 // Env is what a kind may use besides its own configuration message.
 type Env struct {
-	// Name is the upstream's name in the configuration, for messages and logs.
+	// Name is the upstream's name in the configuration, for messages.
 	Name string
 	// MaxMessageBytes bounds each message received, after decompression.
 	MaxMessageBytes int
-	Log             *slog.Logger
 	// Dir is what relative file names (certificates) are relative to: the
 	// folder of the configuration file.
 	Dir string

@@ -1,9 +1,7 @@
 package grpc_test
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -135,7 +133,7 @@ func newUpstream(t testing.TB, target string) upstream.Upstream {
 	t.Helper()
 	settings := transcoder.DefaultSettings()
 	up, err := upstreamgrpc.New(&configpb.GRPCUpstream{Target: target}, upstream.Env{
-		Name: "test", MaxMessageBytes: settings.MaxMessageBytes, Log: slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil)),
+		Name: "test", MaxMessageBytes: settings.MaxMessageBytes,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, up.Close()) })
