@@ -34,8 +34,8 @@ type row struct {
 
 var (
 	layer0 = []string{"gen/**", "kind", "reflect/schema", "transcoder/httprule"}
-	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "config"}, layer0...)
-	layer2 = append([]string{"transcoder", "route", "upstream", "reflect/source", "reflect/service"}, layer1...)
+	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config"}, layer0...)
+	layer2 = append([]string{"transcoder", "route", "upstream", "filter", "reflect/source", "reflect/service"}, layer1...)
 	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*"}
 	layer4 = []string{"gateway", "server"}
 	layer5 = []string{"builtin", "admin"}
@@ -57,12 +57,16 @@ var table = []row{
 	{packages: []string{"rpc/adapt"}, may: with(layer0, "rpc")},
 	// The codec gets types by an interface of its own.
 	{packages: []string{"transcoder/codec"}, not: pure},
+	// Rules of messages, from descriptors alone.
+	{packages: []string{"transcoder/validate"}, may: []string{"gen/**"}, not: pure},
 	{packages: []string{"config"}, may: layer0},
 
 	// 2: contracts. Those of one layer know each other only where it is said.
 	{packages: []string{"route"}, may: with(layer0, "rpc", "transcoder/codec", "config")},
 	// A protocol hands out routes.
 	{packages: []string{"transcoder"}, may: with(layer1, "route")},
+	// A filter stands around the handlers of routes.
+	{packages: []string{"filter"}, may: with(layer1, "route")},
 	{packages: []string{"upstream"}, may: layer1},
 	{packages: []string{"reflect/source"}, may: layer1},
 	{packages: []string{"reflect/service"}, may: layer1},
@@ -98,7 +102,7 @@ var table = []row{
 // protoyaml and protocompile link it.
 var serving = []string{
 	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "reflect/schema", "reflect/service",
-	"transcoder", "transcoder/httprule", "transcoder/codec", "transcoder/rest", "transcoder/rest/plan", "transcoder/grpc",
+	"transcoder", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "transcoder/rest", "transcoder/rest/plan", "transcoder/grpc",
 }
 
 const (

@@ -29,12 +29,14 @@ func TestPlanOfEveryField(t *testing.T) {
 		Path: "listeners[0]", Name: "public", Address: "[::1]:8443",
 		TLS:         &TLSFiles{Cert: "tls.crt", Key: "tls.key"},
 		HeaderBytes: 16 << 10, HeaderTimeout: 2 * time.Second, IdleTimeout: 90 * time.Second, MaxStreams: 250,
+		Options: defaultOptions(),
 	}
 	inner := &Listener{
 		Path: "listeners[1]", Name: "inner", Address: "127.0.0.1:0",
 		HeaderBytes: 64 << 10, HeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute, MaxStreams: 100,
+		Options: defaultOptions(),
 	}
-	require.Equal(t, []*Listener{public, inner}, plan.Listeners)
+	require.Empty(t, cmp.Diff([]*Listener{public, inner}, plan.Listeners, protocmp.Transform()))
 
 	library := &Upstream{
 		Path: "upstreams[0]", Name: "library",
@@ -71,11 +73,14 @@ func TestPlanOfEveryField(t *testing.T) {
 
 	defaults := Transcode{
 		UnaryTimeout: 15 * time.Second, MaxRequestBytes: 4 << 20, MaxMessageBytes: 4 << 20,
-		MaxJSONBytes: 64 << 20, MaxDepth: 100, MaxQueryParameters: 1000,
+		MaxJSONBytes: 64 << 20, MaxDepth: 100, MaxQueryParameters: 1000, AutoMapping: true, Annotations: true,
 	}
 	unbounded := defaults
 	unbounded.UnaryTimeout, unbounded.MaxMessageBytes = 0, 16<<20
 	all := []*Listener{public, inner}
+	ignoring := defaultOptions()
+	ignoring.Parse.IgnoredQuery = []string{"utm_source"}
+	inherited := []*Options{defaultOptions(), defaultOptions()}
 	require.Empty(t, cmp.Diff([]*Route{
 		{
 			Path: "routes[0]", Name: "books", Hosts: []string{"api.example.com", "*.example.org"},
@@ -83,13 +88,14 @@ func TestPlanOfEveryField(t *testing.T) {
 			Transcode: Transcode{
 				UnaryTimeout: 2 * time.Second, StreamTimeout: time.Hour,
 				MaxRequestBytes: 32 << 20, MaxMessageBytes: 8 << 20, MaxJSONBytes: 128 << 20,
-				MaxDepth: 32, MaxQueryParameters: 0, IgnoredQuery: []string{"utm_source"},
+				MaxDepth: 32, MaxQueryParameters: 0, AutoMapping: true, Annotations: true,
 				RequestHeaders:  HeaderList{Allow: []string{"x-request-id", "x-tenant-*"}, Deny: []string{"cookie"}},
 				ResponseHeaders: HeaderList{Deny: []string{"server"}},
 			},
+			Options: []*Options{ignoring},
 		},
-		{Path: "routes[1]", Name: "all", Listeners: all, Upstream: archive, Transcode: defaults},
-		{Path: "routes[2]", Name: "unbounded", Hosts: []string{"unbounded"}, Listeners: all, Upstream: archive, Transcode: unbounded},
+		{Path: "routes[1]", Name: "all", Listeners: all, Upstream: archive, Transcode: defaults, Options: inherited},
+		{Path: "routes[2]", Name: "unbounded", Hosts: []string{"unbounded"}, Listeners: all, Upstream: archive, Transcode: unbounded, Options: inherited},
 	}, plan.Routes, protocmp.Transform()))
 
 	require.False(t, plan.Routes[0].On(plan.Listeners[0]))
@@ -123,17 +129,18 @@ func TestNotations(t *testing.T) {
 			{Name: "b", Kind: &configpb.Upstream_Grpc{Grpc: &configpb.GRPCUpstream{Target: "b:1", Tls: &configpb.ClientTLS{ServerName: "s"}}}},
 		},
 		Routes: []*configpb.Route{{Name: "r", Action: &configpb.Route_Transcode{Transcode: &configpb.TranscodeRoute{
-			Upstream: "a", StreamTimeout: durationpb.New(90 * time.Second), IgnoredQueryParameters: []string{"1", "true"},
+			Upstream: "a", StreamTimeout: durationpb.New(90 * time.Second),
+			Parse: &configpb.ParseOptions{IgnoredQuery: []string{"1", "true"}},
 		}}}},
 	}
 	for _, in := range []string{
 		"{\n\t\"upstreams\": [\n\t\t{\"name\": \"a\", \"grpc\": {\"target\": \"a:1\", \"tls\": {\"serverName\": \"s\"}}},\n" +
 			"\t\t{\"name\": \"b\", \"grpc\": {\"target\": \"b:1\", \"tls\": {\"server_name\": \"s\"}}}\n\t],\n" +
-			"\t\"routes\": [{\"name\": \"r\", \"transcode\": {\"upstream\": \"a\", \"streamTimeout\": \"90s\", \"ignoredQueryParameters\": [\"1\", \"true\"], \"timeout\": null}}]\n}",
+			"\t\"routes\": [{\"name\": \"r\", \"transcode\": {\"upstream\": \"a\", \"streamTimeout\": \"90s\", \"parse\": {\"ignoredQuery\": [\"1\", \"true\"]}, \"timeout\": null}}]\n}",
 		"upstreams:\n- name: a\n  grpc: { target: 'a:1', tls: &tls { server_name: s } }\n- name: b\n  grpc: { target: 'b:1', tls: *tls }\n" +
-			"routes:\n- name: r\n  transcode:\n    upstream: a\n    stream_timeout: 1m30s\n    ignored_query_parameters: [1, true]\n",
+			"routes:\n- name: r\n  transcode:\n    upstream: a\n    stream_timeout: 1m30s\n    parse: { ignored_query: [1, true] }\n",
 		"\ufeffupstreams:\r\n- {name: a, grpc: {target: 'a:1', tls: {server_name: s}}}\r\n- {name: b, grpc: {target: 'b:1', tls: {server_name: s}}}\r\n" +
-			"routes: [{name: r, transcode: {upstream: a, stream_timeout: 90s, ignored_query_parameters: ['1', 'true']}}]\r\n",
+			"routes: [{name: r, transcode: {upstream: a, stream_timeout: 90s, parse: {ignored_query: ['1', 'true']}}}]\r\n",
 	} {
 		f, err := Parse("c", []byte(in), nil)
 		require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -147,6 +148,7 @@ func (l *linker) linkListeners() {
 			HeaderTimeout: durationOr(limits.GetHeaderTimeout(), defaultHeaderTimeout),
 			IdleTimeout:   durationOr(limits.GetIdleTimeout(), defaultIdleTimeout),
 			MaxStreams:    orDefault(limits.GetMaxConcurrentStreams(), defaultMaxStreams),
+			Options:       defaultOptions().with(cfg.GetTranscode()),
 		}
 		if tls := cfg.GetTls(); tls != nil {
 			ln.TLS = &TLSFiles{Cert: tls.GetCert(), Key: tls.GetKey()}
@@ -220,8 +222,9 @@ func (l *linker) linkRoutes() {
 			Name:      cfg.GetName(),
 			Hosts:     lower(cfg.GetHosts()),
 			Listeners: l.routeListeners(cfg, path),
-			Transcode: transcode(cfg.GetTranscode()),
+			Transcode: transcode(cfg.GetTranscode(), fieldPath(path, "transcode")),
 		}
+		rt.Options = routeOptions(rt.Listeners, cfg.GetTranscode())
 		name, at := cfg.GetTranscode().GetUpstream(), fieldPath(path, "transcode.upstream")
 		if rt.Upstream = l.upstreams[name]; rt.Upstream == nil {
 			l.problem(at, advise(name, keys(l.upstreams), "the upstreams are "), "there is no upstream %q", name)
@@ -251,7 +254,20 @@ func (l *linker) routeListeners(cfg *configpb.Route, path string) []*Listener {
 	return found
 }
 
-func transcode(cfg *configpb.TranscodeRoute) Transcode {
+// routeOptions are the options of a route on each of its listeners.
+func routeOptions(listeners []*Listener, cfg *configpb.TranscodeRoute) []*Options {
+	var all []*Options
+	for _, l := range listeners {
+		own := l.Options.with(cfg)
+		if i := slices.IndexFunc(all, own.equal); i >= 0 {
+			own = all[i]
+		}
+		all = append(all, own)
+	}
+	return all
+}
+
+func transcode(cfg *configpb.TranscodeRoute, path string) Transcode {
 	limits, metadata := cfg.GetLimits(), cfg.GetMetadata()
 	t := Transcode{
 		UnaryTimeout:       durationOr(cfg.GetTimeout(), defaultUnaryTimeout),
@@ -261,15 +277,60 @@ func transcode(cfg *configpb.TranscodeRoute) Transcode {
 		MaxJSONBytes:       orDefault(limits.GetJsonBytes(), defaultJSONBytes),
 		MaxDepth:           orDefault(limits.GetDepth(), defaultDepth),
 		MaxQueryParameters: defaultQueryParameters,
-		IgnoredQuery:       cfg.GetIgnoredQueryParameters(),
 		RequestHeaders:     headers(metadata.GetRequest()),
 		ResponseHeaders:    headers(metadata.GetResponse()),
+		Services:           selectors(cfg.GetServices(), fieldPath(path, "services")),
+		Methods:            selectors(cfg.GetMethods(), fieldPath(path, "methods")),
+		Exclude:            selectors(cfg.GetExclude(), fieldPath(path, "exclude")),
+		AutoMapping:        setOr(cfg, "auto_mapping", true),
+		Prefix:             cfg.GetPrefix(),
 	}
+	for i, rule := range cfg.GetRules() {
+		t.Rules = append(t.Rules, Rule{Path: indexPath(fieldPath(path, "rules"), i), Rule: httpRule(rule), Additive: rule.GetAdditive()})
+	}
+	for i, name := range cfg.GetServiceConfigs() {
+		t.ServiceConfigs = append(t.ServiceConfigs, ServiceConfig{Path: indexPath(fieldPath(path, "service_configs"), i), File: name})
+	}
+	for i, rule := range cfg.GetResponses() {
+		t.Responses = append(t.Responses, Response{Path: indexPath(fieldPath(path, "responses"), i), Rule: rule})
+	}
+	t.Annotations = setOr(cfg, "annotations", len(t.Rules)+len(t.ServiceConfigs)+len(t.Methods) == 0)
 	// Zero is a limit here: no parameters at all.
 	if limits != nil && limits.QueryParameters != nil {
 		t.MaxQueryParameters = int(limits.GetQueryParameters())
 	}
 	return t
+}
+
+func selectors(list []string, path string) []Selector {
+	var out []Selector
+	for i, text := range list {
+		out = append(out, Selector{Path: indexPath(path, i), Text: text})
+	}
+	return out
+}
+
+// httpRule is a rule in the words of google.api, whose fields it has.
+func httpRule(cfg *configpb.Rule) *annotations.HttpRule {
+	rule := &annotations.HttpRule{
+		Selector: cfg.GetSelector(), Body: cfg.GetBody(), ResponseBody: cfg.GetResponseBody(),
+		AdditionalBindings: cfg.GetAdditionalBindings(),
+	}
+	switch p := cfg.GetPattern().(type) {
+	case *configpb.Rule_Get:
+		rule.Pattern = &annotations.HttpRule_Get{Get: p.Get}
+	case *configpb.Rule_Put:
+		rule.Pattern = &annotations.HttpRule_Put{Put: p.Put}
+	case *configpb.Rule_Post:
+		rule.Pattern = &annotations.HttpRule_Post{Post: p.Post}
+	case *configpb.Rule_Delete:
+		rule.Pattern = &annotations.HttpRule_Delete{Delete: p.Delete}
+	case *configpb.Rule_Patch:
+		rule.Pattern = &annotations.HttpRule_Patch{Patch: p.Patch}
+	case *configpb.Rule_Custom:
+		rule.Pattern = &annotations.HttpRule_Custom{Custom: p.Custom}
+	}
+	return rule
 }
 
 func headers(cfg *configpb.HeaderList) HeaderList {

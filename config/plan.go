@@ -4,7 +4,10 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
+
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 )
 
 // Plan is a configuration with every name resolved and every default set. It is
@@ -33,6 +36,19 @@ type Listener struct {
 	HeaderTimeout, IdleTimeout time.Duration
 	// MaxStreams bounds the open requests of one HTTP/2 connection.
 	MaxStreams int
+	// Options are what the listener's transcode routes inherit, and what counts
+	// where there is no route.
+	Options *Options
+}
+
+// Options are the options of transcode routes on one listener: every field of
+// every message that has a default is set. Nobody may change them.
+type Options struct {
+	Print    *configpb.PrintOptions
+	Parse    *configpb.ParseOptions
+	Errors   *configpb.ErrorOptions
+	HTTP     *configpb.HTTPOptions
+	Validate bool
 }
 
 // TLSFiles are names of files in PEM, relative to [File.Dir].
@@ -61,6 +77,9 @@ type Route struct {
 	Listeners []*Listener
 	Upstream  *Upstream
 	Transcode Transcode
+	// Options are those that count on each of Listeners, in their order: the
+	// listener's, with what the route says itself. Equal ones are one pointer.
+	Options []*Options
 }
 
 // Transcode is how a route transcodes, with every default set.
@@ -74,9 +93,45 @@ type Transcode struct {
 	// MaxDepth bounds the nesting of messages and of JSON.
 	MaxDepth           int
 	MaxQueryParameters int
-	IgnoredQuery       []string
 	// RequestHeaders and ResponseHeaders narrow which headers travel.
 	RequestHeaders, ResponseHeaders HeaderList
+
+	// Services, Methods and Exclude select what is exposed; see the schema.
+	Services, Methods, Exclude []Selector
+	// AutoMapping asks for POST /package.Service/Method with JSON.
+	AutoMapping bool
+	// Prefix is empty or begins with a slash and does not end with one.
+	Prefix string
+	// ServiceConfigs are files to read rules from, then come Rules.
+	ServiceConfigs []ServiceConfig
+	Rules          []Rule
+	// Annotations says that the annotations of the .proto files count too.
+	Annotations bool
+	Responses   []Response
+}
+
+// Selector is one selector of the configuration: package.Service.Method, a
+// prefix of names and ".*", or "*". It is at Path.
+type Selector struct{ Path, Text string }
+
+// ServiceConfig is a file with a google.api.Service, see [LoadService]. File is
+// as the configuration has it.
+type ServiceConfig struct{ Path, File string }
+
+// Rule is one HTTP rule of the configuration, or of a service config. Path is
+// for the [File] that the rule is from.
+type Rule struct {
+	Path string
+	// Rule has the selector and everything else.
+	Rule *annotations.HttpRule
+	// Additive adds the rule to its method's annotation.
+	Additive bool
+}
+
+// Response chooses statuses and headers of the methods that it selects.
+type Response struct {
+	Path string
+	Rule *configpb.ResponseRule
 }
 
 // HeaderList narrows which headers travel. Names are in lower case; one that

@@ -91,13 +91,14 @@ func (h *handler) serve(x *exchange, r *http.Request) {
 // last protocol speaks for everybody else.
 func (h *handler) refuse(x *exchange, r *http.Request, err *rpc.Error) {
 	protocols := h.gateway.options.Protocols
+	settings := h.gateway.snapshot.Load().settings[h.listener]
 	for _, p := range protocols[:len(protocols)-1] {
 		if p.Speaks(x.request.ContentType) {
-			p.Refuse(&x.writer, r, &x.Exchange, err)
+			p.Refuse(&x.writer, r, &x.Exchange, err, settings)
 			return
 		}
 	}
-	protocols[len(protocols)-1].Refuse(&x.writer, r, &x.Exchange, err)
+	protocols[len(protocols)-1].Refuse(&x.writer, r, &x.Exchange, err, settings)
 }
 
 // finish runs after every request, whether its handler returned or panicked.

@@ -42,7 +42,7 @@ func TestRefusedBodyStalls(t *testing.T) {
 				table, err := route.Compile(nil)
 				require.NoError(t, err)
 				g := &Gateway{options: Options{Protocols: []transcoder.Protocol{rest.New()}}, log: slog.New(slog.DiscardHandler)}
-				g.snapshot.Store(&Snapshot{tables: []*route.Table{table}, absent: make([][]*config.Route, 1)})
+				g.snapshot.Store(&Snapshot{tables: []*route.Table{table}, absent: make([][]*config.Route, 1), settings: []*transcoder.Settings{{}}})
 				client, conn := net.Pipe()
 				l := oneConn{make(chan net.Conn, 1)}
 				l.conns <- conn

@@ -1,16 +1,20 @@
 package gateway
 
 import (
+	"net/http"
+
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
+	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 )
 
-// settingsOf are the options of a transcode route in the words of the
-// transcoder, which knows nothing of the configuration.
-func settingsOf(rt *config.Route) *transcoder.Settings {
+// settingsOf are a transcode route and its options on some of its listeners in
+// the words of the transcoder, which knows nothing of the configuration.
+func settingsOf(rt *config.Route, o *config.Options) *transcoder.Settings {
 	t := &rt.Transcode
-	return &transcoder.Settings{
+	s := &transcoder.Settings{
 		UnaryTimeout:       t.UnaryTimeout,
 		StreamTimeout:      t.StreamTimeout,
 		MaxRequestBytes:    t.MaxRequestBytes,
@@ -18,8 +22,63 @@ func settingsOf(rt *config.Route) *transcoder.Settings {
 		MaxJSONBytes:       t.MaxJSONBytes,
 		MaxDepth:           t.MaxDepth,
 		MaxQueryParameters: t.MaxQueryParameters,
-		IgnoredQuery:       t.IgnoredQuery,
 		RequestMetadata:    rpc.HeaderPolicy(t.RequestHeaders),
 		ResponseMetadata:   rpc.HeaderPolicy(t.ResponseHeaders),
 	}
+	setOptions(s, o)
+	return s
 }
+
+// listenerSettings are those that count where there is no route.
+func listenerSettings(l *config.Listener) *transcoder.Settings {
+	s := transcoder.DefaultSettings()
+	setOptions(&s, l.Options)
+	return &s
+}
+
+func setOptions(s *transcoder.Settings, o *config.Options) {
+	s.Print = codec.Print{
+		EnumsAsNumbers: o.Print.GetEnumsAsNumbers(),
+		UnsetFields:    o.Print.GetUnsetFields(),
+		ProtoNames:     o.Print.GetProtoNames(),
+	}
+	s.Pretty, s.Partial = o.Print.GetPretty(), o.Print.GetPartial()
+
+	s.UnknownFields = unknown[o.Parse.GetUnknownFields()]
+	s.UnknownQuery = unknown[o.Parse.GetUnknownQuery()]
+	s.IgnoredQuery = o.Parse.GetIgnoredQuery()
+	s.FoldEnums = o.Parse.GetCaseInsensitiveEnums()
+	for _, name := range o.Parse.GetSystemParameters() {
+		switch name {
+		case "$alt":
+			s.Alt = true
+		case "$.xgafv":
+			s.ErrorFormat = true
+		case "key":
+			s.Key = true
+		}
+	}
+	s.QueryMaps, s.QueryStructs = o.Parse.GetQueryMaps(), o.Parse.GetQueryStructs()
+	s.PathWins = o.Parse.GetBoundFields() == "path_wins"
+	s.PatchMask = o.Parse.GetPatchMask()
+	s.FormBodies = o.Parse.GetFormBodies()
+
+	s.ErrorShape = shapes[o.Errors.GetShape()]
+	s.WWWAuthenticate = o.Errors.GetWwwAuthenticate()
+	s.Localized, s.InBand = o.Errors.GetLocalized(), o.Errors.GetInBand()
+	s.TimeoutHeader = http.CanonicalHeaderKey(o.HTTP.GetTimeoutHeader())
+	s.ETag = o.HTTP.GetEtag()
+}
+
+// What the schema calls these.
+var (
+	unknown = map[string]transcoder.Unknown{
+		"reject": transcoder.Reject, "ignore": transcoder.Ignore, "report": transcoder.Report, "capture": transcoder.Capture,
+	}
+	shapes = map[string]transcoder.ErrorShape{
+		"status": transcoder.ShapeStatus, "google": transcoder.ShapeGoogle, "problem": transcoder.ShapeProblem,
+	}
+	escapes = map[string]httprule.Escapes{
+		"standard": httprule.Standard, "decode": httprule.DecodeSlashes, "keep": httprule.KeepSlashes, "reject": httprule.RejectSlashes,
+	}
+)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -16,8 +17,10 @@ import (
 // Snapshot is everything that serving needs, compiled. It is immutable.
 type Snapshot struct {
 	// tables has one route table per listener, in the plan's order.
-	tables  []*route.Table
-	waiting []Waiting
+	tables []*route.Table
+	// settings are those of each listener, for errors without a route.
+	settings []*transcoder.Settings
+	waiting  []Waiting
 	// absent lists for each listener the routes without descriptors.
 	absent [][]*config.Route
 }
@@ -41,6 +44,7 @@ func (g *Gateway) compile() (*Snapshot, error) {
 	}
 	for _, l := range g.plan.Listeners {
 		snap.tables = append(snap.tables, c.table(l))
+		snap.settings = append(snap.settings, listenerSettings(l))
 		snap.absent = append(snap.absent, c.absent(l))
 	}
 	if err := c.report.Err(); err != nil {
@@ -57,9 +61,11 @@ type compiler struct {
 	report    config.Report
 }
 
-// compiledRoute is one configured route with the entries it exposes.
+// compiledRoute is one configured route with the entries it exposes under some
+// options, which count on one or several of its listeners.
 type compiledRoute struct {
 	cfg      *config.Route
+	options  *config.Options
 	upstream *upstreamState
 	entries  []*route.Entry
 }
@@ -73,8 +79,17 @@ func (c *compiler) route(rt *config.Route) {
 	if up.schema == nil {
 		return
 	}
-	compiled := compiledRoute{cfg: rt, upstream: up}
-	settings := settingsOf(rt)
+	for i, options := range rt.Options {
+		if !slices.Contains(rt.Options[:i], options) {
+			c.routeWith(rt, options, up)
+		}
+	}
+}
+
+// routeWith compiles a route under one set of options.
+func (c *compiler) routeWith(rt *config.Route, options *config.Options, up *upstreamState) {
+	compiled := compiledRoute{cfg: rt, options: options, upstream: up}
+	settings := settingsOf(rt, options)
 	for _, service := range up.schema.Services() {
 		methods := service.Methods()
 		for i := range methods.Len() {
@@ -95,6 +110,9 @@ func (c *compiler) method(rt *config.Route, up *upstreamState, md protoreflect.M
 		if bindings, err = httprule.Bindings(rule); err != nil {
 			return nil, fmt.Errorf("%s: %w", md.FullName(), err)
 		}
+		for i := range bindings {
+			bindings[i].Origin = "annotation"
+		}
 	}
 	return c.endpoint(&transcoder.Endpoint{
 		Method:   rpc.NewMethod(md),
@@ -102,6 +120,9 @@ func (c *compiler) method(rt *config.Route, up *upstreamState, md protoreflect.M
 		Codec:    up.codec,
 		Bindings: bindings,
 		Settings: settings,
+
+		AutoMapping: rt.Transcode.AutoMapping,
+		Prefix:      rt.Transcode.Prefix,
 	}, route.Entry{Hosts: rt.Hosts, Route: rt.Name, Upstream: up.cfg.Name})
 }
 
@@ -130,7 +151,7 @@ func (c *compiler) table(l *config.Listener) *route.Table {
 	var served []compiledRoute
 	var entries []*route.Entry
 	for _, rt := range c.routes {
-		if rt.cfg.On(l) {
+		if i := slices.Index(rt.cfg.Listeners, l); i >= 0 && rt.cfg.Options[i] == rt.options {
 			served = append(served, rt)
 			entries = append(entries, rt.entries...)
 		}

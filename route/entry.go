@@ -33,6 +33,20 @@ type Entry struct {
 	// and either with parameters, and not application/grpc-web.
 	ContentType string
 	Handler     Handler
+	// Preflight, if set, answers CORS preflight requests for this entry: OPTIONS
+	// that asks for its method.
+	Preflight http.Handler
+
+	// TrailingSlash makes the entry fit a path with one slash too many at its
+	// end too, if nothing fits the path as it is.
+	TrailingSlash bool
+	// StrictVerb keeps an entry without a verb from fitting a path whose last
+	// segment has an unescaped colon.
+	StrictVerb bool
+	// NoHEAD keeps an entry for GET from taking HEAD. NoAllow keeps the entry out
+	// of Allow, so that it makes no 405 of a 404, NoOPTIONS keeps OPTIONS from being
+	// answered for its sake.
+	NoHEAD, NoOPTIONS, NoAllow bool
 
 	// Route, Protocol, RPC, Upstream and Origin describe the entry to people:
 	// in logs, in `dragoman routes` and in the text of a [Conflict].

@@ -27,6 +27,8 @@ const (
 	InvalidBody Reason = "INVALID_BODY"
 	// MissingRequired: a proto2 required field is set by neither path, query nor body.
 	MissingRequired Reason = "MISSING_REQUIRED"
+	// ValidationFailed: the request breaks a buf.validate rule of its message.
+	ValidationFailed Reason = "VALIDATION_FAILED"
 	// UnsupportedMediaType: the content type is not one this path takes.
 	UnsupportedMediaType Reason = "UNSUPPORTED_MEDIA_TYPE"
 	// UnsupportedEncoding: a grpc-encoding that the gateway does not know.
@@ -65,6 +67,7 @@ var reasons = map[Reason]struct {
 	InvalidQuery:         {http.StatusBadRequest, codes.InvalidArgument},
 	InvalidBody:          {http.StatusBadRequest, codes.InvalidArgument},
 	MissingRequired:      {http.StatusBadRequest, codes.InvalidArgument},
+	ValidationFailed:     {http.StatusBadRequest, codes.InvalidArgument},
 	UnsupportedMediaType: {http.StatusUnsupportedMediaType, codes.InvalidArgument},
 	UnsupportedEncoding:  {http.StatusNotImplemented, codes.Unimplemented},
 	RequestTooLarge:      {http.StatusRequestEntityTooLarge, codes.ResourceExhausted},

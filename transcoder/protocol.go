@@ -11,6 +11,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder/codec"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
+	"github.com/dragoman-gateway/dragoman/transcoder/validate"
 )
 
 // Protocol is one inbound protocol. It is immutable and safe for any goroutine.
@@ -26,9 +27,10 @@ type Protocol interface {
 	// protocol, so that an error before any route matched is answered in the
 	// client's own protocol.
 	Speaks(contentType string) bool
-	// Refuse answers with an error that the gateway made. Nothing has been
+	// Refuse answers with an error that the gateway made before any route was
+	// found, or in place of one; s are the listener's settings. Nothing has been
 	// written to w before.
-	Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error)
+	Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error, s *Settings)
 }
 
 // Endpoint is one method of one upstream as one transcode route exposes it. It
@@ -40,10 +42,38 @@ type Endpoint struct {
 	// that the gateway answers itself: their messages travel as they are, and a
 	// protocol that translates messages has no routes for them.
 	Codec *codec.Codec
+	// Print gives the tables of the same schema for another form of JSON. It is
+	// for compiling, and nil if Codec is.
+	Print func(codec.Print) (*codec.Codec, error)
 	// Bindings are the method's HTTP rules in order, the primary one first;
-	// empty if it has none.
+	// empty if it has none. Their templates have the route's prefix already.
 	Bindings []httprule.Binding
+	// AutoMapping asks for POST /package.Service/Method behind Prefix, which is
+	// empty or /api.
+	AutoMapping bool
+	Prefix      string
+	// Response chooses the HTTP status of answers; nil for the usual ones.
+	Response *Response
+	// Validate has the rules that requests must follow; nil if there are none, or
+	// they are not to be checked.
+	Validate *validate.Rules
 	Settings *Settings
+}
+
+// Response chooses HTTP status and headers of one method's answers. It is
+// immutable.
+type Response struct {
+	// Status is that of success, from 200 to 299.
+	Status int
+	// Location is a template of the Location header, /v1/{name}, with fields of
+	// the response message by their proto names; empty for none.
+	Location string
+	// NoContent answers 204 for a google.protobuf.Empty.
+	NoContent bool
+	// StatusField is the path of an integer or enum field of the response
+	// message, StatusMetadata the name of metadata, lower case, with the HTTP
+	// status; empty for none.
+	StatusField, StatusMetadata string
 }
 
 // Settings are the options of one transcode route, shared by its endpoints.
@@ -64,9 +94,71 @@ type Settings struct {
 	// IgnoredQuery lists query parameters that are neither bound, forwarded
 	// nor logged.
 	IgnoredQuery []string
+
+	// Print is the form of messages as JSON, Pretty indents it, Partial lets
+	// clients ask for some fields only.
+	Print           codec.Print
+	Pretty, Partial bool
+
+	// UnknownFields and UnknownQuery are what becomes of JSON fields and query
+	// parameters that the message does not have. Only a query can be captured.
+	UnknownFields, UnknownQuery Unknown
+	// FoldEnums accepts names of enum values in any letter case.
+	FoldEnums bool
+	// Alt, ErrorFormat and Key are the system parameters $alt, $.xgafv and key.
+	Alt, ErrorFormat, Key bool
+	// QueryMaps and QueryStructs accept m[k]=v and JSON for a Struct in a query.
+	QueryMaps, QueryStructs bool
+	// PathWins ignores what query and body say of a field that the path binds.
+	PathWins bool
+	// PatchMask is the proto name of the FieldMask that is filled for a PATCH, "*"
+	// for the only one, "" for none.
+	PatchMask string
+	// FormBodies reads form bodies as parameters.
+	FormBodies bool
+
+	// ErrorShape is the JSON form of errors. WWWAuthenticate is the header of an
+	// answer 401. Localized takes messages from LocalizedMessage. InBand ends a
+	// broken array with an element.
+	ErrorShape        ErrorShape
+	WWWAuthenticate   string
+	Localized, InBand bool
+
+	// TimeoutHeader is the header, in canonical form, with a client's timeout in
+	// seconds.
+	TimeoutHeader string
+	// ETag is "*" for an entity tag of the answer's bytes, the path of a field of
+	// the response message, or "" for none.
+	ETag string
 	// RequestMetadata and ResponseMetadata narrow which headers travel.
 	RequestMetadata, ResponseMetadata rpc.HeaderPolicy
 }
+
+// Unknown is what becomes of what a message does not have.
+type Unknown uint8
+
+const (
+	// Reject answers 400.
+	Reject Unknown = iota
+	// Ignore takes it out.
+	Ignore
+	// Report takes it out and names it in the header x-dragoman-ignored.
+	Report
+	// Capture passes it on as metadata x-unknown-query.
+	Capture
+)
+
+// ErrorShape is the JSON form of errors.
+type ErrorShape uint8
+
+const (
+	// ShapeStatus is google.rpc.Status.
+	ShapeStatus ErrorShape = iota
+	// ShapeGoogle is {"error": {…}} of AIP-193.
+	ShapeGoogle
+	// ShapeProblem is application/problem+json of RFC 9457.
+	ShapeProblem
+)
 
 // DefaultSettings are the documented defaults.
 func DefaultSettings() Settings {
@@ -77,6 +169,9 @@ func DefaultSettings() Settings {
 		MaxJSONBytes:       64 << 20,
 		MaxDepth:           100,
 		MaxQueryParameters: 1000,
+		WWWAuthenticate:    "Bearer",
+		Localized:          true,
+		TimeoutHeader:      "X-Server-Timeout",
 	}
 }
 
@@ -91,4 +186,45 @@ type Route struct {
 	// Origin says where the rule came from, for people: annotation,
 	// annotation additional_bindings[0], default mapping, native.
 	Origin string
+}
+
+// Explainer is a [route.Handler] that can say what it would do with a request.
+type Explainer interface {
+	// Explain does with r what Serve would do before it calls the upstream, and
+	// tells what it found. It writes nothing and calls nobody.
+	Explain(r *http.Request, x *route.Exchange) *Explanation
+}
+
+// Explanation is what would happen to one request.
+type Explanation struct {
+	// Method is the RPC, nil if there is none.
+	Method *rpc.Method
+	// Bindings are the fields that the request sets, in the order in which they
+	// are bound.
+	Bindings []Bound
+	// Message is the serialized request message.
+	Message []byte
+	// JSON is the same as protobuf's own JSON.
+	JSON []byte
+	// Metadata is what the upstream would get.
+	Metadata rpc.Header
+	// Timeout bounds the call, zero is none. TimeoutFrom says what set it.
+	Timeout     time.Duration
+	TimeoutFrom string
+	// Stages are what the request and its answer go through, in order.
+	Stages []string
+	// Ignored is what of the request would be left out.
+	Ignored []string
+	// Refused is the error that the client would get in place of a call.
+	Refused *rpc.Error
+}
+
+// Bound is one field with what set it.
+type Bound struct {
+	// Field is the path of the field by its JSON name: book.title.
+	Field string
+	// Source is path, query, body, form or mask; From is the name there, as the
+	// client or the rule wrote it; Value is the text that it has, at most 200
+	// bytes of it.
+	Source, From, Value string
 }

@@ -32,7 +32,10 @@ func TestConfigurationPage(t *testing.T) {
 	root := gatewaytest.Root()
 	compiler := protocompile.Compiler{
 		Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{
-			ImportPaths: []string{filepath.Join(root, "proto"), filepath.Join(root, "third_party", "protovalidate")},
+			ImportPaths: []string{
+				filepath.Join(root, "proto"), filepath.Join(root, "third_party", "protovalidate"),
+				filepath.Join(root, "third_party", "googleapis"),
+			},
 		}),
 		SourceInfoMode: protocompile.SourceInfoStandard,
 	}
@@ -92,6 +95,8 @@ func kind(fd protoreflect.FieldDescriptor) string {
 		return "Map of strings"
 	case own(fd.Message()):
 		name = fmt.Sprintf("[%s](#%s)", fd.Message().Name(), strings.ToLower(string(fd.Message().Name())))
+	case fd.Message() != nil && fd.Message().ParentFile().Package() == "google.api":
+		name = "google.api." + string(fd.Message().Name())
 	case fd.Message() != nil:
 		name = "duration"
 	case fd.Kind() == protoreflect.BoolKind:

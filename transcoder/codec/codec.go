@@ -12,6 +12,17 @@ type Types interface {
 	RangeExtensions(f func(protoreflect.ExtensionDescriptor) bool)
 }
 
+// Print chooses the JSON form of messages. The zero value is protobuf's own.
+type Print struct {
+	// EnumsAsNumbers writes enum values as numbers.
+	EnumsAsNumbers bool
+	// UnsetFields writes empty lists and maps, and zeros of fields that do not
+	// tell a zero from no value.
+	UnsetFields bool
+	// ProtoNames writes names as the .proto file has them.
+	ProtoNames bool
+}
+
 // Codec holds the tables of one schema. It is immutable and safe for any
 // goroutine.
 type Codec struct {

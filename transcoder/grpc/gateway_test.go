@@ -37,8 +37,9 @@ type mux struct {
 
 func (m *mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &route.Exchange{Path: r.URL.EscapedPath(), Code: -1}
+	settings := transcoder.DefaultSettings()
 	if h, ok := m.handlers[r.URL.Path]; !ok {
-		transcodergrpc.New().Refuse(w, r, x, rpc.Errorf(rpc.NoRoute, "no route for %q", r.URL.Path))
+		transcodergrpc.New().Refuse(w, r, x, rpc.Errorf(rpc.NoRoute, "no route for %q", r.URL.Path), &settings)
 	} else {
 		h.Serve(w, r, x)
 	}

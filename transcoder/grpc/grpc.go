@@ -77,7 +77,7 @@ func cutContentType(value string) (rest string, ok bool) {
 // Refuse answers with headers only, HTTP status 200 and the error as a gRPC
 // status. A media type is refused with HTTP 415 as well, as the protocol says
 // (gRPC over HTTP/2, "Content-Type"), and a request over HTTP/1 in plain text.
-func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error) {
+func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error, _ *transcoder.Settings) {
 	if r.ProtoMajor < 2 {
 		refuseHTTP1(w, r, x)
 		return

@@ -49,7 +49,7 @@ func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 		return
 	}
 	if values := r.Header["Content-Type"]; len(values) > 0 && !isProto(values[0]) {
-		protocol{}.Refuse(w, r, x, rpc.Errorf(rpc.UnsupportedMediaType, "content-type %q is not supported: send application/grpc or application/grpc+proto", values[0]))
+		protocol{}.Refuse(w, r, x, rpc.Errorf(rpc.UnsupportedMediaType, "content-type %q is not supported: send application/grpc or application/grpc+proto", values[0]), h.ep.Settings)
 		return
 	}
 	e := exchanges.Get().(*exchange)

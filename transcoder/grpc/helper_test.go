@@ -22,7 +22,8 @@ func newProtocol() transcoder.Protocol { return transcodergrpc.New() }
 type refuser struct{ err *rpc.Error }
 
 func (f refuser) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	transcodergrpc.New().Refuse(w, r, &route.Exchange{}, f.err)
+	settings := transcoder.DefaultSettings()
+	transcodergrpc.New().Refuse(w, r, &route.Exchange{}, f.err, &settings)
 }
 
 // sendHeader sends a head, and then fails.

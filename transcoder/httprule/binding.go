@@ -23,7 +23,28 @@ type Binding struct {
 	ResponseBody string
 	// Index is 0 for the rule itself and n for additional_bindings[n-1].
 	Index int
+	// Escapes is what becomes of %2F in the path variables. [Bindings] leaves it
+	// [Standard].
+	Escapes Escapes
+	// Origin says where the rule came from, for people: annotation, or its place
+	// in a configuration. [Bindings] leaves it empty.
+	Origin string
 }
+
+// Escapes is what becomes of an escaped slash in a path variable.
+type Escapes uint8
+
+const (
+	// Standard decodes %2F in a variable of one segment and keeps it in one of
+	// several, as google/api/http.proto says.
+	Standard Escapes = iota
+	// DecodeSlashes decodes it everywhere, like fully_decode_reserved_expansion.
+	DecodeSlashes
+	// KeepSlashes decodes it nowhere.
+	KeepSlashes
+	// RejectSlashes refuses it.
+	RejectSlashes
+)
 
 // Bindings reads a rule and its additional_bindings, in order. The selector is
 // ignored. Whether a body or a variable names a field is not checked here. An

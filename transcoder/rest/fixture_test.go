@@ -85,10 +85,13 @@ func newAPI(t testing.TB) *api {
 // endpoint is one method of service t.v1.T.
 func (a *api) endpoint(t testing.TB, md protoreflect.MethodDescriptor, up rpc.Upstream, s *transcoder.Settings) *transcoder.Endpoint {
 	t.Helper()
-	ep := &transcoder.Endpoint{Method: rpc.NewMethod(md), Upstream: up, Codec: a.codec, Settings: s}
+	ep := &transcoder.Endpoint{Method: rpc.NewMethod(md), Upstream: up, Codec: a.codec, AutoMapping: true, Settings: s}
 	if rule := a.schema.HTTPRule(md); rule != nil {
 		var err error
 		ep.Bindings, err = httprule.Bindings(rule)
+		for i := range ep.Bindings {
+			ep.Bindings[i].Origin = "annotation"
+		}
 		require.NoError(t, err)
 	}
 	return ep
@@ -219,9 +222,9 @@ func newGatewayTo(t testing.TB, target string, settings *transcoder.Settings, tw
 		case route.MethodNotAllowed:
 			e := rpc.Errorf(rpc.MethodNotAllowed, "this path does not take %s", r.Method)
 			e.Allow = table.Allow(&q)
-			protocol.Refuse(w, r, x, e)
+			protocol.Refuse(w, r, x, e, settings)
 		default:
-			protocol.Refuse(w, r, x, rpc.Errorf(rpc.NoRoute, "no route for %s", r.URL.Path))
+			protocol.Refuse(w, r, x, rpc.Errorf(rpc.NoRoute, "no route for %s", r.URL.Path), settings)
 		}
 	}))
 	if two {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest"
 )
 
@@ -26,7 +27,8 @@ func TestRefuse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, x := httptest.NewRecorder(), &route.Exchange{Code: -1}
-			rest.New().Refuse(w, httptest.NewRequest("GET", "/x", nil), x, e)
+			settings := transcoder.DefaultSettings()
+			rest.New().Refuse(w, httptest.NewRequest("GET", "/x", nil), x, e, &settings)
 			require.Equal(t, e.Reason.HTTPStatus(), w.Code)
 			require.Equal(t, string(e.Reason), w.Header().Get(rpc.ErrorHeader))
 			require.Equal(t, int(e.Reason.Code()), x.Code)

@@ -54,16 +54,16 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 		}
 		routes = append(routes, transcoder.Route{Method: b.Method, Template: b.Template, Handler: h, Origin: origin})
 	}
-	standard, err := httprule.Parse(ep.Method.Path)
+	standard, err := httprule.Parse(ep.Prefix + ep.Method.Path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: default mapping: %w", ep.Method.FullName(), err)
 	}
-	covered := false
+	covered := !ep.AutoMapping
 	for i := range ep.Bindings {
 		b := &ep.Bindings[i]
-		origin := "annotation"
+		origin := b.Origin
 		if b.Index > 0 {
-			origin = fmt.Sprintf("annotation additional_bindings[%d]", b.Index-1)
+			origin = fmt.Sprintf("%s additional_bindings[%d]", b.Origin, b.Index-1)
 		}
 		add(b, origin)
 		covered = covered || b.Method == http.MethodPost && b.Template.String() == standard.String()
@@ -75,7 +75,7 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 }
 
 // Refuse implements [transcoder.Protocol].
-func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error) {
+func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error, _ *transcoder.Settings) {
 	refuse(w, r, x, err)
 }
 

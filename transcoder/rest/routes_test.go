@@ -41,6 +41,9 @@ func TestRoutes(t *testing.T) {
 				var err error
 				ep.Bindings, err = httprule.Bindings(rule)
 				require.NoError(t, err)
+				for i := range ep.Bindings {
+					ep.Bindings[i].Origin = "annotation"
+				}
 			}
 			routes, err := rest.New().Routes(ep)
 			var got []string

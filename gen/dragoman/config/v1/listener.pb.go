@@ -45,7 +45,12 @@ type Listener struct {
 	// Limits bound what a connection may cost before a request is routed.
 	//
 	// Default: see its fields. Example: `{header_timeout: 5s}`
-	Limits        *ListenerLimits `protobuf:"bytes,4,opt,name=limits,proto3" json:"limits,omitempty"`
+	Limits *ListenerLimits `protobuf:"bytes,4,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Transcode has the options that the listener's transcode routes inherit,
+	// field by field, and that errors have for which there is no route.
+	//
+	// Default: see its fields. Example: `{errors: {shape: PROBLEM}}`
+	Transcode     *TranscodeDefaults `protobuf:"bytes,5,opt,name=transcode,proto3" json:"transcode,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -108,6 +113,108 @@ func (x *Listener) GetLimits() *ListenerLimits {
 	return nil
 }
 
+func (x *Listener) GetTranscode() *TranscodeDefaults {
+	if x != nil {
+		return x.Transcode
+	}
+	return nil
+}
+
+// TranscodeDefaults are options of transcode routes that a listener sets for all
+// of its routes. What a route says itself wins.
+type TranscodeDefaults struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Print says how messages are written as JSON.
+	//
+	// Default: see its fields. Example: `{unset_fields: true}`
+	Print *PrintOptions `protobuf:"bytes,1,opt,name=print,proto3" json:"print,omitempty"`
+	// Parse says what is accepted in paths, queries and bodies.
+	//
+	// Default: see its fields. Example: `{unknown_fields: IGNORE}`
+	Parse *ParseOptions `protobuf:"bytes,2,opt,name=parse,proto3" json:"parse,omitempty"`
+	// Errors says what errors look like.
+	//
+	// Default: see its fields. Example: `{shape: PROBLEM}`
+	Errors *ErrorOptions `protobuf:"bytes,3,opt,name=errors,proto3" json:"errors,omitempty"`
+	// HTTP says what routes do beyond their rules: HEAD, OPTIONS, CORS,
+	// compression, entity tags.
+	//
+	// Default: see its fields. Example: `{compression: {}}`
+	Http *HTTPOptions `protobuf:"bytes,4,opt,name=http,proto3" json:"http,omitempty"`
+	// Validate checks requests against the buf.validate rules in the descriptors
+	// before the upstream is called.
+	//
+	// Default: `false`. Example: `true`
+	Validate      *bool `protobuf:"varint,5,opt,name=validate,proto3,oneof" json:"validate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TranscodeDefaults) Reset() {
+	*x = TranscodeDefaults{}
+	mi := &file_dragoman_config_v1_listener_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TranscodeDefaults) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TranscodeDefaults) ProtoMessage() {}
+
+func (x *TranscodeDefaults) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_config_v1_listener_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TranscodeDefaults.ProtoReflect.Descriptor instead.
+func (*TranscodeDefaults) Descriptor() ([]byte, []int) {
+	return file_dragoman_config_v1_listener_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *TranscodeDefaults) GetPrint() *PrintOptions {
+	if x != nil {
+		return x.Print
+	}
+	return nil
+}
+
+func (x *TranscodeDefaults) GetParse() *ParseOptions {
+	if x != nil {
+		return x.Parse
+	}
+	return nil
+}
+
+func (x *TranscodeDefaults) GetErrors() *ErrorOptions {
+	if x != nil {
+		return x.Errors
+	}
+	return nil
+}
+
+func (x *TranscodeDefaults) GetHttp() *HTTPOptions {
+	if x != nil {
+		return x.Http
+	}
+	return nil
+}
+
+func (x *TranscodeDefaults) GetValidate() bool {
+	if x != nil && x.Validate != nil {
+		return *x.Validate
+	}
+	return false
+}
+
 // ListenerLimits bound what one connection may cost.
 type ListenerLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -135,7 +242,7 @@ type ListenerLimits struct {
 
 func (x *ListenerLimits) Reset() {
 	*x = ListenerLimits{}
-	mi := &file_dragoman_config_v1_listener_proto_msgTypes[1]
+	mi := &file_dragoman_config_v1_listener_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -147,7 +254,7 @@ func (x *ListenerLimits) String() string {
 func (*ListenerLimits) ProtoMessage() {}
 
 func (x *ListenerLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_config_v1_listener_proto_msgTypes[1]
+	mi := &file_dragoman_config_v1_listener_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -160,7 +267,7 @@ func (x *ListenerLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListenerLimits.ProtoReflect.Descriptor instead.
 func (*ListenerLimits) Descriptor() ([]byte, []int) {
-	return file_dragoman_config_v1_listener_proto_rawDescGZIP(), []int{1}
+	return file_dragoman_config_v1_listener_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ListenerLimits) GetHeaderBytes() uint32 {
@@ -195,14 +302,22 @@ var File_dragoman_config_v1_listener_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_listener_proto_rawDesc = "" +
 	"\n" +
-	"!dragoman/config/v1/listener.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa0\x04\n" +
+	"!dragoman/config/v1/listener.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a dragoman/config/v1/options.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe5\x04\n" +
 	"\bListener\x12\x89\x01\n" +
 	"\x04name\x18\x01 \x01(\tBu\xbaHr\xba\x01o\n" +
 	"\rlistener.name\x12,must be 1 to 128 letters, digits or ._:/@[]-\x1a0this.matches('^[0-9A-Za-z._:/@\\\\[\\\\]-]{1,128}$')R\x04name\x12\x9a\x02\n" +
 	"\aaddress\x18\x02 \x01(\tB\xff\x01\xbaH\xfb\x01\xba\x01\xf7\x01\n" +
 	"\x10listener.address\x12Vmust be HOST:PORT, [IPv6]:PORT or :PORT with a port from 0 to 65535, for example :8080\x1a\x8a\x01this.matches('^([0-9A-Za-z._-]*|\\\\[[0-9A-Fa-f:.]+\\\\]):([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$')R\aaddress\x12/\n" +
 	"\x03tls\x18\x03 \x01(\v2\x1d.dragoman.config.v1.ServerTLSR\x03tls\x12:\n" +
-	"\x06limits\x18\x04 \x01(\v2\".dragoman.config.v1.ListenerLimitsR\x06limits\"\xe2\x02\n" +
+	"\x06limits\x18\x04 \x01(\v2\".dragoman.config.v1.ListenerLimitsR\x06limits\x12C\n" +
+	"\ttranscode\x18\x05 \x01(\v2%.dragoman.config.v1.TranscodeDefaultsR\ttranscode\"\xa0\x02\n" +
+	"\x11TranscodeDefaults\x126\n" +
+	"\x05print\x18\x01 \x01(\v2 .dragoman.config.v1.PrintOptionsR\x05print\x126\n" +
+	"\x05parse\x18\x02 \x01(\v2 .dragoman.config.v1.ParseOptionsR\x05parse\x128\n" +
+	"\x06errors\x18\x03 \x01(\v2 .dragoman.config.v1.ErrorOptionsR\x06errors\x123\n" +
+	"\x04http\x18\x04 \x01(\v2\x1f.dragoman.config.v1.HTTPOptionsR\x04http\x12\x1f\n" +
+	"\bvalidate\x18\x05 \x01(\bH\x00R\bvalidate\x88\x01\x01B\v\n" +
+	"\t_validate\"\xe2\x02\n" +
 	"\x0eListenerLimits\x125\n" +
 	"\fheader_bytes\x18\x01 \x01(\rB\r\xbaH\n" +
 	"*\b\x18\x80\x80\x80\b(\x80\bH\x00R\vheaderBytes\x88\x01\x01\x12S\n" +
@@ -224,23 +339,33 @@ func file_dragoman_config_v1_listener_proto_rawDescGZIP() []byte {
 	return file_dragoman_config_v1_listener_proto_rawDescData
 }
 
-var file_dragoman_config_v1_listener_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_dragoman_config_v1_listener_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_dragoman_config_v1_listener_proto_goTypes = []any{
 	(*Listener)(nil),            // 0: dragoman.config.v1.Listener
-	(*ListenerLimits)(nil),      // 1: dragoman.config.v1.ListenerLimits
-	(*ServerTLS)(nil),           // 2: dragoman.config.v1.ServerTLS
-	(*durationpb.Duration)(nil), // 3: google.protobuf.Duration
+	(*TranscodeDefaults)(nil),   // 1: dragoman.config.v1.TranscodeDefaults
+	(*ListenerLimits)(nil),      // 2: dragoman.config.v1.ListenerLimits
+	(*ServerTLS)(nil),           // 3: dragoman.config.v1.ServerTLS
+	(*PrintOptions)(nil),        // 4: dragoman.config.v1.PrintOptions
+	(*ParseOptions)(nil),        // 5: dragoman.config.v1.ParseOptions
+	(*ErrorOptions)(nil),        // 6: dragoman.config.v1.ErrorOptions
+	(*HTTPOptions)(nil),         // 7: dragoman.config.v1.HTTPOptions
+	(*durationpb.Duration)(nil), // 8: google.protobuf.Duration
 }
 var file_dragoman_config_v1_listener_proto_depIdxs = []int32{
-	2, // 0: dragoman.config.v1.Listener.tls:type_name -> dragoman.config.v1.ServerTLS
-	1, // 1: dragoman.config.v1.Listener.limits:type_name -> dragoman.config.v1.ListenerLimits
-	3, // 2: dragoman.config.v1.ListenerLimits.header_timeout:type_name -> google.protobuf.Duration
-	3, // 3: dragoman.config.v1.ListenerLimits.idle_timeout:type_name -> google.protobuf.Duration
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 0: dragoman.config.v1.Listener.tls:type_name -> dragoman.config.v1.ServerTLS
+	2, // 1: dragoman.config.v1.Listener.limits:type_name -> dragoman.config.v1.ListenerLimits
+	1, // 2: dragoman.config.v1.Listener.transcode:type_name -> dragoman.config.v1.TranscodeDefaults
+	4, // 3: dragoman.config.v1.TranscodeDefaults.print:type_name -> dragoman.config.v1.PrintOptions
+	5, // 4: dragoman.config.v1.TranscodeDefaults.parse:type_name -> dragoman.config.v1.ParseOptions
+	6, // 5: dragoman.config.v1.TranscodeDefaults.errors:type_name -> dragoman.config.v1.ErrorOptions
+	7, // 6: dragoman.config.v1.TranscodeDefaults.http:type_name -> dragoman.config.v1.HTTPOptions
+	8, // 7: dragoman.config.v1.ListenerLimits.header_timeout:type_name -> google.protobuf.Duration
+	8, // 8: dragoman.config.v1.ListenerLimits.idle_timeout:type_name -> google.protobuf.Duration
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_listener_proto_init() }
@@ -248,15 +373,17 @@ func file_dragoman_config_v1_listener_proto_init() {
 	if File_dragoman_config_v1_listener_proto != nil {
 		return
 	}
+	file_dragoman_config_v1_options_proto_init()
 	file_dragoman_config_v1_tls_proto_init()
 	file_dragoman_config_v1_listener_proto_msgTypes[1].OneofWrappers = []any{}
+	file_dragoman_config_v1_listener_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dragoman_config_v1_listener_proto_rawDesc), len(file_dragoman_config_v1_listener_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -51,13 +51,84 @@ type TranscodeRoute struct {
 	// Default: all of them, but for those that belong to one connection or to
 	// the protocol itself. Example: `{request: {deny: [cookie]}}`
 	Metadata *Metadata `protobuf:"bytes,5,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// IgnoredQueryParameters are parameters that are neither bound to a field nor
-	// refused as unknown. Upper and lower case differ.
+	// Services selects the services that are exposed: `package.Service`, or the
+	// beginning of names and `*`.
 	//
-	// Default: none. Example: `[utm_source, api_key]`
-	IgnoredQueryParameters []string `protobuf:"bytes,6,rep,name=ignored_query_parameters,json=ignoredQueryParameters,proto3" json:"ignored_query_parameters,omitempty"`
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	// Default: all of the upstream. Example: `[library.v1.Library, "store.v1.*"]`
+	Services []string `protobuf:"bytes,7,rep,name=services,proto3" json:"services,omitempty"`
+	// Methods selects the methods that are exposed: `package.Service.Method`, or
+	// the beginning of names and `*`. With services too, a method must be
+	// selected by one of the two. With rules or methods, only what these select
+	// is exposed, and annotations in the .proto files count only if annotations
+	// says so.
+	//
+	// Default: all. Example: `[library.v1.Library.GetBook]`
+	Methods []string `protobuf:"bytes,8,rep,name=methods,proto3" json:"methods,omitempty"`
+	// Exclude takes methods or services out of what is exposed. It wins over
+	// everything else.
+	//
+	// Default: none. Example: `[library.v1.Library.DeleteShelf, "library.v1.Admin.*"]`
+	Exclude []string `protobuf:"bytes,9,rep,name=exclude,proto3" json:"exclude,omitempty"`
+	// AutoMapping answers `POST /package.Service/Method` with JSON for every
+	// exposed method, beside its rules.
+	//
+	// Default: `true`. Example: `false`
+	AutoMapping *bool `protobuf:"varint,10,opt,name=auto_mapping,json=autoMapping,proto3,oneof" json:"auto_mapping,omitempty"`
+	// Prefix stands before the path of every rule and of the automatic mapping.
+	// Native gRPC paths stay as they are, because gRPC clients know no prefix.
+	//
+	// Default: none. Example: `/api`
+	Prefix string `protobuf:"bytes,11,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// Rules are HTTP rules written here, for services whose .proto files have
+	// none or other ones.
+	//
+	// Default: none. Example:
+	// `[{selector: library.v1.Library.CreateShelf, post: /shelves, body: shelf}]`
+	Rules []*Rule `protobuf:"bytes,12,rep,name=rules,proto3" json:"rules,omitempty"`
+	// ServiceConfigs are files in YAML or JSON with a google.api.Service, of
+	// which `http` is read: its rules, which count as those in rules do, and
+	// fully_decode_reserved_expansion. Of two rules for one method the later
+	// wins; rules come after service_configs.
+	//
+	// Default: none. Example: `[library_service.yaml]`
+	ServiceConfigs []string `protobuf:"bytes,13,rep,name=service_configs,json=serviceConfigs,proto3" json:"service_configs,omitempty"`
+	// Annotations says that a route with rules, service_configs or methods has
+	// the google.api.http annotations of the .proto files too. A rule then
+	// replaces its method's annotation, or adds to it if it says additive.
+	//
+	// Default: `false` for a route with rules, service_configs or methods, `true`
+	// for others. Example: `true`
+	Annotations *bool `protobuf:"varint,14,opt,name=annotations,proto3,oneof" json:"annotations,omitempty"`
+	// Responses choose HTTP statuses and headers of methods. The last one that
+	// selects a method counts for it.
+	//
+	// Default: none. Example:
+	// `[{selector: library.v1.Library.CreateBook, status: 201, location: "/v1/{name}"}]`
+	Responses []*ResponseRule `protobuf:"bytes,15,rep,name=responses,proto3" json:"responses,omitempty"`
+	// Print says how messages are written as JSON.
+	//
+	// Default: that of the listener. Example: `{unset_fields: true}`
+	Print *PrintOptions `protobuf:"bytes,16,opt,name=print,proto3" json:"print,omitempty"`
+	// Parse says what is accepted in paths, queries and bodies.
+	//
+	// Default: that of the listener. Example: `{unknown_fields: IGNORE}`
+	Parse *ParseOptions `protobuf:"bytes,17,opt,name=parse,proto3" json:"parse,omitempty"`
+	// Errors says what errors look like.
+	//
+	// Default: that of the listener. Example: `{shape: PROBLEM}`
+	Errors *ErrorOptions `protobuf:"bytes,18,opt,name=errors,proto3" json:"errors,omitempty"`
+	// HTTP says what the route does beyond its rules: HEAD, OPTIONS, CORS,
+	// compression, entity tags.
+	//
+	// Default: that of the listener. Example: `{etag: "*"}`
+	Http *HTTPOptions `protobuf:"bytes,19,opt,name=http,proto3" json:"http,omitempty"`
+	// Validate checks requests, HTTP and gRPC, against the buf.validate rules in
+	// the descriptors before the upstream is called.
+	//
+	// Default: that of the listener. Example: `true`
+	Validate      *bool `protobuf:"varint,20,opt,name=validate,proto3,oneof" json:"validate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TranscodeRoute) Reset() {
@@ -125,11 +196,102 @@ func (x *TranscodeRoute) GetMetadata() *Metadata {
 	return nil
 }
 
-func (x *TranscodeRoute) GetIgnoredQueryParameters() []string {
+func (x *TranscodeRoute) GetServices() []string {
 	if x != nil {
-		return x.IgnoredQueryParameters
+		return x.Services
 	}
 	return nil
+}
+
+func (x *TranscodeRoute) GetMethods() []string {
+	if x != nil {
+		return x.Methods
+	}
+	return nil
+}
+
+func (x *TranscodeRoute) GetExclude() []string {
+	if x != nil {
+		return x.Exclude
+	}
+	return nil
+}
+
+func (x *TranscodeRoute) GetAutoMapping() bool {
+	if x != nil && x.AutoMapping != nil {
+		return *x.AutoMapping
+	}
+	return false
+}
+
+func (x *TranscodeRoute) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *TranscodeRoute) GetRules() []*Rule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *TranscodeRoute) GetServiceConfigs() []string {
+	if x != nil {
+		return x.ServiceConfigs
+	}
+	return nil
+}
+
+func (x *TranscodeRoute) GetAnnotations() bool {
+	if x != nil && x.Annotations != nil {
+		return *x.Annotations
+	}
+	return false
+}
+
+func (x *TranscodeRoute) GetResponses() []*ResponseRule {
+	if x != nil {
+		return x.Responses
+	}
+	return nil
+}
+
+func (x *TranscodeRoute) GetPrint() *PrintOptions {
+	if x != nil {
+		return x.Print
+	}
+	return nil
+}
+
+func (x *TranscodeRoute) GetParse() *ParseOptions {
+	if x != nil {
+		return x.Parse
+	}
+	return nil
+}
+
+func (x *TranscodeRoute) GetErrors() *ErrorOptions {
+	if x != nil {
+		return x.Errors
+	}
+	return nil
+}
+
+func (x *TranscodeRoute) GetHttp() *HTTPOptions {
+	if x != nil {
+		return x.Http
+	}
+	return nil
+}
+
+func (x *TranscodeRoute) GetValidate() bool {
+	if x != nil && x.Validate != nil {
+		return *x.Validate
+	}
+	return false
 }
 
 // Limits bound what one call may cost. What exceeds one is answered with an
@@ -350,14 +512,35 @@ var File_dragoman_config_v1_transcode_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_transcode_proto_rawDesc = "" +
 	"\n" +
-	"\"dragoman/config/v1/transcode.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\x82\x03\n" +
+	"\"dragoman/config/v1/transcode.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a dragoman/config/v1/options.proto\x1a\x1ddragoman/config/v1/rule.proto\x1a\x1egoogle/protobuf/duration.proto\"\x86\x0f\n" +
 	"\x0eTranscodeRoute\x12\"\n" +
 	"\bupstream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\bupstream\x12C\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\atimeout\x12Q\n" +
 	"\x0estream_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\x9a\x9e\x012\x00R\rstreamTimeout\x122\n" +
 	"\x06limits\x18\x04 \x01(\v2\x1a.dragoman.config.v1.LimitsR\x06limits\x128\n" +
-	"\bmetadata\x18\x05 \x01(\v2\x1c.dragoman.config.v1.MetadataR\bmetadata\x12F\n" +
-	"\x18ignored_query_parameters\x18\x06 \x03(\tB\f\xbaH\t\x92\x01\x06\"\x04r\x02\x10\x01R\x16ignoredQueryParameters\"\xe3\x02\n" +
+	"\bmetadata\x18\x05 \x01(\v2\x1c.dragoman.config.v1.MetadataR\bmetadata\x12\xfb\x01\n" +
+	"\bservices\x18\a \x03(\tB\xde\x01\xbaH\xda\x01\x92\x01\xd6\x01\"\xd3\x01\xba\x01\xcf\x01\n" +
+	"\x18transcode_route.services\x12^must be a service, package.Service, or the beginning of names and .*, for example library.v1.*\x1aSthis.matches('^([A-Za-z_][0-9A-Za-z_]*(\\\\.[A-Za-z_][0-9A-Za-z_]*)*(\\\\.\\\\*)?|\\\\*)$')R\bservices\x12\x86\x02\n" +
+	"\amethods\x18\b \x03(\tB\xeb\x01\xbaH\xe7\x01\x92\x01\xe3\x01\"\xe0\x01\xba\x01\xdc\x01\n" +
+	"\x17transcode_route.methods\x12lmust be a method, package.Service.Method, or the beginning of names and .*, for example library.v1.Library.*\x1aSthis.matches('^([A-Za-z_][0-9A-Za-z_]*(\\\\.[A-Za-z_][0-9A-Za-z_]*)*(\\\\.\\\\*)?|\\\\*)$')R\amethods\x12\xf9\x01\n" +
+	"\aexclude\x18\t \x03(\tB\xde\x01\xbaH\xda\x01\x92\x01\xd6\x01\"\xd3\x01\xba\x01\xcf\x01\n" +
+	"\x17transcode_route.exclude\x12_must be a service or a method, or the beginning of names and .*, for example library.v1.Admin.*\x1aSthis.matches('^([A-Za-z_][0-9A-Za-z_]*(\\\\.[A-Za-z_][0-9A-Za-z_]*)*(\\\\.\\\\*)?|\\\\*)$')R\aexclude\x12&\n" +
+	"\fauto_mapping\x18\n" +
+	" \x01(\bH\x00R\vautoMapping\x88\x01\x01\x12\x82\x02\n" +
+	"\x06prefix\x18\v \x01(\tB\xe9\x01\xbaH\xe5\x01\xba\x01\xe1\x01\n" +
+	"\x16transcode_route.prefix\x12umust begin with a slash, not end with one, and have neither variables, wildcards nor empty segments, for example /api\x1aPthis == '' || this.matches('^(/([0-9A-Za-z._~!$&()+,;=@-]|%[0-9A-Fa-f]{2})+)+$')R\x06prefix\x12.\n" +
+	"\x05rules\x18\f \x03(\v2\x18.dragoman.config.v1.RuleR\x05rules\x125\n" +
+	"\x0fservice_configs\x18\r \x03(\tB\f\xbaH\t\x92\x01\x06\"\x04r\x02\x10\x01R\x0eserviceConfigs\x12%\n" +
+	"\vannotations\x18\x0e \x01(\bH\x01R\vannotations\x88\x01\x01\x12>\n" +
+	"\tresponses\x18\x0f \x03(\v2 .dragoman.config.v1.ResponseRuleR\tresponses\x126\n" +
+	"\x05print\x18\x10 \x01(\v2 .dragoman.config.v1.PrintOptionsR\x05print\x126\n" +
+	"\x05parse\x18\x11 \x01(\v2 .dragoman.config.v1.ParseOptionsR\x05parse\x128\n" +
+	"\x06errors\x18\x12 \x01(\v2 .dragoman.config.v1.ErrorOptionsR\x06errors\x123\n" +
+	"\x04http\x18\x13 \x01(\v2\x1f.dragoman.config.v1.HTTPOptionsR\x04http\x12\x1f\n" +
+	"\bvalidate\x18\x14 \x01(\bH\x02R\bvalidate\x88\x01\x01B\x0f\n" +
+	"\r_auto_mappingB\x0e\n" +
+	"\f_annotationsB\v\n" +
+	"\t_validateJ\x04\b\x06\x10\aR\x18ignored_query_parameters\"\xe3\x02\n" +
 	"\x06Limits\x127\n" +
 	"\rrequest_bytes\x18\x01 \x01(\rB\r\xbaH\n" +
 	"*\b\x18\x80\x80\x80\x80\x04(\x01H\x00R\frequestBytes\x88\x01\x01\x127\n" +
@@ -403,19 +586,31 @@ var file_dragoman_config_v1_transcode_proto_goTypes = []any{
 	(*Metadata)(nil),            // 2: dragoman.config.v1.Metadata
 	(*HeaderList)(nil),          // 3: dragoman.config.v1.HeaderList
 	(*durationpb.Duration)(nil), // 4: google.protobuf.Duration
+	(*Rule)(nil),                // 5: dragoman.config.v1.Rule
+	(*ResponseRule)(nil),        // 6: dragoman.config.v1.ResponseRule
+	(*PrintOptions)(nil),        // 7: dragoman.config.v1.PrintOptions
+	(*ParseOptions)(nil),        // 8: dragoman.config.v1.ParseOptions
+	(*ErrorOptions)(nil),        // 9: dragoman.config.v1.ErrorOptions
+	(*HTTPOptions)(nil),         // 10: dragoman.config.v1.HTTPOptions
 }
 var file_dragoman_config_v1_transcode_proto_depIdxs = []int32{
-	4, // 0: dragoman.config.v1.TranscodeRoute.timeout:type_name -> google.protobuf.Duration
-	4, // 1: dragoman.config.v1.TranscodeRoute.stream_timeout:type_name -> google.protobuf.Duration
-	1, // 2: dragoman.config.v1.TranscodeRoute.limits:type_name -> dragoman.config.v1.Limits
-	2, // 3: dragoman.config.v1.TranscodeRoute.metadata:type_name -> dragoman.config.v1.Metadata
-	3, // 4: dragoman.config.v1.Metadata.request:type_name -> dragoman.config.v1.HeaderList
-	3, // 5: dragoman.config.v1.Metadata.response:type_name -> dragoman.config.v1.HeaderList
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	4,  // 0: dragoman.config.v1.TranscodeRoute.timeout:type_name -> google.protobuf.Duration
+	4,  // 1: dragoman.config.v1.TranscodeRoute.stream_timeout:type_name -> google.protobuf.Duration
+	1,  // 2: dragoman.config.v1.TranscodeRoute.limits:type_name -> dragoman.config.v1.Limits
+	2,  // 3: dragoman.config.v1.TranscodeRoute.metadata:type_name -> dragoman.config.v1.Metadata
+	5,  // 4: dragoman.config.v1.TranscodeRoute.rules:type_name -> dragoman.config.v1.Rule
+	6,  // 5: dragoman.config.v1.TranscodeRoute.responses:type_name -> dragoman.config.v1.ResponseRule
+	7,  // 6: dragoman.config.v1.TranscodeRoute.print:type_name -> dragoman.config.v1.PrintOptions
+	8,  // 7: dragoman.config.v1.TranscodeRoute.parse:type_name -> dragoman.config.v1.ParseOptions
+	9,  // 8: dragoman.config.v1.TranscodeRoute.errors:type_name -> dragoman.config.v1.ErrorOptions
+	10, // 9: dragoman.config.v1.TranscodeRoute.http:type_name -> dragoman.config.v1.HTTPOptions
+	3,  // 10: dragoman.config.v1.Metadata.request:type_name -> dragoman.config.v1.HeaderList
+	3,  // 11: dragoman.config.v1.Metadata.response:type_name -> dragoman.config.v1.HeaderList
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_transcode_proto_init() }
@@ -423,6 +618,9 @@ func file_dragoman_config_v1_transcode_proto_init() {
 	if File_dragoman_config_v1_transcode_proto != nil {
 		return
 	}
+	file_dragoman_config_v1_options_proto_init()
+	file_dragoman_config_v1_rule_proto_init()
+	file_dragoman_config_v1_transcode_proto_msgTypes[0].OneofWrappers = []any{}
 	file_dragoman_config_v1_transcode_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
