@@ -20,7 +20,7 @@ var fieldExample = regexp.MustCompile("Example: `([^`]+)`$")
 // default is and gives an example, and the example is right.
 func TestSchemaComments(t *testing.T) {
 	compiler := protocompile.Compiler{
-		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: []string{"../proto", "../third_party/protovalidate"}}),
+		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: []string{"../proto", "../third_party/protovalidate", "../third_party/googleapis"}}),
 		SourceInfoMode: protocompile.SourceInfoStandard,
 	}
 	files, err := compiler.Compile(t.Context(), "dragoman/config/v1/config.proto")
