@@ -49,7 +49,7 @@ type Listener struct {
 	// Transcode has the options that the listener's transcode routes inherit,
 	// field by field, and that errors have for which there is no route.
 	//
-	// Default: see its fields. Example: `{errors: {shape: PROBLEM}}`
+	// Default: see its fields. Example: `{errors: {shape: problem}}`
 	Transcode     *TranscodeDefaults `protobuf:"bytes,5,opt,name=transcode,proto3" json:"transcode,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -130,11 +130,11 @@ type TranscodeDefaults struct {
 	Print *PrintOptions `protobuf:"bytes,1,opt,name=print,proto3" json:"print,omitempty"`
 	// Parse says what is accepted in paths, queries and bodies.
 	//
-	// Default: see its fields. Example: `{unknown_fields: IGNORE}`
+	// Default: see its fields. Example: `{unknown_fields: ignore}`
 	Parse *ParseOptions `protobuf:"bytes,2,opt,name=parse,proto3" json:"parse,omitempty"`
 	// Errors says what errors look like.
 	//
-	// Default: see its fields. Example: `{shape: PROBLEM}`
+	// Default: see its fields. Example: `{shape: problem}`
 	Errors *ErrorOptions `protobuf:"bytes,3,opt,name=errors,proto3" json:"errors,omitempty"`
 	// HTTP says what routes do beyond their rules: HEAD, OPTIONS, CORS,
 	// compression, entity tags.

@@ -338,7 +338,7 @@ type ErrorOptions struct {
 	// WWWAuthenticate is the WWW-Authenticate header of an answer 401 for which
 	// the upstream gave none.
 	//
-	// Default: `Bearer`. Example: `Bearer realm="library"`
+	// Default: `Bearer`. Example: `Bearer realm=library`
 	WwwAuthenticate string `protobuf:"bytes,2,opt,name=www_authenticate,json=wwwAuthenticate,proto3" json:"www_authenticate,omitempty"`
 	// Localized takes the message of an error from its google.rpc.LocalizedMessage
 	// that fits the client's Accept-Language best, if one does.

@@ -111,11 +111,11 @@ type TranscodeRoute struct {
 	Print *PrintOptions `protobuf:"bytes,16,opt,name=print,proto3" json:"print,omitempty"`
 	// Parse says what is accepted in paths, queries and bodies.
 	//
-	// Default: that of the listener. Example: `{unknown_fields: IGNORE}`
+	// Default: that of the listener. Example: `{unknown_fields: ignore}`
 	Parse *ParseOptions `protobuf:"bytes,17,opt,name=parse,proto3" json:"parse,omitempty"`
 	// Errors says what errors look like.
 	//
-	// Default: that of the listener. Example: `{shape: PROBLEM}`
+	// Default: that of the listener. Example: `{shape: problem}`
 	Errors *ErrorOptions `protobuf:"bytes,18,opt,name=errors,proto3" json:"errors,omitempty"`
 	// HTTP says what the route does beyond its rules: HEAD, OPTIONS, CORS,
 	// compression, entity tags.
