@@ -48,6 +48,12 @@ type Entry struct {
 	// answered for its sake.
 	NoHEAD, NoOPTIONS, NoAllow bool
 
+	// Inner is the handler without the filters around it, the outermost of which
+	// comes first in Filters, by name; nil and empty if there are none. They are
+	// for explanations: Handler has everything in it.
+	Inner   Handler
+	Filters []string
+
 	// Route, Protocol, RPC, Upstream and Origin describe the entry to people:
 	// in logs, in `dragoman routes` and in the text of a [Conflict].
 	Route, Protocol, RPC, Upstream, Origin string

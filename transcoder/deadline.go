@@ -42,6 +42,36 @@ func Deadline(r *http.Request, s *Settings, unary bool, now time.Time) (time.Tim
 	return now.Add(limit), nil
 }
 
+// ExplainDeadline says for people how long a call may take at most, and what says
+// so; zero is no bound. It is for a request that [Deadline] has taken.
+func ExplainDeadline(r *http.Request, s *Settings, unary bool) (limit time.Duration, from string) {
+	const never = 1 << 62
+	now := time.Unix(0, 0)
+	limit = never
+	for _, bound := range []struct {
+		from    string
+		headers []string
+	}{{"the route", nil}, {"grpc-timeout", []string{"Grpc-Timeout"}}, {"x-server-timeout", []string{"X-Server-Timeout"}}} {
+		only := &http.Request{Header: http.Header{}}
+		for _, name := range bound.headers {
+			if v, ok := r.Header[name]; ok {
+				only.Header[name] = v
+			}
+		}
+		until, err := Deadline(only, s, unary, now)
+		if err != nil || until.IsZero() {
+			continue
+		}
+		if d := until.Sub(now); d < limit {
+			limit, from = d, bound.from
+		}
+	}
+	if from == "" {
+		return 0, ""
+	}
+	return limit, from
+}
+
 // parseSeconds reads digits with at most one decimal point; no sign, exponent
 // or name of a number.
 func parseSeconds(s string) (time.Duration, bool) {

@@ -105,6 +105,10 @@ type unservable struct{ method *rpc.Method }
 
 // Serve implements [route.Handler].
 func (u unservable) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
-	refuse(w, r, x, rpc.Errorf(rpc.MethodUnimplemented,
-		"client streaming over HTTP/JSON is not supported: call %s by native gRPC on the same port", u.method.Path))
+	refuse(w, r, x, u.refusal())
+}
+
+func (u unservable) refusal() *rpc.Error {
+	return rpc.Errorf(rpc.MethodUnimplemented,
+		"client streaming over HTTP/JSON is not supported: call %s by native gRPC on the same port", u.method.Path)
 }

@@ -1,0 +1,55 @@
+package grpc
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
+)
+
+var _ transcoder.Explainer = (*handler)(nil)
+
+// Explain implements [transcoder.Explainer]. What is explained is the call, so
+// the body is the request message as JSON, the way grpcurl takes it, and not
+// frames.
+func (h *handler) Explain(r *http.Request, _ *route.Exchange) *transcoder.Explanation {
+	method, settings := h.ep.Method, h.ep.Settings
+	e := &transcoder.Explanation{Method: method}
+	e.Timeout, e.TimeoutFrom = transcoder.ExplainDeadline(r, settings, method.Unary())
+	if h.ep.Codec == nil {
+		e.Stages = []string{"answer: the gateway serves " + string(method.Descriptor.Parent().FullName()) + " itself"}
+		return e
+	}
+	md, refused := metadata(nil, r, settings)
+	if refused != nil {
+		e.Refused = refused
+		return e
+	}
+	e.Metadata = slices.Clone(md)
+	body, err := io.ReadAll(io.LimitReader(r.Body, int64(settings.MaxRequestBytes)+1))
+	if err != nil {
+		e.Refused = &rpc.Error{Reason: rpc.InvalidRequest, Message: "the body cannot be read", Cause: err}
+		return e
+	}
+	if len(body) > 0 {
+		input := h.ep.Codec.Message(method.Descriptor.Input().FullName())
+		scratch := codec.Scratch{MaxDepth: settings.MaxDepth, MaxJSON: settings.MaxJSONBytes}
+		if e.Message, err = input.AppendWire(nil, body, &scratch, nil); err != nil {
+			e.Refused = rpc.Errorf(rpc.InvalidBody, "the JSON of the message: %v", err)
+			var wrong *codec.Error
+			if errors.As(err, &wrong) && wrong.Path != "" {
+				e.Refused.Violations = []rpc.Violation{{Field: wrong.Path, Description: wrong.Message}}
+			}
+			return e
+		}
+		// What was parsed can be printed.
+		e.JSON, _ = input.AppendJSON(nil, e.Message, &scratch)
+	}
+	e.Stages = []string{"call " + method.Path + " with the messages as they are", "answer with the messages as they are"}
+	return e
+}

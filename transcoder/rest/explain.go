@@ -1,0 +1,73 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
+)
+
+var (
+	_ transcoder.Explainer = (*unary)(nil)
+	_ transcoder.Explainer = (*stream)(nil)
+	_ transcoder.Explainer = unservable{}
+)
+
+// Explain implements [transcoder.Explainer].
+func (u *unary) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
+	return u.explain(r, x, "render the message as JSON", "answer")
+}
+
+// Explain implements [transcoder.Explainer].
+func (t *stream) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
+	return t.explain(r, x, "render each message as an element of a JSON array", "answer as they come")
+}
+
+// Explain implements [transcoder.Explainer].
+func (u unservable) Explain(*http.Request, *route.Exchange) *transcoder.Explanation {
+	return &transcoder.Explanation{Method: u.method, Refused: u.refusal()}
+}
+
+// explain goes the way of a request up to the call.
+func (l *rule) explain(r *http.Request, x *route.Exchange, last ...string) *transcoder.Explanation {
+	e := &transcoder.Explanation{Method: l.method}
+	k := newWork()
+	defer k.release()
+	e.Timeout, e.TimeoutFrom = transcoder.ExplainDeadline(r, l.settings, !l.method.ServerStreaming)
+	if err := l.prepare(k, nowhere{}, r, x); err != nil {
+		e.Refused = err
+		return e
+	}
+	e.Message = slices.Clone(k.call.Request.B)
+	e.Metadata = slices.Clone(k.call.Header)
+	// What was bound can be printed.
+	e.JSON, _ = l.plan.AppendRequestJSON(nil, e.Message, &k.scratch)
+	k.call.Request.Release()
+	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body}
+	for _, b := range l.plan.Explain(&request, &k.scratch) {
+		e.Bindings = append(e.Bindings, transcoder.Bound(b))
+	}
+	e.Stages = append(l.stages(), last...)
+	return e
+}
+
+// stages are what a request of the rule goes through.
+func (l *rule) stages() []string {
+	stages := []string{"bind path, body and query to " + string(l.method.Descriptor.Input().FullName())}
+	return append(stages, "call "+l.method.Path)
+}
+
+// nowhere is where an explanation writes: it must not write anything.
+type nowhere struct{}
+
+var _ http.ResponseWriter = nowhere{}
+
+func (nowhere) Header() http.Header         { return http.Header{} }
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (nowhere) WriteHeader(int)             {}
+
+// SetReadDeadline lets readBody set the deadline that no connection has.
+func (nowhere) SetReadDeadline(time.Time) error { return nil }
