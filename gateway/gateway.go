@@ -34,6 +34,9 @@ type Options struct {
 	// Protocols are the inbound protocols. The last one answers errors for
 	// requests whose content type none of them speaks.
 	Protocols []transcoder.Protocol
+	// CEL is called once for each upstream with validation, and makes what
+	// compiles the rules in CEL of its messages. Without it they are refused.
+	CEL func() CEL
 	// Log is for events, Access for one line a request; nil for no such lines.
 	Log, Access *slog.Logger
 }

@@ -41,6 +41,9 @@ type upstreamState struct {
 	dialled []upstream.Upstream
 	schema  *schema.Schema
 	codec   *codec.Codec
+	// rules and cel belong to schema.
+	rules map[checkedInput]compiledRules
+	cel   CEL
 	// err is why schema is nil.
 	err error
 }
@@ -115,6 +118,7 @@ func (up *upstreamState) load(ctx context.Context) {
 		return
 	}
 	up.schema, up.codec, up.err = s, c, nil
+	up.rules, up.cel = nil, nil
 }
 
 // retry loads what is missing until nothing is, or ctx is done.

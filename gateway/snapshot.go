@@ -93,7 +93,7 @@ func (c *compiler) routeWith(rt *config.Route, options *config.Options, up *upst
 	for _, service := range up.schema.Services() {
 		methods := service.Methods()
 		for i := range methods.Len() {
-			entries, err := c.method(rt, up, methods.Get(i), settings)
+			entries, err := c.method(rt, options, up, methods.Get(i), settings)
 			for _, err := range unjoin(err) {
 				c.problem(rt, err)
 			}
@@ -103,7 +103,7 @@ func (c *compiler) routeWith(rt *config.Route, options *config.Options, up *upst
 	c.routes = append(c.routes, compiled)
 }
 
-func (c *compiler) method(rt *config.Route, up *upstreamState, md protoreflect.MethodDescriptor, settings *transcoder.Settings) ([]*route.Entry, error) {
+func (c *compiler) method(rt *config.Route, options *config.Options, up *upstreamState, md protoreflect.MethodDescriptor, settings *transcoder.Settings) ([]*route.Entry, error) {
 	var bindings []httprule.Binding
 	if rule := up.schema.HTTPRule(md); rule != nil {
 		var err error
@@ -114,12 +114,17 @@ func (c *compiler) method(rt *config.Route, up *upstreamState, md protoreflect.M
 			bindings[i].Origin = "annotation"
 		}
 	}
+	rules, err := c.validate(rt, options, up, md)
+	if err != nil {
+		return nil, err
+	}
 	return c.endpoint(&transcoder.Endpoint{
 		Method:   rpc.NewMethod(md),
 		Upstream: up.limit(rt.Transcode.MaxMessageBytes),
 		Codec:    up.codec,
 		Bindings: bindings,
 		Settings: settings,
+		Validate: rules,
 
 		AutoMapping: rt.Transcode.AutoMapping,
 		Prefix:      rt.Transcode.Prefix,

@@ -24,6 +24,9 @@ type Violation struct {
 	Field string
 	// Description says what is wrong and what was expected.
 	Description string
+	// Rule is the identifier of the rule that the field breaks, string.min_len;
+	// empty if it is none of a schema.
+	Rule string
 }
 
 // Error is an error made by the gateway. Message and Violations are safe to
@@ -67,7 +70,7 @@ func (e *Error) StatusWith(code codes.Code) Status {
 		bad := &errdetails.BadRequest{}
 		for _, v := range e.Violations {
 			bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{
-				Field: text(v.Field), Description: text(v.Description),
+				Field: text(v.Field), Description: text(v.Description), Reason: text(v.Rule),
 			})
 		}
 		details = append(details, bad)

@@ -11,6 +11,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/validate"
 )
 
 // handler serves one method.
@@ -27,6 +28,7 @@ type exchange struct {
 	call   rpc.Call
 	sink   unarySink
 	header rpc.Header
+	checks validate.Scratch
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -106,10 +108,10 @@ func (e *exchange) finish(x *route.Exchange, st *rpc.Status, trailer rpc.Header)
 // request reads the one message of a method without client streaming, until the
 // deadline of the call. A stream may have none, but its request is one message
 // like any other: for it the limit of unary calls holds.
-func (e *exchange) request(r *http.Request, settings *transcoder.Settings) (*rpc.Buffer, *rpc.Status) {
+func (e *exchange) request(r *http.Request, ep *transcoder.Endpoint) (*rpc.Buffer, *rpc.Status) {
 	until := e.call.Deadline
-	if until.IsZero() && settings.UnaryTimeout > 0 {
-		until = time.Now().Add(settings.UnaryTimeout)
+	if until.IsZero() && ep.Settings.UnaryTimeout > 0 {
+		until = time.Now().Add(ep.Settings.UnaryTimeout)
 	}
 	if !until.IsZero() {
 		// Closing the body is what ends a read that waits.
@@ -119,6 +121,11 @@ func (e *exchange) request(r *http.Request, settings *transcoder.Settings) (*rpc
 	msg, err := e.frames.only()
 	if err != nil {
 		st := requestStatus(r.Context(), until, err)
+		return nil, &st
+	}
+	if err := transcoder.Check(ep.Validate, msg.B, &e.checks); err != nil {
+		msg.Release()
+		st := err.Status()
 		return nil, &st
 	}
 	return msg, nil
@@ -142,7 +149,7 @@ func requestStatus(ctx context.Context, until time.Time, err error) rpc.Status {
 
 // unary runs the call on this goroutine.
 func (h *handler) unary(r *http.Request, x *route.Exchange, e *exchange) {
-	msg, failed := e.request(r, h.ep.Settings)
+	msg, failed := e.request(r, h.ep)
 	if failed != nil {
 		e.finish(x, failed, nil)
 		return
@@ -190,7 +197,7 @@ func (s *unarySink) End(st rpc.Status, trailer rpc.Header) { s.status, s.trailer
 
 // serverStream sends the one request and relays the answers.
 func (h *handler) serverStream(w http.ResponseWriter, r *http.Request, x *route.Exchange, e *exchange) {
-	msg, failed := e.request(r, h.ep.Settings)
+	msg, failed := e.request(r, h.ep)
 	if failed != nil {
 		e.finish(x, failed, nil)
 		return
@@ -210,7 +217,7 @@ func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	failed, sent := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(sent)
-		e.send(stream, failed)
+		e.send(stream, h.ep.Validate, failed)
 	}()
 
 	st, trailer := e.relay(w, stream, queue)
@@ -232,9 +239,16 @@ func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange
 
 // send relays request messages until they end. An error of the request is told,
 // and cancels the call; that the upstream takes no more is none.
-func (e *exchange) send(stream rpc.Stream, failed chan<- error) {
+func (e *exchange) send(stream rpc.Stream, rules *validate.Rules, failed chan<- error) {
 	for {
 		msg, err := e.frames.next()
+		if err == nil {
+			// A typed nil must not become an error.
+			if broken := transcoder.Check(rules, msg.B, &e.checks); broken != nil {
+				msg.Release()
+				err = broken
+			}
+		}
 		switch {
 		case err == io.EOF:
 			stream.CloseSend()

@@ -10,6 +10,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
+	"github.com/dragoman-gateway/dragoman/transcoder/validate"
 )
 
 // maxKept is the largest buffer that is kept for the next request.
@@ -21,6 +22,8 @@ type rule struct {
 	upstream rpc.Upstream
 	settings *transcoder.Settings
 	plan     *plan.Plan
+	// rules are those that the request message must follow; nil for none.
+	rules *validate.Rules
 }
 
 // work is the memory that serving one request needs. It is reused.
@@ -28,6 +31,7 @@ type work struct {
 	call    rpc.Call
 	sink    answer
 	scratch plan.Scratch
+	checks  validate.Scratch
 	spans   []plan.Span
 	// body is the request as it came, out the JSON of the response.
 	body, out []byte
@@ -82,6 +86,10 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 	if message.B, fault = l.plan.Bind(message.B, &request, &k.scratch); fault != nil {
 		message.Release()
 		return badRequest(fault)
+	}
+	if err := transcoder.Check(l.rules, message.B, &k.checks); err != nil {
+		message.Release()
+		return err
 	}
 	if k.call.Header, fault = transcoder.AppendMetadata(k.call.Header, r, &l.settings.RequestMetadata); fault != nil {
 		message.Release()

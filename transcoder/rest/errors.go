@@ -83,7 +83,12 @@ func appendError(dst []byte, err *rpc.Error) []byte {
 			dst = append(dst, `{"field":`...)
 			dst = plan.AppendString(dst, v.Field)
 			dst = append(dst, `,"description":`...)
-			dst = append(plan.AppendString(dst, v.Description), '}')
+			dst = plan.AppendString(dst, v.Description)
+			if v.Rule != "" {
+				dst = append(dst, `,"reason":`...)
+				dst = plan.AppendString(dst, v.Rule)
+			}
+			dst = append(dst, '}')
 		}
 		dst = append(dst, "]}"...)
 	}

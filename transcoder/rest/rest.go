@@ -90,7 +90,7 @@ func newHandler(ep *transcoder.Endpoint, b *httprule.Binding) (route.Handler, er
 	if err != nil {
 		return nil, err
 	}
-	rule := rule{method: ep.Method, upstream: ep.Upstream, settings: s, plan: p}
+	rule := rule{method: ep.Method, upstream: ep.Upstream, settings: s, plan: p, rules: ep.Validate}
 	switch {
 	case ep.Method.ClientStreaming:
 		return unservable{ep.Method}, nil

@@ -51,3 +51,14 @@ type Violation struct {
 // Rules are the rules of one message type and of all below it, compiled. They
 // are immutable and safe for any goroutine.
 type Rules struct{}
+
+// Compile reads the rules of md and of all messages below it. The result is nil
+// if there are none.
+func Compile(md protoreflect.MessageDescriptor, o Options) (*Rules, error) { return nil, nil }
+
+// Scratch is the memory that checking needs. The zero value is ready, and one
+// goroutine at a time may use it.
+type Scratch struct{}
+
+// Check appends what is wrong with the serialized message to dst.
+func (r *Rules) Check(dst []Violation, wire []byte, s *Scratch) ([]Violation, error) { return dst, nil }
