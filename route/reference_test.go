@@ -114,7 +114,7 @@ func fits(t *httprule.Template, path string) (captures []string, ok bool) {
 }
 
 func isLiteral(lit, escaped string) bool {
-	text, err := httprule.AppendUnescaped(nil, escaped, false)
+	text, err := httprule.AppendUnescaped(nil, escaped, httprule.Decoded)
 	return err == nil && string(text) == lit
 }
 

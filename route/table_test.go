@@ -117,7 +117,7 @@ func match(t testing.TB, table *Table, q *Request) string {
 	out := x.Entry.RPC
 	for i, v := range x.Entry.Template.Variables {
 		span := x.Captures[i]
-		value, err := httprule.AppendUnescaped(nil, q.Path[span.Start:span.End], v.Multi)
+		value, err := httprule.AppendUnescaped(nil, q.Path[span.Start:span.End], httprule.Standard.Slashes(v.Multi))
 		require.NoError(t, err)
 		out += " " + v.Name() + "=" + string(value)
 	}

@@ -15,6 +15,9 @@ import (
 // made by the gateway.
 const ErrorHeader = "x-dragoman-error"
 
+// IgnoredHeader is the header that names what of a request was left out.
+const IgnoredHeader = "x-dragoman-ignored"
+
 // ErrorDomain is the ErrorInfo.domain of errors made by the gateway.
 const ErrorDomain = "dragoman"
 

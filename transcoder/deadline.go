@@ -3,14 +3,15 @@ package transcoder
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 // Deadline is when the call must have ended, counted from now: the smallest of
-// what the client asked for (grpc-timeout, or X-Server-Timeout in seconds: 0.5)
-// and of s for unary or streaming calls. Zero is none. A malformed timeout is an
+// what the client asked for (grpc-timeout, or the header that s names, in seconds:
+// 0.5) and of s for unary or streaming calls. Zero is none. A malformed timeout is an
 // error, never "no deadline".
 func Deadline(r *http.Request, s *Settings, unary bool, now time.Time) (time.Time, *rpc.Error) {
 	limit, limited := s.StreamTimeout, s.StreamTimeout > 0
@@ -29,10 +30,10 @@ func Deadline(r *http.Request, s *Settings, unary bool, now time.Time) (time.Tim
 		}
 		shrink(d)
 	}
-	if v, ok := r.Header["X-Server-Timeout"]; ok {
+	if v, ok := r.Header[s.TimeoutHeader]; ok {
 		d, ok := parseSeconds(v[0])
 		if !ok || len(v) > 1 {
-			return time.Time{}, rpc.Errorf(rpc.InvalidRequest, "header \"x-server-timeout\": want one number of seconds, like 0.5")
+			return time.Time{}, rpc.Errorf(rpc.InvalidRequest, "header %q: want one number of seconds, like 0.5", strings.ToLower(s.TimeoutHeader))
 		}
 		shrink(d)
 	}
@@ -51,7 +52,7 @@ func ExplainDeadline(r *http.Request, s *Settings, unary bool) (limit time.Durat
 	for _, bound := range []struct {
 		from    string
 		headers []string
-	}{{"the route", nil}, {"grpc-timeout", []string{"Grpc-Timeout"}}, {"x-server-timeout", []string{"X-Server-Timeout"}}} {
+	}{{"the route", nil}, {"grpc-timeout", []string{"Grpc-Timeout"}}, {strings.ToLower(s.TimeoutHeader), []string{s.TimeoutHeader}}} {
 		only := &http.Request{Header: http.Header{}}
 		for _, name := range bound.headers {
 			if v, ok := r.Header[name]; ok {

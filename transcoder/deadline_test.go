@@ -34,7 +34,9 @@ func TestE17(t *testing.T) {
 		{"capped seconds", []string{"x-server-timeout", "99999999999999999999"}, time.Second, 0, true, time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := transcoder.Deadline(request(test.headers...), &transcoder.Settings{UnaryTimeout: test.unary, StreamTimeout: test.stream}, test.isUnary, now)
+			got, err := transcoder.Deadline(request(test.headers...), &transcoder.Settings{
+				UnaryTimeout: test.unary, StreamTimeout: test.stream, TimeoutHeader: "X-Server-Timeout",
+			}, test.isUnary, now)
 			require.Nil(t, err)
 			if test.want < 0 {
 				require.True(t, got.IsZero(), got)
@@ -58,4 +60,18 @@ func TestE18(t *testing.T) {
 		require.NotNil(t, err, "%.60q", headers)
 		require.Equal(t, rpc.InvalidRequest, err.Reason)
 	}
+}
+
+// TestTimeoutHeader has another header in place of x-server-timeout.
+func TestTimeoutHeader(t *testing.T) {
+	now := time.Now()
+	settings := transcoder.DefaultSettings()
+	settings.TimeoutHeader = "X-Wait"
+	got, err := transcoder.Deadline(request("x-wait", "0.5", "x-server-timeout", "never", "grpc-timeout", "1S"), &settings, true, now)
+	require.Nil(t, err)
+	require.Equal(t, 500*time.Millisecond, got.Sub(now))
+	_, err = transcoder.Deadline(request("x-wait", "soon"), &settings, true, now)
+	require.NotNil(t, err)
+	require.Equal(t, rpc.InvalidRequest, err.Reason)
+	require.Contains(t, err.Message, `"x-wait"`)
 }

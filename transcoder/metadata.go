@@ -50,8 +50,8 @@ func AppendMetadata(dst rpc.Header, r *http.Request, p *rpc.HeaderPolicy) (rpc.H
 
 // WriteMetadata adds upstream metadata to h, by the same rule: what belongs to
 // the hop or the protocol stays behind, "-bin" values become unpadded base64, and
-// a value that is not printable ASCII is dropped. So is x-dragoman-error, which
-// only the gateway may say.
+// a value that is not printable ASCII is dropped. So are x-dragoman-error and
+// x-dragoman-ignored, which only the gateway may say.
 func WriteMetadata(h http.Header, md rpc.Header, p *rpc.HeaderPolicy) {
 	WriteMetadataPrefix(h, md, p, "")
 }
@@ -60,7 +60,7 @@ func WriteMetadata(h http.Header, md rpc.Header, p *rpc.HeaderPolicy) {
 // with [http.TrailerPrefix] makes trailers of them.
 func WriteMetadataPrefix(h http.Header, md rpc.Header, p *rpc.HeaderPolicy, prefix string) {
 	for _, f := range md {
-		if !validName(f.Name) || !crosses(f.Name) || f.Name == rpc.ErrorHeader || !p.Passes(f.Name) {
+		if !validName(f.Name) || !crosses(f.Name) || own(f.Name) || !p.Passes(f.Name) {
 			continue
 		}
 		value := f.Value
@@ -89,8 +89,11 @@ func crosses(name string) bool {
 
 // forwarded reports whether the gateway sets this name itself.
 func forwarded(name string) bool {
-	return name == "x-forwarded-for" || name == "x-forwarded-proto" || name == "x-forwarded-host" || name == rpc.ErrorHeader
+	return name == "x-forwarded-for" || name == "x-forwarded-proto" || name == "x-forwarded-host" || own(name)
 }
+
+// own reports whether only the gateway may say this.
+func own(name string) bool { return name == rpc.ErrorHeader || name == rpc.IgnoredHeader }
 
 func appendForwarded(dst rpc.Header, r *http.Request, p *rpc.HeaderPolicy) rpc.Header {
 	proto := "http"

@@ -43,7 +43,7 @@ func TestAppendMetadata(t *testing.T) {
 		{"E21 the body's form", request("Content-Length", "3", "Content-Type", "application/json", "Content-Encoding", "gzip", "Accept-Encoding", "gzip", "Content-Disposition", "x"), nil},
 		{"reserved for gRPC", request("Grpc-Timeout", "1S", "Grpc-Status", "0", "Grpc-Message", "x", "Grpc-Anything-Bin", "x"), nil},
 		{"forwarded by the client", request("X-Forwarded-For", "10.0.0.1", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil"), nil},
-		{"error by the client", request("X-Dragoman-Error", "INTERNAL"), nil},
+		{"error by the client", request("X-Dragoman-Error", "INTERNAL", "X-Dragoman-Ignored", "query.a"), nil},
 		{"E19 not ASCII", request("X-Name", "Jörg", "X-Control", "a\x01b", "X-Ok", "~ !"), rpc.Header{{Name: "x-ok", Value: "~ !"}}},
 		{"E19 not a key", request("Foo+Bar", "1", "X_y.z", "2"), rpc.Header{{Name: "x_y.z", Value: "2"}}},
 		{"E20 base64", request("X-Data-Bin", "AAE=", "X-Data-Bin", "/w"), rpc.Header{{Name: "x-data-bin", Value: "\x00\x01"}, {Name: "x-data-bin", Value: "\xff"}}},
@@ -123,7 +123,7 @@ func TestWriteMetadata(t *testing.T) {
 		{Name: "x bad", Value: "1"}, {Name: "X-Upper", Value: "1"}, {Name: ":status", Value: "500"}, {Name: "", Value: "1"}, {Name: "trailer:x", Value: "1"},
 		{Name: "content-type", Value: "text/html"}, {Name: "content-length", Value: "7"}, {Name: "connection", Value: "close"},
 		{Name: "transfer-encoding", Value: "x"}, {Name: "trailer", Value: "x"}, {Name: "grpc-status", Value: "0"},
-		{Name: "x-dragoman-error", Value: "INTERNAL"}, {Name: "x-secret", Value: "1"},
+		{Name: "x-dragoman-error", Value: "INTERNAL"}, {Name: "x-dragoman-ignored", Value: "query.a"}, {Name: "x-secret", Value: "1"},
 	}
 	policy := &rpc.HeaderPolicy{Deny: []string{"x-secret"}}
 	h := http.Header{}

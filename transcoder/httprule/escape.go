@@ -1,6 +1,7 @@
 package httprule
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -17,12 +18,38 @@ func (e *EscapeError) Error() string {
 	return fmt.Sprintf("malformed escape %q at offset %d: want two hexadecimal digits after %%", e.Text, e.Offset)
 }
 
-// AppendUnescaped percent-decodes escaped once and appends it to dst. With
-// multi, %2F and %2f stay as they are, as google/api/http.proto demands for a
-// variable that takes several segments. A plus is a plus. An error is an
-// [*EscapeError]; dst is then returned as it came. The result need not be
-// valid UTF-8: that is for whoever knows that it must be text.
-func AppendUnescaped(dst []byte, escaped string, multi bool) ([]byte, error) {
+// Slashes is what becomes of %2F, an escaped slash, when text is unescaped.
+type Slashes uint8
+
+const (
+	// Decoded makes a slash of it.
+	Decoded Slashes = iota
+	// Kept leaves it as it is.
+	Kept
+	// Refused makes an error of it, [ErrSlash].
+	Refused
+)
+
+// Slashes is what e makes of an escaped slash in a variable; multi is that of a
+// variable that takes several segments.
+func (e Escapes) Slashes(multi bool) Slashes {
+	switch {
+	case e == RejectSlashes:
+		return Refused
+	case e == KeepSlashes, e == Standard && multi:
+		return Kept
+	}
+	return Decoded
+}
+
+// ErrSlash is an escaped slash where none may be.
+var ErrSlash = errors.New("an escaped slash, %2F, is not accepted here")
+
+// AppendUnescaped percent-decodes escaped once and appends it to dst. slashes
+// says what becomes of %2F and %2f. A plus is a plus. An error is an
+// [*EscapeError] or [ErrSlash]; dst is then returned as it came. The result need
+// not be valid UTF-8: that is for whoever knows that it must be text.
+func AppendUnescaped(dst []byte, escaped string, slashes Slashes) ([]byte, error) {
 	out := dst
 	for done := 0; ; {
 		i := strings.IndexByte(escaped[done:], '%')
@@ -32,13 +59,15 @@ func AppendUnescaped(dst []byte, escaped string, multi bool) ([]byte, error) {
 		out = append(out, escaped[done:done+i]...)
 		done += i
 		c, ok := unhex2(escaped[done+1:])
-		if !ok {
+		switch {
+		case !ok:
 			return dst, &EscapeError{Text: escaped[done:min(done+3, len(escaped))], Offset: done}
-		}
-		if c == '/' && multi {
-			out = append(out, escaped[done:done+3]...)
-		} else {
+		case c != '/' || slashes == Decoded:
 			out = append(out, c)
+		case slashes == Kept:
+			out = append(out, escaped[done:done+3]...)
+		default:
+			return dst, ErrSlash
 		}
 		done += 3
 	}

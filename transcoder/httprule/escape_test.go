@@ -28,10 +28,10 @@ func TestAppendUnescaped(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := AppendUnescaped([]byte("x"), test.in, false)
+			got, err := AppendUnescaped([]byte("x"), test.in, Decoded)
 			require.NoError(t, err)
 			require.Equal(t, "x"+test.single, string(got))
-			got, err = AppendUnescaped([]byte("x"), test.in, true)
+			got, err = AppendUnescaped([]byte("x"), test.in, Kept)
 			require.NoError(t, err)
 			require.Equal(t, "x"+test.multi, string(got))
 		})
@@ -40,7 +40,7 @@ func TestAppendUnescaped(t *testing.T) {
 		for c := range byte(128) {
 			for _, format := range []string{"%%%02X", "%%%02x"} {
 				in := fmt.Sprintf(format, c)
-				got, err := AppendUnescaped(nil, in, false)
+				got, err := AppendUnescaped(nil, in, Decoded)
 				require.NoError(t, err)
 				require.Equal(t, []byte{c}, got, in)
 			}
@@ -55,7 +55,7 @@ func TestAppendUnescapedErrors(t *testing.T) {
 		{"%zz1", `malformed escape "%zz" at offset 0: want two hexadecimal digits after %`},
 		{"%0g", `malformed escape "%0g" at offset 0: want two hexadecimal digits after %`},
 	} {
-		got, err := AppendUnescaped([]byte("x"), test.in, false)
+		got, err := AppendUnescaped([]byte("x"), test.in, Decoded)
 		require.EqualError(t, err, test.want)
 		require.Equal(t, "x", string(got))
 	}
@@ -64,6 +64,32 @@ func TestAppendUnescapedErrors(t *testing.T) {
 func TestAppendUnescapedDoesNotAllocate(t *testing.T) {
 	dst := make([]byte, 0, 64)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		_, _ = AppendUnescaped(dst, "shelves/a%20b%2Fc", true)
+		_, _ = AppendUnescaped(dst, "shelves/a%20b%2Fc", Kept)
 	}))
+}
+
+func TestRefusedSlashes(t *testing.T) {
+	for _, in := range []string{"a%2Fb", "a%2fb", "%2F"} {
+		got, err := AppendUnescaped([]byte("x"), in, Refused)
+		require.ErrorIs(t, err, ErrSlash)
+		require.Equal(t, "x", string(got))
+	}
+	got, err := AppendUnescaped(nil, "a/b%20%252F", Refused)
+	require.NoError(t, err)
+	require.Equal(t, "a/b %2F", string(got))
+}
+
+func TestEscapes(t *testing.T) {
+	for _, test := range []struct {
+		mode          Escapes
+		single, multi Slashes
+	}{
+		{Standard, Decoded, Kept},
+		{DecodeSlashes, Decoded, Decoded},
+		{KeepSlashes, Kept, Kept},
+		{RejectSlashes, Refused, Refused},
+	} {
+		require.Equal(t, test.single, test.mode.Slashes(false), "%d", test.mode)
+		require.Equal(t, test.multi, test.mode.Slashes(true), "%d", test.mode)
+	}
 }

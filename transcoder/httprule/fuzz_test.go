@@ -54,8 +54,8 @@ func FuzzAppendUnescaped(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
-		single, err := AppendUnescaped([]byte("x"), in, false)
-		multi, multiErr := AppendUnescaped([]byte("x"), in, true)
+		single, err := AppendUnescaped([]byte("x"), in, Decoded)
+		multi, multiErr := AppendUnescaped([]byte("x"), in, Kept)
 		want, wantErr := url.PathUnescape(in)
 		if (err != nil) != (wantErr != nil) || (multiErr != nil) != (wantErr != nil) {
 			t.Fatalf("AppendUnescaped(%q): %v, %v, and net/url says %v", in, err, multiErr, wantErr)

@@ -212,7 +212,7 @@ func (p *parser) literal(expected string) (string, error) {
 	text := p.in[start:p.pos]
 	if escaped {
 		// Every escape was checked above, so this cannot fail.
-		decoded, _ := AppendUnescaped(nil, text, false)
+		decoded, _ := AppendUnescaped(nil, text, Decoded)
 		text = string(decoded)
 	}
 	if !utf8.ValidString(text) {

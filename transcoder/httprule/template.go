@@ -37,7 +37,7 @@ type Variable struct {
 	// There is at least one.
 	Start, End int
 	// Multi is set if the variable may take more than one segment of a path.
-	// Its value then keeps %2F escaped; see [AppendUnescaped].
+	// Its value then keeps %2F escaped, unless [Escapes] say otherwise.
 	Multi bool
 }
 

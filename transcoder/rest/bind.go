@@ -3,6 +3,7 @@ package rest
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,6 +64,7 @@ func trimmed(b []byte, most int) []byte {
 
 // prepare reads the request and makes k.call of it.
 func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange) *rpc.Error {
+	l.plan.Begin(r.URL.RawQuery, &k.scratch)
 	now := time.Now()
 	deadline, err := transcoder.Deadline(r, l.settings, !l.method.ServerStreaming, now)
 	if err != nil {
@@ -83,7 +85,12 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 	message := rpc.NewBuffer()
 	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body}
 	var fault error
-	if message.B, fault = l.plan.Bind(message.B, &request, &k.scratch); fault != nil {
+	message.B, fault = l.plan.Bind(message.B, &request, &k.scratch)
+	if ignored := k.scratch.Outcome.Ignored; len(ignored) > 0 {
+		// Whatever the answer will be.
+		w.Header().Set(rpc.IgnoredHeader, string(ignored))
+	}
+	if fault != nil {
 		message.Release()
 		return badRequest(fault)
 	}
@@ -99,8 +106,24 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 		}
 		return rpc.Errorf(rpc.InvalidRequest, "%v", fault)
 	}
+	if l.settings.UnknownQuery == transcoder.Capture {
+		k.captured()
+	}
 	k.call.Method, k.call.Deadline, k.call.Request = l.method, deadline, message
 	return nil
+}
+
+// unknownQuery is the metadata that captured query parameters travel in.
+const unknownQuery = "x-unknown-query"
+
+// captured adds the query parameters that were captured to the call. What the
+// client itself says under that name does not reach the upstream, which could
+// not tell it from them.
+func (k *work) captured() {
+	k.call.Header = slices.DeleteFunc(k.call.Header, func(f rpc.HeaderField) bool { return f.Name == unknownQuery })
+	if captured := k.scratch.Outcome.Captured; len(captured) > 0 {
+		k.call.Header = append(k.call.Header, rpc.HeaderField{Name: unknownQuery, Value: string(captured)})
+	}
 }
 
 // badRequest is the client's copy of an error of the plan.

@@ -81,12 +81,7 @@ func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange
 
 func newHandler(ep *transcoder.Endpoint, b *httprule.Binding) (route.Handler, error) {
 	s := ep.Settings
-	p, err := plan.Compile(ep.Codec, ep.Method.Descriptor.Input(), ep.Method.Descriptor.Output(), b, plan.Options{
-		MaxDepth:           s.MaxDepth,
-		MaxJSONBytes:       s.MaxJSONBytes,
-		MaxQueryParameters: s.MaxQueryParameters,
-		IgnoredQuery:       s.IgnoredQuery,
-	})
+	p, err := plan.Compile(ep.Codec, ep.Method.Descriptor.Input(), ep.Method.Descriptor.Output(), b, planOptions(s))
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +93,23 @@ func newHandler(ep *transcoder.Endpoint, b *httprule.Binding) (route.Handler, er
 		return &stream{rule}, nil
 	}
 	return &unary{rule}, nil
+}
+
+// planOptions are the settings in the words of the plan, which knows nothing of
+// protocols; what is unknown has the same order in both.
+func planOptions(s *transcoder.Settings) plan.Options {
+	return plan.Options{
+		MaxDepth:           s.MaxDepth,
+		MaxJSONBytes:       s.MaxJSONBytes,
+		MaxQueryParameters: s.MaxQueryParameters,
+		IgnoredQuery:       s.IgnoredQuery,
+		UnknownQuery:       plan.Unknown(s.UnknownQuery),
+		Alt:                s.Alt,
+		ErrorFormat:        s.ErrorFormat,
+		Key:                s.Key,
+		Partial:            s.Partial,
+		PathWins:           s.PathWins,
+	}
 }
 
 // unservable answers for methods with client streaming.

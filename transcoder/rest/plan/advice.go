@@ -13,7 +13,7 @@ import (
 const longestQuoted = 200
 
 // badParameter is the error of one query parameter.
-func (p *Plan) badParameter(name []byte, why string) error {
+func (s *Scratch) badParameter(name []byte, why string) error {
 	shown := clip(name)
 	return &Error{
 		Place: InQuery, Field: shown, Description: why,
@@ -25,15 +25,18 @@ func (p *Plan) badParameter(name []byte, why string) error {
 // first one is node other.
 func (p *Plan) clash(name []byte, other int32, s *Scratch) error {
 	first := s.tree[other].field
-	return p.badParameter(name, fmt.Sprintf("only one field of a oneof can be set, and %q is set by %s",
+	return s.badParameter(name, fmt.Sprintf("only one field of a oneof can be set, and %q is set by %s",
 		first.JSONName(), s.tree.setter(other)))
 }
 
 // unknownParameter is the error of a parameter whose part missing names no field
-// of the message that chain leads to.
-func (p *Plan) unknownParameter(name, missing []byte, chain []*codec.Field) error {
+// of the message that s.chain leads to, nil if that is no mistake.
+func (p *Plan) unknownParameter(name, missing []byte, s *Scratch) error {
+	if p.options.UnknownQuery != Reject {
+		return nil
+	}
 	message, prefix := p.descriptor, ""
-	for _, f := range chain {
+	for _, f := range s.chain {
 		message = message.Fields().ByNumber(f.Number()).Message()
 		prefix += f.JSONName() + "."
 	}
@@ -41,7 +44,7 @@ func (p *Plan) unknownParameter(name, missing []byte, chain []*codec.Field) erro
 	if near := nearest(message, string(missing)); near != "" {
 		why += fmt.Sprintf("; did you mean %q?", prefix+near)
 	}
-	return p.badParameter(name, why)
+	return s.badParameter(name, why)
 }
 
 // advice names a field of a message that a parameter could set instead of the

@@ -32,7 +32,8 @@ func Compile(c *codec.Codec, input, output protoreflect.MessageDescriptor, b *ht
 		}
 	}
 	cc := &compiler{plan: p}
-	cc.path(b.Template)
+	cc.reserve()
+	cc.path(b)
 	cc.body(b.Body)
 	cc.responseBody(output, b.ResponseBody)
 	if len(cc.problems) > 0 {
@@ -51,14 +52,14 @@ func (c *compiler) problem(format string, args ...any) {
 }
 
 // path resolves the variables of the template.
-func (c *compiler) path(t *httprule.Template) {
+func (c *compiler) path(b *httprule.Binding) {
 	var watched [][]*codec.Field
-	for i := range t.Variables {
-		v := &t.Variables[i]
+	for i := range b.Template.Variables {
+		v := &b.Template.Variables[i]
 		if chain := c.chain(v); chain != nil {
 			last := len(chain) - 1
 			c.plan.variables = append(c.plan.variables, variable{
-				name: strings.Join(v.Path, "."), parents: chain[:last:last], field: chain[last], multi: v.Multi,
+				name: strings.Join(v.Path, "."), parents: chain[:last:last], field: chain[last], slashes: b.Escapes.Slashes(v.Multi),
 			})
 			watched = append(watched, chain)
 		}

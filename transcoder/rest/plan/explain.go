@@ -53,11 +53,14 @@ func (p *Plan) appendQueryFields(all []Bound, raw string, s *Scratch) []Bound {
 	for pair := range strings.SplitSeq(raw, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		var ok bool
-		if s.name, ok = appendQueryUnescaped(s.name[:0], name); !ok || pair == "" || p.ignores(s.name) {
+		if s.name, ok = appendQueryUnescaped(s.name[:0], name); !ok || pair == "" || p.reservation(s.name) != nil {
+			continue
+		}
+		if p.options.PathWins && p.overruled(s.name) {
 			continue
 		}
 		field, err := p.find(s.name, s)
-		if err != nil {
+		if err != nil || field == nil {
 			continue
 		}
 		if s.text, ok = appendQueryUnescaped(s.text[:0], value); ok {

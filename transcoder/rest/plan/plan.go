@@ -41,7 +41,27 @@ type Options struct {
 	MaxQueryParameters int
 	// IgnoredQuery lists parameters, by decoded name, that are not bound.
 	IgnoredQuery []string
+	// UnknownQuery is what becomes of parameters that the message does not have.
+	UnknownQuery Unknown
+	// Alt, ErrorFormat, Key and Partial turn on the system parameters $alt,
+	// $.xgafv, key and fields.
+	Alt, ErrorFormat, Key, Partial bool
+	// PathWins ignores what the query says of a field that the path binds.
+	PathWins bool
 }
+
+// Unknown is what becomes of what a message does not have.
+type Unknown uint8
+
+const (
+	// Reject refuses it.
+	Reject Unknown = iota
+	// Ignore leaves it out, Report does so and puts it into [Outcome.Ignored].
+	Ignore
+	Report
+	// Capture leaves it out and puts it into [Outcome.Captured].
+	Capture
+)
 
 // Plan is one HTTP rule of one method, resolved. It is immutable and safe for
 // any goroutine.
@@ -52,6 +72,8 @@ type Plan struct {
 	// descriptor is the input's, for the text of errors only.
 	descriptor protoreflect.MessageDescriptor
 	options    Options
+	// reserved are the parameters that are never bound.
+	reserved []reserved
 
 	variables []variable
 	// watch is nil if the path binds nothing.
@@ -78,8 +100,8 @@ type variable struct {
 	name    string
 	parents []*codec.Field
 	field   *codec.Field
-	// multi keeps %2F as it is.
-	multi bool
+	// slashes is what becomes of %2F.
+	slashes httprule.Slashes
 }
 
 // Request is what of an HTTP request is bound to a message.
@@ -101,6 +123,10 @@ type Span struct{ Start, End int }
 // plan may use it after any other. Reusing one saves the allocations. Its zero
 // value is ready. Nothing that a plan returns refers to it.
 type Scratch struct {
+	// Outcome is what the last request said beside its message. It is valid until
+	// the next one.
+	Outcome Outcome
+
 	codec codec.Scratch
 	bound codec.Bound
 	tree  tree
@@ -113,6 +139,8 @@ type Scratch struct {
 	leaves []byte
 	ends   []int
 	values [][]byte
+	// heeded has a bit for each [use] of which the query has had a parameter.
+	heeded uint8
 }
 
 // TakesBody reports whether the rule reads the request body at all.
@@ -130,6 +158,7 @@ func (p *Plan) Bind(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 
 func (p *Plan) bind(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 	start := len(dst)
+	p.Begin(r.RawQuery, s)
 	p.limit(s)
 	if err := p.convertPath(r, s); err != nil {
 		return nil, err
@@ -185,7 +214,7 @@ func (p *Plan) convertPath(r *Request, s *Scratch) error {
 func (v *variable) unescape(r *Request, i int, s *Scratch) error {
 	span := r.Captures[i]
 	var err error
-	s.text, err = httprule.AppendUnescaped(s.text[:0], r.Path[span.Start:span.End], v.multi)
+	s.text, err = httprule.AppendUnescaped(s.text[:0], r.Path[span.Start:span.End], v.slashes)
 	if err != nil {
 		return errorf(InPath, v.name, "path variable %q: %v", v.name, err)
 	}

@@ -13,7 +13,7 @@ func (p *Plan) appendQuery(dst []byte, raw string, s *Scratch) ([]byte, error) {
 	if raw == "" {
 		return dst, nil
 	}
-	s.tree = append(s.tree[:0], p.base...)
+	s.tree, s.heeded = append(s.tree[:0], p.base...), 0
 	count := 0
 	for raw != "" {
 		var pair string
@@ -36,31 +36,32 @@ func (p *Plan) appendParameter(dst []byte, pair string, s *Scratch) ([]byte, err
 	name, value, given := strings.Cut(pair, "=")
 	var ok bool
 	if s.name, ok = appendQueryUnescaped(s.name[:0], name); !ok {
-		return nil, p.badParameter([]byte(name), "the name has a % without two hexadecimal digits")
+		return nil, s.badParameter([]byte(name), "the name has a % without two hexadecimal digits")
 	}
 	// Old software separates parameters by semicolons, so that two readers of one
 	// query could see different parameters.
 	if strings.IndexByte(pair, ';') >= 0 {
-		return nil, p.badParameter(s.name, "a semicolon must be written %3B, and parameters are separated by &")
+		return nil, s.badParameter(s.name, "a semicolon must be written %3B, and parameters are separated by &")
 	}
-	if p.ignores(s.name) {
-		return dst, nil
+	if r := p.reservation(s.name); r != nil {
+		return dst, p.heed(r, value, given, s)
 	}
 	if !utf8.Valid(s.name) {
-		return nil, p.badParameter(s.name, "the name is not valid UTF-8")
+		return nil, s.badParameter(s.name, "the name is not valid UTF-8")
+	}
+	if p.options.PathWins && p.overruled(s.name) {
+		return dst, nil
 	}
 	field, err := p.find(s.name, s)
 	if err != nil {
 		return nil, err
 	}
-	if !given {
-		return nil, p.badParameter(s.name, "has no value; write "+string(s.name)+"=value")
+	if field == nil {
+		p.leaveOut(pair, s)
+		return dst, nil
 	}
-	if s.text, ok = appendQueryUnescaped(s.text[:0], value); !ok {
-		return nil, p.badParameter(s.name, "the value has a % without two hexadecimal digits")
-	}
-	if !utf8.Valid(s.text) {
-		return nil, p.badParameter(s.name, "the value is not valid UTF-8")
+	if err := s.value(value, given); err != nil {
+		return nil, err
 	}
 	if dst, err = codec.AppendNested(dst, s.chain, field, s.text, &s.codec); err != nil {
 		return nil, fromCodec(InQuery, string(s.name), err)
@@ -69,30 +70,29 @@ func (p *Plan) appendParameter(dst []byte, pair string, s *Scratch) ([]byte, err
 }
 
 // find resolves a decoded parameter name to a field that may be bound, its
-// parents in s.chain, and notes it in s.tree.
+// parents in s.chain, and notes it in s.tree. The field is nil for a name that
+// the message does not have, if that is no mistake.
 func (p *Plan) find(name []byte, s *Scratch) (*codec.Field, error) {
-	if p.mode == wholeBody {
-		return nil, p.badParameter(name, "this path takes the message from the body, and no query parameters")
+	if p.mode == wholeBody && p.options.UnknownQuery == Reject {
+		return nil, p.onlyBody(name, s)
 	}
 	s.chain = s.chain[:0]
 	message, at, rest := p.input, int32(0), name
 	for {
-		// A JSON name may have a dot of its own.
-		field, more := message.FieldByName(rest), false
-		if field == nil {
-			var head []byte
-			if head, rest, more = bytes.Cut(rest, dot); more {
-				field = message.FieldByName(head)
-			}
-			if field == nil {
-				return nil, p.unknownParameter(name, head, s.chain)
-			}
+		var field *codec.Field
+		var head []byte
+		var more bool
+		if field, head, rest, more = step(message, rest); field == nil {
+			return nil, p.unknownParameter(name, head, s)
 		}
 		if !more {
 			return field, p.claim(name, at, field, s)
 		}
 		if why := closed(field); why != "" {
-			return nil, p.badParameter(name, "there is nothing to set in field \""+field.Name()+"\", which is "+why)
+			if field.Message() == nil && !field.Map() && p.options.UnknownQuery != Reject {
+				return nil, nil
+			}
+			return nil, s.badParameter(name, "there is nothing to set in field \""+field.Name()+"\", which is "+why)
 		}
 		if len(s.chain)+1 >= p.options.MaxDepth {
 			return nil, errorf(InQuery, "", "a query parameter names a field more than %d messages deep", p.options.MaxDepth)
@@ -102,22 +102,38 @@ func (p *Plan) find(name []byte, s *Scratch) (*codec.Field, error) {
 			return nil, p.clash(name, clash, s)
 		}
 		if s.tree[child].origin == fromBody {
-			return nil, p.badParameter(name, "the field is taken from the body")
+			return nil, s.badParameter(name, "the field is taken from the body")
 		}
 		s.chain = append(s.chain, field)
 		message, at = field.Message(), child
 	}
 }
 
+// step finds the field that a dotted name begins with: the first part of it is
+// head, and if there is more, it is rest.
+func step(m *codec.Message, name []byte) (f *codec.Field, head, rest []byte, more bool) {
+	// A JSON name may have a dot of its own.
+	if f = m.FieldByName(name); f != nil {
+		return f, name, nil, false
+	}
+	if head, rest, more = bytes.Cut(name, dot); more {
+		f = m.FieldByName(head)
+	}
+	return f, head, rest, more
+}
+
 var dot = []byte{'.'}
 
 // claim notes that a parameter sets field, a child of node at.
 func (p *Plan) claim(name []byte, at int32, field *codec.Field, s *Scratch) error {
+	if p.mode == wholeBody {
+		return p.onlyBody(name, s)
+	}
 	if field.Map() {
-		return p.badParameter(name, "the field is a map; a query has no form for it")
+		return s.badParameter(name, "the field is a map; a query has no form for it")
 	}
 	if !field.BindableText() {
-		return p.badParameter(name, "the field is of type "+string(field.Message().FullName())+
+		return s.badParameter(name, "the field is of type "+string(field.Message().FullName())+
 			", which has no form in a query"+p.advice(name, field))
 	}
 	child, clash := s.tree.enter(at, field)
@@ -127,14 +143,43 @@ func (p *Plan) claim(name []byte, at int32, field *codec.Field, s *Scratch) erro
 	n := &s.tree[child]
 	switch {
 	case n.origin == fromPath:
-		return p.badParameter(name, "the field is taken from the path")
+		return s.badParameter(name, "the field is taken from the path")
 	case n.origin == fromBody:
-		return p.badParameter(name, "the field is taken from the body")
+		return s.badParameter(name, "the field is taken from the body")
 	case n.origin == fromQuery && !field.Repeated():
-		return p.badParameter(name, "the field is set twice, and is not repeated")
+		return s.badParameter(name, "the field is set twice, and is not repeated")
 	}
 	n.origin = fromQuery
 	return nil
+}
+
+func (p *Plan) onlyBody(name []byte, s *Scratch) error {
+	return s.badParameter(name, "this path takes the message from the body, and no query parameters")
+}
+
+// overruled reports whether the path has bound the field that a parameter names,
+// or another member of a oneof that the field is in.
+func (p *Plan) overruled(name []byte) bool {
+	message, at, rest := p.input, int32(0), name
+	for {
+		var field *codec.Field
+		var more bool
+		if field, _, rest, more = step(message, rest); field == nil {
+			return false
+		}
+		child, clash := p.base.look(at, field)
+		switch {
+		case clash != 0:
+			return p.base.bindsPath(clash)
+		case child == 0:
+			return false
+		case !more:
+			return p.base[child].origin == fromPath
+		}
+		if message, at = field.Message(), child; message == nil {
+			return false
+		}
+	}
 }
 
 // closed says what a field is whose value has no fields that a query could set;
@@ -165,15 +210,6 @@ func ownJSON(name string) bool {
 		"DoubleValue", "FloatValue", "Int64Value", "UInt64Value", "Int32Value", "UInt32Value",
 		"BoolValue", "StringValue", "BytesValue":
 		return true
-	}
-	return false
-}
-
-func (p *Plan) ignores(name []byte) bool {
-	for _, ignored := range p.options.IgnoredQuery {
-		if string(name) == ignored {
-			return true
-		}
 	}
 	return false
 }

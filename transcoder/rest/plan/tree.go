@@ -33,9 +33,20 @@ type node struct {
 // another member of f's oneof that is in the tree already, and then nothing is
 // added; 0 is none.
 func (t *tree) enter(at int32, f *codec.Field) (child, clash int32) {
+	if child, clash = t.look(at, f); child != 0 || clash != 0 {
+		return child, clash
+	}
+	child = int32(len(*t))
+	*t = append(*t, node{field: f, oneof: int32(f.OneofIndex()), next: (*t)[at].child})
+	(*t)[at].child = child
+	return child, 0
+}
+
+// look is [tree.enter], but adds nothing: child is then 0.
+func (t tree) look(at int32, f *codec.Field) (child, clash int32) {
 	oneof := int32(f.OneofIndex())
-	for i := (*t)[at].child; i != 0; i = (*t)[i].next {
-		n := &(*t)[i]
+	for i := t[at].child; i != 0; i = t[i].next {
+		n := &t[i]
 		if n.field == f {
 			return i, 0
 		}
@@ -43,13 +54,21 @@ func (t *tree) enter(at int32, f *codec.Field) (child, clash int32) {
 			clash = i
 		}
 	}
-	if clash != 0 {
-		return 0, clash
+	return 0, clash
+}
+
+// bindsPath reports whether the path has set the field of node at, or a field in
+// it.
+func (t tree) bindsPath(at int32) bool {
+	if t[at].origin == fromPath {
+		return true
 	}
-	child = int32(len(*t))
-	*t = append(*t, node{field: f, oneof: oneof, next: (*t)[at].child})
-	(*t)[at].child = child
-	return child, 0
+	for i := t[at].child; i != 0; i = t[i].next {
+		if t.bindsPath(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // setter says, for an error, what has set the field of node at, or a field in it.
