@@ -23,6 +23,9 @@ func (p *parser) any(m *Message, i int) int {
 	if urlAt < 0 {
 		return urlAt
 	}
+	if urlAt == 0 {
+		return p.untyped(i)
+	}
 	url, _ := p.stringValue(urlAt)
 	if len(url) == 0 {
 		return p.typeFailure(typeAt, p.fail(KindType, urlAt, `"@type" is empty, expected the URL of a type`))
@@ -66,7 +69,8 @@ func (p *parser) typeFailure(typeAt, i int) int {
 }
 
 // findType finds "@type" in the object that begins at start, whose first key
-// is at i, and the string that is its value.
+// is at i, and the string that is its value. urlAt is 0 if there is none and
+// that is no error.
 func (p *parser) findType(start, i int) (typeAt, urlAt int) {
 	typeAt, urlAt = -1, -1
 	for first := true; ; first = false {
@@ -105,6 +109,9 @@ func (p *parser) findType(start, i int) (typeAt, urlAt int) {
 			i = p.space(i + 1)
 		case '}':
 			if urlAt < 0 {
+				if p.options.IgnoreUnknown {
+					return -1, 0
+				}
 				return -1, p.fail(KindType, start, `"@type" is missing, expected the URL of a type`)
 			}
 			if p.rescanned += i - start; p.rescanned > maxRescan*len(p.in) {
@@ -118,7 +125,8 @@ func (p *parser) findType(start, i int) (typeAt, urlAt int) {
 }
 
 // anyValue parses the fields of an Any that holds a well-known type, the first
-// of which is at i: next to its type there is "value" alone.
+// of which is at i: next to its type there is "value" alone, and what is
+// ignored.
 func (p *parser) anyValue(m *Message, i int) int {
 	seen := false
 	for {
@@ -147,8 +155,14 @@ func (p *parser) anyValue(m *Message, i int) int {
 				i = p.wellKnown(m, i, nil)
 			}
 		default:
-			return p.typeFailure(key, p.fail(KindUnknownField, key,
-				`got the field %q, expected "value" with the JSON form of %s`, clip(name), m.name))
+			if !p.options.IgnoreUnknown {
+				return p.typeFailure(key, p.fail(KindUnknownField, key,
+					`got the field %q, expected "value" with the JSON form of %s`, clip(name), m.name))
+			}
+			p.ignored(key)
+			if i = p.colon(next); i >= 0 {
+				i = p.skipValue(i, p.depth)
+			}
 		}
 		if i < 0 {
 			p.within(key)

@@ -34,14 +34,14 @@ func (f *Field) BindableText() bool {
 
 // AppendText appends the field with one value given as text, as a path or a
 // query has it: serialized, tag included, even if it is zero. A repeated field
-// gets one element. On failure it returns dst as it was and an *[Error]
+// gets one element. Of [Scratch.Parse], FoldEnums applies. On failure it returns dst as it was and an *[Error]
 // without a path, since only the caller knows what the client called the
 // field.
 func (f *Field) AppendText(dst, text []byte, s *Scratch) ([]byte, error) {
 	if !f.BindableText() {
 		return dst, &Error{Kind: KindType, Message: fmt.Sprintf("%s has no form as text", f.jsonName)}
 	}
-	out, err := f.appendText(dst, text)
+	out, err := f.appendText(dst, text, s.Parse.FoldEnums)
 	if err != nil {
 		return dst, err
 	}
@@ -90,8 +90,9 @@ func AppendNested(dst []byte, parents []*Field, f *Field, text []byte, s *Scratc
 	return out, nil
 }
 
-// appendText appends f, which is bindable, always with its tag.
-func (f *Field) appendText(dst, s []byte) ([]byte, error) {
+// appendText appends f, which is bindable, always with its tag. fold is
+// [Parse].FoldEnums.
+func (f *Field) appendText(dst, s []byte, fold bool) ([]byte, error) {
 	dst = protowire.AppendTag(dst, f.number, f.wire)
 	switch f.kind {
 	case protoreflect.StringKind:
@@ -122,7 +123,7 @@ func (f *Field) appendText(dst, s []byte) ([]byte, error) {
 		protowire.AppendVarint(dst[:start-1], uint64(n))
 		return dst, nil
 	}
-	v, err := f.textNumber(s)
+	v, err := f.textNumber(s, fold)
 	switch f.wire {
 	case protowire.Fixed32Type:
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(v))
@@ -146,7 +147,7 @@ func (f *Field) appendContent(dst, s []byte) ([]byte, error) {
 	if f.sub.form == formWrapper {
 		value := f.sub.field(1)
 		start := len(dst)
-		dst, err := value.appendText(dst, s)
+		dst, err := value.appendText(dst, s, false) // no enum
 		if err == nil && (value.wire == protowire.BytesType && len(dst) == start+2 ||
 			value.wire != protowire.BytesType && isZero(value, dst[start:])) {
 			dst = dst[:start] // a zero in a wrapper is not written
@@ -170,7 +171,7 @@ var textForms = map[form]string{
 }
 
 // textNumber is the value on the wire of a number, bool or enum.
-func (f *Field) textNumber(s []byte) (v uint64, err error) {
+func (f *Field) textNumber(s []byte, fold bool) (v uint64, err error) {
 	switch f.kind {
 	case protoreflect.BoolKind:
 		switch string(s) {
@@ -196,6 +197,11 @@ func (f *Field) textNumber(s []byte) (v uint64, err error) {
 	case protoreflect.EnumKind:
 		if n, ok := f.enum.byName[string(s)]; ok {
 			return uint64(int64(n)), nil
+		}
+		if fold {
+			if n, ok := f.enum.foldedNumber(s); ok {
+				return uint64(int64(n)), nil
+			}
 		}
 	}
 	d, n := scanNumber(s)

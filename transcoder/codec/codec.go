@@ -13,11 +13,14 @@ type Types interface {
 }
 
 // Print chooses the JSON form of messages. The zero value is protobuf's own.
+// The well-known types keep their forms, and what is in a google.protobuf.Any
+// has the form of everything else.
 type Print struct {
 	// EnumsAsNumbers writes enum values as numbers.
 	EnumsAsNumbers bool
 	// UnsetFields writes empty lists and maps, and zeros of fields that do not
-	// tell a zero from no value.
+	// tell a zero from no value, at their place among the others. Messages,
+	// members of oneofs, optional fields and extensions that are not set stay out.
 	UnsetFields bool
 	// ProtoNames writes names as the .proto file has them.
 	ProtoNames bool
@@ -27,13 +30,25 @@ type Print struct {
 // goroutine.
 type Codec struct {
 	messages map[protoreflect.FullName]*Message
+	// extensions are the names of all extensions.
+	extensions map[protoreflect.FullName]bool
+	print      Print
 }
 
 // New compiles the tables of all messages that types has, and of those that
 // they refer to. It fails if a message has the name of a well-known type but
 // not its fields.
-func New(types Types) (*Codec, error) {
-	c := &Codec{messages: map[protoreflect.FullName]*Message{}}
+func New(types Types) (*Codec, error) { return NewPrinting(types, Print{}) }
+
+// NewPrinting is [New] for another JSON form. The form is part of the tables,
+// so to print in two forms takes two codecs; what they parse is the same. Only
+// [Message.AppendJSON] and [Field.AppendJSON] depend on it.
+func NewPrinting(types Types, print Print) (*Codec, error) {
+	c := &Codec{
+		messages:   map[protoreflect.FullName]*Message{},
+		extensions: map[protoreflect.FullName]bool{},
+		print:      print,
+	}
 	if err := c.compile(types); err != nil {
 		return nil, err
 	}
@@ -53,6 +68,15 @@ type Scratch struct {
 	MaxDepth int
 	// MaxJSON bounds the JSON made by one call in bytes; 0 is 64 MiB.
 	MaxJSON int
+	// Parse chooses what is accepted.
+	Parse Parse
+	// Ignored are the unknown fields that the last AppendWire passed over, if
+	// Parse.Record is set: their paths as [Error] has them, in the order of the
+	// text, but names that no field could have are quoted and in brackets. They
+	// are printable ASCII and 100 bytes at most, of which a longer one ends in
+	// "…"; if there are more than 16, the last entry is "…" alone. The slice is
+	// reused by the next call, the strings may be kept.
+	Ignored []string
 
 	parser  parser
 	printer printer
@@ -116,7 +140,7 @@ func (m *Message) AppendWire(dst, json []byte, s *Scratch, b *Bound) ([]byte, er
 	p := &s.parser
 	p.begin(dst, json, s, b)
 	i := p.message(m, p.space(0), b.root())
-	return p.end(dst, i)
+	return p.end(dst, i, s)
 }
 
 // AppendWire appends the field with the value that a whole JSON text
@@ -139,7 +163,7 @@ func (f *Field) AppendWire(dst, json []byte, s *Scratch, b *Bound) ([]byte, erro
 	default:
 		i = p.field(f, i, nil)
 	}
-	return p.end(dst, i)
+	return p.end(dst, i, s)
 }
 
 // AppendJSON appends the JSON form of one serialized message to dst. On

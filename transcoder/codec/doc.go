@@ -24,7 +24,13 @@
 //
 // JSON output is deterministic: fields in the order of their numbers, map
 // entries by key, no spaces. Unknown fields are left out of it, and refused in
-// JSON input; there is no option for either yet. Message sets have no JSON form.
+// JSON input. Message sets have no JSON form.
+//
+// [Print] chooses another form of the output, for which [NewPrinting] compiles
+// other tables, [AppendIndented] makes it pretty, and [Parse] has what input is
+// accepted beyond the mapping. The referee has the same options, and the
+// results are the same, but that with unknown fields ignored an unknown name of
+// an enum's value is an error here.
 //
 // All memory that a translation needs beyond the output lives in a [Scratch],
 // so in a steady state nothing is allocated.

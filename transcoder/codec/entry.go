@@ -209,15 +209,10 @@ func (p *printer) valueSpans(f *Field, e *mapEntry) bool {
 
 // absent appends the value of a map's entry that has none.
 func (p *printer) absent(out []byte, f *Field) ([]byte, bool) {
-	switch {
-	case f.sub != nil:
+	if f.sub != nil {
 		return p.message(out, f.sub, span{})
-	case f.kind == protoreflect.StringKind || f.kind == protoreflect.BytesKind:
-		return append(out, '"', '"'), true
-	case f.enum != nil:
-		return f.enum.append(out, f.enum.first), true
 	}
-	return appendNumber(out, f, 0), true
+	return f.appendZero(out), true
 }
 
 // withinKey puts an entry of a map before the path of an error.

@@ -124,14 +124,20 @@ func (p *printer) indexed(out []byte, m *Message, parts []span) ([]byte, bool) {
 		return out, false
 	}
 	end := len(p.runs)
+	rest := m.unset
 	for a := base; a < end; {
 		b := p.group(a)
-		if out, ok = p.field(out, &m.fields[p.runs[a].field], a, b, true); !ok {
+		f := &m.fields[p.runs[a].field]
+		if len(rest) > 0 {
+			out, rest = appendUnset(out, rest, uint32(f.number))
+		}
+		if out, ok = p.field(out, f, a, b, true); !ok {
 			return out, false
 		}
 		a = b
 	}
 	p.runs = p.runs[:base]
+	out, _ = appendUnset(out, rest, afterAll)
 	return out, true
 }
 
@@ -164,19 +170,14 @@ func (p *printer) alone(out []byte, f *Field) ([]byte, bool) {
 	if len(out) > start {
 		return out, true
 	}
-	switch {
-	case f.shape == shapeMap:
-		return append(out, '{', '}'), true
-	case f.shape != shapeOne:
-		return append(out, '[', ']'), true
-	case !f.implicit:
+	if f.shape == shapeOne && !f.implicit {
 		return append(out, "null"...), true
 	}
-	return p.absent(out, f)
+	return f.appendZero(out), true
 }
 
 // field appends what p.runs[a:b], all of f, come to: after f's name if named
-// is set, and nothing for an empty list or a zero that is no value.
+// is set, and nothing for an empty list or a zero that the form leaves out.
 func (p *printer) field(out []byte, f *Field, a, b int, named bool) ([]byte, bool) {
 	if len(out) > p.limit {
 		return out, p.tooLarge()
@@ -202,7 +203,7 @@ func (p *printer) field(out []byte, f *Field, a, b int, named bool) ([]byte, boo
 		}
 	}
 	end := p.runs[b-1].end
-	if f.implicit && p.isZero(f, at, end) {
+	if f.omit && p.isZero(f, at, end) {
 		return out, true
 	}
 	if named {
@@ -287,8 +288,14 @@ func (p *printer) listField(out []byte, f *Field, a, b int, named bool) ([]byte,
 			n++
 		}
 	}
-	if n > 0 {
+	switch {
+	case n > 0:
 		out = append(out, ']')
+	case !f.omit:
+		if named {
+			out = append(out, f.comma...)
+		}
+		out = append(out, '[', ']')
 	}
 	return out, true
 }

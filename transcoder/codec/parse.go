@@ -31,6 +31,9 @@ type parser struct {
 	// typeAt is where the innermost Any has its "@type"; rescanned counts what
 	// was read twice to find them.
 	typeAt, rescanned int
+	options           Parse
+	// unknown is where the names of fields are that were passed over.
+	unknown []int
 }
 
 func (p *parser) begin(dst, json []byte, s *Scratch, b *Bound) {
@@ -42,16 +45,21 @@ func (p *parser) begin(dst, json []byte, s *Scratch, b *Bound) {
 	p.sets = p.sets[:0]
 	p.keys.reset()
 	p.rescanned = 0
+	p.options = s.Parse
+	p.unknown, s.Ignored = p.unknown[:0], s.Ignored[:0]
 }
 
 // end takes the result and lets go of the caller's memory.
-func (p *parser) end(dst []byte, i int) ([]byte, error) {
+func (p *parser) end(dst []byte, i int, s *Scratch) ([]byte, error) {
 	if i >= 0 {
 		if i = p.space(i); i < len(p.in) {
 			i = p.syntax(i, "the end of the JSON text")
 		}
 	}
 	p.settle()
+	if i >= 0 && len(p.unknown) > 0 {
+		s.Ignored = p.ignoredPaths(s.Ignored)
+	}
 	out, err := p.out, p.err
 	p.in, p.out, p.err, p.bound = nil, nil, nil, nil
 	p.trim()
@@ -158,8 +166,9 @@ func (p *parser) object(m *Message, i int, w *watchNode, typed bool) int {
 			if f, i = p.key(m, i, typed); i < 0 {
 				return i
 			}
-			if f == nil { // "@type"
+			if f == nil { // "@type", or passed over
 				if i = p.skipValue(i, p.depth); i < 0 {
+					p.within(key)
 					return i
 				}
 			}
@@ -203,7 +212,8 @@ func (p *parser) object(m *Message, i int, w *watchNode, typed bool) int {
 }
 
 // key parses a field's name and the colon, the way without guessing. The field
-// is nil for the "@type" of an Any.
+// is nil for one whose value is skipped: the "@type" of an Any, or an unknown
+// one that is ignored.
 func (p *parser) key(m *Message, i int, typed bool) (f *Field, next int) {
 	if p.peek(i) != '"' {
 		return nil, p.syntax(i, "a field name in quotes")
@@ -218,7 +228,7 @@ func (p *parser) key(m *Message, i int, typed bool) (f *Field, next int) {
 		p.within(i)
 		return nil, next
 	}
-	if f = m.byName[string(name)]; f == nil && !skip {
+	if f = m.byName[string(name)]; f == nil && !skip && !p.ignores(m, i, name) {
 		next = p.unknownField(m, i, name)
 		p.within(i)
 		return nil, next

@@ -204,6 +204,10 @@ func closeObject(out []byte, start int) []byte {
 func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 	last := uint32(0)
 	base := len(p.places)
+	rest, due := m.unset, uint32(afterAll)
+	if len(rest) > 0 {
+		due = rest[0].number
+	}
 	var oneofs uint64
 	for i < end {
 		if len(out) > p.limit {
@@ -224,6 +228,9 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 		}
 		late := number <= last
 		if !late {
+			if number >= due {
+				out, rest, due = p.unsetBefore(out, rest, number)
+			}
 			last = number
 			p.places = append(p.places, place{number, len(out)})
 		}
@@ -248,7 +255,7 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 				}
 				i = next
 				switch {
-				case start == next && f.implicit:
+				case start == next && f.omit:
 				case f.kind == protoreflect.StringKind:
 					if out, ok = appendString(append(out, f.comma...), p.in[start:next]); !ok {
 						p.badUTF8(start)
@@ -269,7 +276,7 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 				v, next := p.number(f, i, end)
 				if ok = next >= 0; ok {
 					i = next
-					if v != 0 || !f.implicit {
+					if v != 0 || !f.omit {
 						out = appendNumber(append(out, f.comma...), f, v)
 					}
 				}
@@ -300,7 +307,7 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 					p.within(f, -1)
 					return out, false
 				}
-				if i = next; start == next {
+				if i = next; start == next && f.omit {
 					break
 				}
 				out = append(append(out, f.comma...), '[')
@@ -330,6 +337,9 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 		}
 	}
 	p.places = p.places[:base]
+	if due != afterAll {
+		out, _ = appendUnset(out, rest, afterAll)
+	}
 	return out, true
 }
 

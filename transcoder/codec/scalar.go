@@ -128,7 +128,12 @@ func (p *parser) enum(e *enum, i int) (v uint64, next int) {
 		}
 		n, ok := e.byName[string(name)]
 		if !ok {
-			return 0, p.unknownEnum(e, i, name)
+			if p.options.FoldEnums {
+				n, ok = e.foldedNumber(name)
+			}
+			if !ok {
+				return 0, p.unknownEnum(e, i, name)
+			}
 		}
 		return uint64(int64(n)), next
 	case c == '-' || c-'0' <= 9:

@@ -27,6 +27,8 @@ type Message struct {
 	// dense has the fields with small numbers, by number; sparse the others.
 	dense  []*Field
 	sparse map[uint32]*Field
+	// unset has what is printed of fields that are not set, by number.
+	unset []unset
 	// byName has every name that JSON may use, extensions in brackets.
 	byName map[string]*Field
 	// bits is the size of a set of fields and oneofs: len(fields) fields
@@ -93,7 +95,8 @@ const (
 // Field translates values of one field of a message, or of an extension of it.
 // It is immutable and safe for any goroutine.
 type Field struct {
-	// key is `"name":`, to be compared with, comma is `,"name":`, to be written.
+	// key is `"name":`, to be compared with, comma is `,"name":`, to be written
+	// (in another spelling, maybe).
 	key, comma string
 	// tag is the encoded tag of one value (of all values, if packed), end
 	// the one that closes a group.
@@ -112,6 +115,8 @@ type Field struct {
 	wire protowire.Type
 	// implicit is set if a zero is the same as no value.
 	implicit bool
+	// omit is set if a zero, or an empty list, is not printed.
+	omit bool
 	// takesNull is set if a JSON null is a value, not the absence of one.
 	takesNull bool
 	// utf8 is set if the wire is to be checked even where nothing is printed.
@@ -129,7 +134,9 @@ type Field struct {
 type enum struct {
 	name     protoreflect.FullName
 	byName   map[string]int32
-	dense    []string // quoted names of numbers from 0
+	folded   map[string]int32 // by name in lower case, if that is unambiguous
+	longest  int              // the length of its longest name
+	dense    []string         // the JSON of numbers from 0
 	byNumber map[int32]string
 	null     bool  // google.protobuf.NullValue
 	first    int32 // the default
@@ -144,6 +151,7 @@ func (c *Codec) compile(types Types) error {
 	types.RangeExtensions(func(xd protoreflect.ExtensionDescriptor) bool {
 		name := xd.ContainingMessage().FullName()
 		extensions[name] = append(extensions[name], xd)
+		c.extensions[xd.FullName()] = true
 		return true
 	})
 	enums := map[protoreflect.FullName]*enum{}
@@ -171,6 +179,9 @@ func (c *Codec) compile(types Types) error {
 	}
 	for _, m := range c.messages {
 		m.link()
+		if c.print.UnsetFields {
+			m.compileUnset()
+		}
 	}
 	for _, m := range c.messages {
 		if !m.genuine() {
@@ -261,9 +272,11 @@ func compileField(m *Message, f *Field, index int, fd protoreflect.FieldDescript
 		implicit:   !fd.HasPresence() && !fd.IsList() && !fd.ContainingMessage().IsMapEntry(),
 		utf8:       fd.Kind() == protoreflect.StringKind && enforceUTF8(fd),
 	}
-	key, _ := appendString(nil, []byte(f.jsonName))
-	f.comma = "," + string(key) + ":"
+	f.comma = "," + quotedName(f.jsonName) + ":"
 	f.key = f.comma[1:]
+	if m.codec.print.ProtoNames {
+		f.comma = "," + quotedName(fd.TextName()) + ":"
+	}
 	if od := fd.ContainingOneof(); od != nil && !od.IsSynthetic() {
 		f.oneofIndex = od.Index()
 	}
@@ -281,10 +294,14 @@ func compileField(m *Message, f *Field, index int, fd protoreflect.FieldDescript
 	}
 	if ed := fd.Enum(); ed != nil {
 		if enums[ed.FullName()] == nil {
-			enums[ed.FullName()] = compileEnum(ed)
+			enums[ed.FullName()] = compileEnum(ed, m.codec.print)
 		}
 		f.enum = enums[ed.FullName()]
 		f.takesNull = f.enum.null
+	}
+	f.omit = f.implicit || f.shape == shapeList || f.shape == shapePacked
+	if m.codec.print.UnsetFields && !f.extension {
+		f.omit = false
 	}
 	wire := f.wire
 	if f.shape == shapePacked {
@@ -310,21 +327,32 @@ func enforceUTF8(fd protoreflect.FieldDescriptor) bool {
 	return false
 }
 
-func compileEnum(ed protoreflect.EnumDescriptor) *enum {
+func quotedName(name string) string {
+	quoted, _ := appendString(nil, []byte(name))
+	return string(quoted)
+}
+
+func compileEnum(ed protoreflect.EnumDescriptor, print Print) *enum {
 	values := ed.Values()
 	e := &enum{
 		name:     ed.FullName(),
 		byName:   make(map[string]int32, values.Len()),
+		folded:   make(map[string]int32, values.Len()),
 		byNumber: make(map[int32]string, values.Len()),
 		null:     ed.FullName() == "google.protobuf.NullValue",
 	}
 	if values.Len() > 0 {
 		e.first = int32(values.Get(0).Number())
 	}
+	ambiguous := map[string]bool{}
 	for i := range values.Len() {
 		v := values.Get(i)
 		e.byName[string(v.Name())] = int32(v.Number())
+		e.fold(string(v.Name()), int32(v.Number()), ambiguous)
 		name := strconv.Quote(string(ed.Values().ByNumber(v.Number()).Name()))
+		if print.EnumsAsNumbers {
+			name = strconv.Itoa(int(v.Number()))
+		}
 		e.byNumber[int32(v.Number())] = name
 		if n := int(v.Number()); n >= 0 && n < values.Len()+maxDense {
 			for len(e.dense) <= n {

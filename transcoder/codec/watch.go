@@ -63,7 +63,8 @@ func (n *watchNode) find(f *Field) *watchField {
 
 // Bound is what a request's path has bound. The body may repeat it, but must
 // not contradict it: another value, or another member of a oneof that a bound
-// path goes through, is an *[Error] with [KindBound].
+// path goes through, is an *[Error] with [KindBound], unless [Parse].BoundWins
+// says that it is dropped.
 type Bound struct {
 	Watch *Watch
 	// Values are the serialized leaf fields of the watch's paths, in their
@@ -108,6 +109,9 @@ func (p *parser) watched(f *Field, i, key int, w *watchNode) int {
 		for j := range w.fields {
 			wf := &w.fields[j]
 			if wf.field != f && wf.field.oneofBit == f.oneofBit && p.bound.binds(wf) {
+				if p.options.BoundWins {
+					return p.dropped(f, i)
+				}
 				return p.fail(KindBound, key, "the path has set %q, another member of the oneof %q",
 					wf.field.jsonName, f.parent.oneofName(f))
 			}
@@ -118,6 +122,9 @@ func (p *parser) watched(f *Field, i, key int, w *watchNode) int {
 		return p.field(f, i, nil)
 	}
 	if bound := p.bound.value(wf); len(bound) > 0 {
+		if p.options.BoundWins {
+			return p.dropped(f, i)
+		}
 		before := p.moveAll()
 		start := len(p.out)
 		at := i
@@ -152,10 +159,12 @@ func isZero(f *Field, field []byte) bool {
 }
 
 // verify compares what is bound below a message with the content that was
-// written for it, for messages whose JSON does not name their fields. (A
-// content so long that lengths in it are still missing would only make the
-// comparison too strict.)
+// written for it, for messages whose JSON does not name their fields.
 func (p *parser) verify(w *watchNode, at, start, next int) int {
+	if p.options.BoundWins {
+		p.out = p.out[:start+p.bound.without(p.out[start:], w)]
+		return next
+	}
 	content := p.out[start:]
 	for j := range w.fields {
 		wf := &w.fields[j]
@@ -183,4 +192,37 @@ func lastField(content []byte, number protoreflect.FieldNumber) (field []byte) {
 		content = content[n:]
 	}
 	return field
+}
+
+// without takes the fields that are bound below a message, and other members of
+// their oneofs, out of its serialized content, and returns what length is left.
+func (b *Bound) without(content []byte, w *watchNode) int {
+	kept := content[:0]
+	for len(content) > 0 {
+		number, _, n := protowire.ConsumeField(content)
+		if n < 0 {
+			break
+		}
+		if !b.claims(w, number) {
+			kept = append(kept, content[:n]...)
+		}
+		content = content[n:]
+	}
+	return len(kept)
+}
+
+// claims reports whether a field below w, or another member of its oneof, is
+// bound.
+func (b *Bound) claims(w *watchNode, number protoreflect.FieldNumber) bool {
+	for j := range w.fields {
+		wf := &w.fields[j]
+		if len(b.value(wf)) == 0 {
+			continue
+		}
+		f := wf.field.parent.field(uint32(number))
+		if f == wf.field || f != nil && f.oneofBit >= 0 && f.oneofBit == wf.field.oneofBit {
+			return true
+		}
+	}
+	return false
 }

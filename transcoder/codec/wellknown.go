@@ -59,6 +59,10 @@ func (m *Message) genuine() bool {
 func (p *parser) wellKnown(m *Message, i int, w *watchNode) int {
 	start := len(p.out)
 	at := i
+	limit := p.moveLimit
+	if w != nil { // what is written is looked at, so no length may be missing in it
+		p.moveAll()
+	}
 	switch m.form {
 	case formTimestamp, formDuration, formFieldMask:
 		i = p.wellKnownString(m, i)
@@ -78,6 +82,7 @@ func (p *parser) wellKnown(m *Message, i int, w *watchNode) int {
 	default:
 		i = p.object(m, i, nil, false)
 	}
+	p.moveLimit = limit
 	if w != nil && i >= 0 {
 		return p.verify(w, at, start, i)
 	}

@@ -1,0 +1,82 @@
+package codec
+
+import (
+	"math"
+	"sort"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Fields that are not set, in the form that shows them. What is printed of
+// each is known from the start, so it is in the table, and a message that is
+// being printed only has to know which of them are still to come.
+
+// unset is what is printed of a field that is not set.
+type unset struct {
+	number uint32
+	text   string // `,"name":0`
+}
+
+// afterAll is beyond every field number.
+const afterAll = math.MaxUint32
+
+// compileUnset fills m.unset. The fields that it is for have no presence; this
+// leaves out messages and members of oneofs. A map's entry shows both its
+// fields in any case.
+func (m *Message) compileUnset() {
+	for i := range m.fields {
+		f := &m.fields[i]
+		if f.extension || !f.implicit && f.shape == shapeOne {
+			continue
+		}
+		m.unset = append(m.unset, unset{uint32(f.number), f.comma + string(f.appendZero(nil))})
+	}
+	sort.Slice(m.unset, func(i, j int) bool { return m.unset[i].number < m.unset[j].number })
+}
+
+// appendZero appends what an empty list or map, or a zero, is in JSON. The
+// field is no message.
+func (f *Field) appendZero(out []byte) []byte {
+	switch {
+	case f.shape == shapeMap:
+		return append(out, '{', '}')
+	case f.shape != shapeOne:
+		return append(out, '[', ']')
+	case f.kind == protoreflect.StringKind || f.kind == protoreflect.BytesKind:
+		return append(out, '"', '"')
+	case f.enum != nil:
+		return f.enum.append(out, f.enum.first)
+	}
+	return appendNumber(out, f, 0)
+}
+
+// appendUnset appends those in rest that come before a field, and returns
+// those that come after it.
+func appendUnset(out []byte, rest []unset, number uint32) ([]byte, []unset) {
+	for len(rest) > 0 && rest[0].number < number {
+		out = append(out, rest[0].text...)
+		rest = rest[1:]
+	}
+	if len(rest) > 0 && rest[0].number == number {
+		rest = rest[1:]
+	}
+	return out, rest
+}
+
+// unsetBefore is appendUnset for a message that is written as it is read. It
+// notes where each one begins: a field that comes late may belong before it,
+// or be the same, which takes careful mode.
+func (p *printer) unsetBefore(out []byte, rest []unset, number uint32) (o []byte, left []unset, due uint32) {
+	for len(rest) > 0 && rest[0].number < number {
+		p.places = append(p.places, place{rest[0].number, len(out)})
+		out = append(out, rest[0].text...)
+		rest = rest[1:]
+	}
+	if len(rest) > 0 && rest[0].number == number {
+		rest = rest[1:]
+	}
+	if len(rest) == 0 {
+		return out, nil, afterAll
+	}
+	return out, rest, rest[0].number
+}
