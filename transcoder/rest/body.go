@@ -31,7 +31,7 @@ func (k *work) readBody(w http.ResponseWriter, r *http.Request, x *route.Exchang
 	control := http.NewResponseController(w)
 	// Not every ResponseWriter can do it: then the connection's own limits do.
 	_ = control.SetReadDeadline(until)
-	if err := k.readAll(r, x, limit, wanted); err != nil {
+	if err := k.readAll(w, r, x, limit, wanted); err != nil {
 		return err
 	}
 	// From now on the connection is only watched for the client's leaving.
@@ -39,11 +39,12 @@ func (k *work) readBody(w http.ResponseWriter, r *http.Request, x *route.Exchang
 	return nil
 }
 
-func (k *work) readAll(r *http.Request, x *route.Exchange, limit int, wanted bool) *rpc.Error {
-	if r.ContentLength > int64(limit) {
-		return tooLarge(limit)
-	}
+func (k *work) readAll(w http.ResponseWriter, r *http.Request, x *route.Exchange, limit int, wanted bool) *rpc.Error {
 	if !wanted {
+		// It is not inflated: nothing comes of it.
+		if r.ContentLength > int64(limit) {
+			return tooLarge(limit)
+		}
 		n, err := io.Copy(io.Discard, io.LimitReader(r.Body, int64(limit)+1))
 		x.RequestBytes += n
 		if err != nil {
@@ -54,27 +55,50 @@ func (k *work) readAll(r *http.Request, x *route.Exchange, limit int, wanted boo
 		}
 		return nil
 	}
+	coding, err := contentCoding(r.Header)
+	if err != nil {
+		w.Header()["Accept-Encoding"] = acceptedCodings
+		return err
+	}
 	if err := checkMedia(r.Header); err != nil {
 		return err
+	}
+	if coding != "" {
+		return k.readCompressed(r, x, coding, limit)
+	}
+	if r.ContentLength > int64(limit) {
+		return tooLarge(limit)
 	}
 	if n := int(r.ContentLength); n > 0 {
 		k.body = slices.Grow(k.body, min(n+1, firstRead))
 	}
+	fault := k.fill(r.Body, limit)
+	x.RequestBytes += int64(len(k.body))
+	switch fault {
+	case nil:
+		return nil
+	case errTooLong:
+		return tooLarge(limit)
+	}
+	return unreadable(r, fault)
+}
+
+// fill reads body to its end, at most limit bytes of it, into k.body.
+func (k *work) fill(body io.Reader, limit int) error {
 	for {
 		if len(k.body) == cap(k.body) {
 			k.body = slices.Grow(k.body, max(len(k.body), 4<<10))
 		}
 		// One byte more than allowed shows that there is more.
-		n, err := r.Body.Read(k.body[len(k.body):min(cap(k.body), limit+1)])
+		n, err := body.Read(k.body[len(k.body):min(cap(k.body), limit+1)])
 		k.body = k.body[:len(k.body)+n]
-		x.RequestBytes += int64(n)
 		switch {
 		case len(k.body) > limit:
-			return tooLarge(limit)
+			return errTooLong
 		case err == io.EOF:
 			return nil
 		case err != nil:
-			return unreadable(r, err)
+			return err
 		}
 	}
 }
@@ -101,11 +125,6 @@ func unreadable(r *http.Request, err error) *rpc.Error {
 // checkMedia refuses a body that does not claim to be JSON. No claim will do,
 // and so does the one that curl makes for whatever it is given.
 func checkMedia(h http.Header) *rpc.Error {
-	for _, encoding := range h["Content-Encoding"] {
-		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return rpc.Errorf(rpc.UnsupportedMediaType, "content-encoding %q is not supported: send the JSON as it is", encoding)
-		}
-	}
 	values := h["Content-Type"]
 	if len(values) == 0 || values[0] == "" {
 		return nil
