@@ -192,7 +192,7 @@ func TestMatchDoesNotAllocate(t *testing.T) {
 
 // steps is the work of one match.
 func steps(table *Table, q *Request) int {
-	m := newMatcher(table, q)
+	m := newMatcher(table, q, q.Path)
 	m.run(q.Host)
 	return m.steps
 }

@@ -106,6 +106,7 @@ func (b *builder) add(e *Entry) error {
 		slices.Sort(patterns)
 		patterns = slices.Compact(patterns)
 	}
+	b.out.tolerant = b.out.tolerant || e.TrailingSlash
 	for _, pattern := range patterns {
 		root := b.hosts[pattern]
 		if root == nil {
@@ -164,7 +165,7 @@ func step(kids *map[string]*branch, lit string) *branch {
 func (b *builder) table() *Table {
 	t := b.out
 	for _, pattern := range slices.Sorted(maps.Keys(b.hosts)) {
-		root := b.flatten(b.hosts[pattern], false)
+		root := b.flatten(b.hosts[pattern])
 		if suffix, ok := strings.CutPrefix(pattern, "*."); ok {
 			t.hosts.suffix = append(t.hosts.suffix, host{suffix, root})
 		} else if pattern != "" {
@@ -179,7 +180,7 @@ func (b *builder) table() *Table {
 
 // flatten appends a node and all below it, and says where it is. What is next on
 // the way of most requests comes first.
-func (b *builder) flatten(n *branch, verb bool) ref {
+func (b *builder) flatten(n *branch) ref {
 	tree := &b.out.tree
 	id := ref(len(tree.bytes))
 	leaf := n.star == nil && n.multi == nil && len(n.kids)+len(n.verbs) == 0
@@ -195,30 +196,30 @@ func (b *builder) flatten(n *branch, verb bool) ref {
 		tree.bytes = append(tree.bytes, make([]byte, innerLen-headLen)...)
 	}
 	tree.bytes = append(tree.bytes, n.lit...)
-	b.rows(n, verb)
+	b.rows(n)
 	if leaf {
 		return id
 	}
 	lead := func(step, to ref) { binary.LittleEndian.PutUint32(tree.bytes[id+headLen+step:], uint32(to)) }
 	if len(n.kids) == 1 {
-		lead(kids, b.kids(n.kids, false))
+		lead(kids, b.kids(n.kids))
 	}
 	if n.star != nil {
-		lead(star, b.flatten(n.star, false))
+		lead(star, b.flatten(n.star))
 	}
 	if n.multi != nil {
-		lead(multi, b.flatten(n.multi, false))
+		lead(multi, b.flatten(n.multi))
 	}
-	lead(verbs, b.kids(n.verbs, true))
+	lead(verbs, b.kids(n.verbs))
 	if len(n.kids) > 1 {
-		lead(kids, b.kids(n.kids, false))
+		lead(kids, b.kids(n.kids))
 	}
 	return id
 }
 
 // kids appends the nodes that literals lead to, after their table if there are
 // several.
-func (b *builder) kids(kids map[string]*branch, verb bool) ref {
+func (b *builder) kids(kids map[string]*branch) ref {
 	tree := &b.out.tree
 	list := slices.SortedFunc(maps.Values(kids), func(x, y *branch) int {
 		return cmp.Or(cmp.Compare(hash(x.lit), hash(y.lit)), cmp.Compare(x.lit, y.lit))
@@ -227,7 +228,7 @@ func (b *builder) kids(kids map[string]*branch, verb bool) ref {
 	case 0:
 		return 0
 	case 1:
-		return b.flatten(list[0], verb)
+		return b.flatten(list[0])
 	}
 	const perBucket = 4
 	width := bits.Len(uint(len(list)-1) / perBucket)
@@ -245,7 +246,7 @@ func (b *builder) kids(kids map[string]*branch, verb bool) ref {
 	slots := len(tree.bytes)
 	tree.bytes = append(tree.bytes, make([]byte, 8*len(list))...)
 	for i, kid := range list {
-		id := b.flatten(kid, verb)
+		id := b.flatten(kid)
 		binary.LittleEndian.PutUint32(tree.bytes[slots+8*i:], hash(kid.lit))
 		binary.LittleEndian.PutUint32(tree.bytes[slots+8*i+4:], uint32(id))
 	}
@@ -254,7 +255,7 @@ func (b *builder) kids(kids map[string]*branch, verb bool) ref {
 
 // rows appends the entries that end at n, those with the longest content type
 // first, and reports those that no request can tell apart.
-func (b *builder) rows(n *branch, verb bool) {
+func (b *builder) rows(n *branch) {
 	tree := &b.out.tree
 	slices.SortStableFunc(n.ends, func(x, y end) int {
 		tx, ty := b.types.all[x.contentType], b.types.all[y.contentType]
@@ -265,12 +266,9 @@ func (b *builder) rows(n *branch, verb bool) {
 		if i > 0 && n.ends[i-1].method == e.method && n.ends[i-1].contentType == e.contentType {
 			b.conflict(n.ends[i-1].entry, e.entry)
 		}
-		flags := byte(0)
+		flags := flagsOf(e.entry)
 		if i == len(n.ends)-1 {
 			flags |= isLast
-		}
-		if verb {
-			flags |= hasVerb
 		}
 		tree.bytes = le.AppendUint32(tree.bytes, uint32(len(tree.entries)))
 		tree.entries = append(tree.entries, e.entry)

@@ -12,6 +12,7 @@ type matcher struct {
 	method      uint16
 	head        bool
 	escaped     bool   // there is a % in the path
+	skip        uint8  // rows with one of these flags do not fit
 	miss        Result // the best of what did not fit
 	allow       []bool // if set, collects the methods of all that fits, and nothing is found
 	// slashes[i] is the offset of the slash before segment number i, as far as the
@@ -20,23 +21,37 @@ type matcher struct {
 	steps   int // nodes entered and segments read backwards; tests bound it
 }
 
-func newMatcher(t *Table, q *Request) matcher {
+// newMatcher begins the match of a path, which may be that of q or a part of it.
+func newMatcher(t *Table, q *Request, path string) matcher {
 	m := matcher{
 		t:           t,
-		path:        q.Path,
+		path:        path,
 		contentType: q.ContentType,
 		colon:       -1,
 		method:      t.methodID(q.Method),
 		head:        q.Method == "HEAD",
-		escaped:     strings.IndexByte(q.Path, '%') >= 0,
+		escaped:     strings.IndexByte(path, '%') >= 0,
 	}
 	m.slash = len(m.path) - 1
 	for ; m.path[m.slash] != '/'; m.slash-- {
 		if m.path[m.slash] == ':' && m.colon < 0 {
 			m.colon = m.slash
+			m.skip = noColon
 		}
 	}
 	return m
+}
+
+// tolerantly is the matcher for the path of q without the slash at its end, which
+// only tolerant entries fit. It is asked when nothing fits the path as it is.
+func tolerantly(t *Table, q *Request) (m matcher, ok bool) {
+	end := len(q.Path) - 1
+	if !t.tolerant || end == 0 || q.Path[end] != '/' {
+		return m, false
+	}
+	m = newMatcher(t, q, q.Path[:end])
+	m.skip |= noSlash
+	return m, true
 }
 
 // run tries the hosts, the most specific first.
@@ -212,22 +227,27 @@ func (m *matcher) accept(at ref) ref {
 	if next == 0 {
 		return 0
 	}
-	m.miss = max(m.miss, MethodNotAllowed)
 	const exact, any, get, none = 0, 1, 2, 3
 	var best ref
 	rank := none
 	for {
 		r := tree.row(next)
+		flags := r.flags()
 		by := none
-		switch method := r.method(); {
-		case m.allow != nil:
-			m.allow[method] = true
-		case method == m.method:
-			by = exact
-		case method == anyMethod:
-			by = any
-		case method == getMethod && m.head:
-			by = get
+		if flags&m.skip == 0 {
+			if flags&noAllow == 0 {
+				m.miss = max(m.miss, MethodNotAllowed)
+			}
+			switch method := r.method(); {
+			case m.allow != nil:
+				m.collect(method, flags)
+			case method == m.method:
+				by = exact
+			case method == anyMethod:
+				by = any
+			case method == getMethod && m.head && flags&noHEAD == 0:
+				by = get
+			}
 		}
 		if by < rank {
 			if ct := r.contentType(); ct == 0 || isMediaType(m.contentType, m.t.contentTypes[ct]) {
@@ -236,10 +256,30 @@ func (m *matcher) accept(at ref) ref {
 				m.miss = UnsupportedMediaType
 			}
 		}
-		if r.flags()&isLast != 0 {
+		if flags&isLast != 0 {
 			return best
 		}
 		next += ref(rowHead + variableLen*r.variables())
+	}
+}
+
+// collect notes the methods that a row which fits allows.
+func (m *matcher) collect(method uint16, flags uint8) {
+	if flags&noAllow != 0 {
+		return
+	}
+	if method == anyMethod {
+		for id := range knownMethods {
+			m.allow[id] = true
+		}
+		return
+	}
+	m.allow[method] = true
+	if method == getMethod && flags&noHEAD == 0 {
+		m.allow[headMethod] = true
+	}
+	if flags&noOPTIONS == 0 {
+		m.allow[optionsMethod] = true
 	}
 }
 

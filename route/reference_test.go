@@ -2,6 +2,7 @@ package route
 
 import (
 	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -14,7 +15,8 @@ import (
 )
 
 // reference is the specification of [Table.Match], read aloud: of all entries
-// that fit, the most specific. It knows no tree, and any host only.
+// that fit, the most specific; and if nothing does, of those that fit the path
+// without a slash at its end. It knows no tree, and any host only.
 type reference []*Entry
 
 // fit is an entry that fits, with the text of its variables.
@@ -23,16 +25,15 @@ type fit struct {
 	captures []string
 }
 
-func (entries reference) match(q *Request) (fit, Result) {
+func (entries reference) match(q *Request) (f fit, result Result) {
+	fitting, path := entries.fitting(q)
 	var found []fit
-	result := NotFound
-	for _, e := range entries {
-		captures, ok := fits(e.Template, q.Path)
-		if !ok {
-			continue
-		}
+	for _, e := range fitting {
+		captures, _ := fits(e.Template, path)
 		if methodRank(e, q) < 0 {
-			result = max(result, MethodNotAllowed)
+			if !e.NoAllow {
+				result = max(result, MethodNotAllowed)
+			}
 			continue
 		}
 		if e.ContentType != "" && q.ContentType != e.ContentType && !strings.HasPrefix(q.ContentType, e.ContentType+"+") {
@@ -54,13 +55,59 @@ func (entries reference) match(q *Request) (fit, Result) {
 	}), Found
 }
 
+// fitting is the entries that fit the path, and the path that they fit.
+func (entries reference) fitting(q *Request) (reference, string) {
+	fitting := func(path string, tolerant bool) (out reference) {
+		colon := strings.Contains(path[strings.LastIndexByte(path, '/'):], ":")
+		for _, e := range entries {
+			if _, ok := fits(e.Template, path); !ok || tolerant && !e.TrailingSlash {
+				continue
+			}
+			if e.StrictVerb && e.Template.Verb == "" && colon {
+				continue
+			}
+			out = append(out, e)
+		}
+		return out
+	}
+	out := fitting(q.Path, false)
+	counts := slices.ContainsFunc(out, func(e *Entry) bool { return !e.NoAllow || methodRank(e, q) >= 0 })
+	if shorter, ok := strings.CutSuffix(q.Path, "/"); ok && shorter != "" && !counts {
+		return fitting(shorter, true), shorter
+	}
+	return out, q.Path
+}
+
+// allow is what [Table.Allow] says of a request that is not found otherwise.
+func (entries reference) allow(q *Request) (out []string) {
+	fitting, _ := entries.fitting(q)
+	for _, e := range fitting {
+		if e.NoAllow {
+			continue
+		}
+		if e.Method == "*" {
+			out = append(out, "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+		} else {
+			out = append(out, e.Method)
+		}
+		if e.Method == "GET" && !e.NoHEAD {
+			out = append(out, "HEAD")
+		}
+		if !e.NoOPTIONS {
+			out = append(out, "OPTIONS")
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 func methodRank(e *Entry, q *Request) int {
 	switch {
 	case e.Method == q.Method:
 		return 0
 	case e.Method == "*":
 		return 1
-	case e.Method == "GET" && q.Method == "HEAD":
+	case e.Method == "GET" && q.Method == "HEAD" && !e.NoHEAD:
 		return 2
 	}
 	return -1
@@ -176,18 +223,26 @@ func (choose chooser) path() string {
 	for range 1 + choose(7) {
 		b.WriteString(pick(choose, "/a", "/a", "/b", "/%61", "/c%2f", "/", "/a:b", "/a%3ab", "/x", "/a%", "/%zz"))
 	}
-	b.WriteString(pick(choose, "", "", "", ":b", ":v", "%3Av", ":%76", ":", "/"))
+	b.WriteString(pick(choose, "", "", "", ":b", ":v", "%3Av", ":%76", ":", "/", ":v/"))
 	return b.String()
 }
 
-// compare compiles a random table and asks it and the reference the same.
-func (choose chooser) compare(t *testing.T) {
+// table compiles random entries. In half of the tables they have options.
+func (choose chooser) table(t *testing.T, hosts ...[]string) (*Table, []*Entry) {
 	var entries []*Entry
+	options := choose(2) == 1
+	option := func() bool { return options && choose(3) == 0 }
 	for range 1 + choose(12) {
 		entries = append(entries, &Entry{
-			Method:      pick(choose, "GET", "GET", "POST", "*", "HEAD", "FOO"),
-			Template:    choose.template(t),
-			ContentType: pick(choose, "", "", "", "a/b", "a/b+c"),
+			Hosts:         pick(choose, append(hosts, nil)...),
+			Method:        pick(choose, "GET", "GET", "POST", "*", "HEAD", "FOO", "OPTIONS"),
+			Template:      choose.template(t),
+			ContentType:   pick(choose, "", "", "", "a/b", "a/b+c"),
+			TrailingSlash: option(),
+			StrictVerb:    option(),
+			NoHEAD:        option(),
+			NoOPTIONS:     option(),
+			NoAllow:       option(),
 		})
 	}
 	table, err := Compile(entries)
@@ -197,21 +252,34 @@ func (choose chooser) compare(t *testing.T) {
 		entries = slices.DeleteFunc(entries, func(e *Entry) bool { return e == c.B })
 		table, err = Compile(entries)
 	}
+	return table, entries
+}
+
+func (choose chooser) request() *Request {
+	return &Request{
+		Path:        choose.path(),
+		Method:      pick(choose, "GET", "GET", "POST", "HEAD", "PUT", "FOO", "OPTIONS"),
+		ContentType: pick(choose, "", "a/b", "a/b+c", "x/y"),
+	}
+}
+
+// describe shows a table and a request that went wrong.
+func describe(entries []*Entry, q *Request) string {
+	var b strings.Builder
+	for _, e := range entries {
+		fmt.Fprintf(&b, "%s %08b\n", e.describe(), flagsOf(e))
+	}
+	return b.String() + q.Method + " " + q.Host + " " + q.Path + " " + q.ContentType
+}
+
+// compare asks a random table and the reference the same.
+func (choose chooser) compare(t *testing.T) {
+	table, entries := choose.table(t)
 	var x Exchange
 	for range 1 + choose(8) {
-		q := &Request{
-			Path:        choose.path(),
-			Method:      pick(choose, "GET", "GET", "POST", "HEAD", "PUT", "FOO"),
-			ContentType: pick(choose, "", "a/b", "a/b+c", "x/y"),
-		}
+		q := choose.request()
 		want, wantResult := reference(entries).match(q)
-		describe := func() string {
-			var b strings.Builder
-			for _, e := range entries {
-				b.WriteString(e.describe() + "\n")
-			}
-			return b.String() + q.Method + " " + q.Path + " " + q.ContentType
-		}
+		describe := func() string { return describe(entries, q) }
 		result := table.Match(q, &x)
 		if result != wantResult || x.Entry != want.entry {
 			t.Fatalf("%s\nMatch = %v, %v, want %v, %v", describe(), result, x.Entry, wantResult, want.entry)
@@ -224,16 +292,37 @@ func (choose chooser) compare(t *testing.T) {
 				t.Fatalf("%s\ncapture %d of %s = %q, want %q", describe(), i, x.Entry.Template, got, want.captures[i])
 			}
 		}
-		allowed := false
-		for _, e := range entries {
-			_, ok := fits(e.Template, q.Path)
-			allowed = allowed || ok
-			if ok && e.Method != "*" && !slices.Contains(table.Allow(q), e.Method) {
-				t.Fatalf("%s\nAllow = %v lacks %s", describe(), table.Allow(q), e.Method)
-			}
+		if want := reference(entries).allow(q); result == MethodNotAllowed && !slices.Equal(table.Allow(q), want) {
+			t.Fatalf("%s\nAllow = %v, want %v", describe(), table.Allow(q), want)
 		}
-		if allowed != (table.Allow(q) != nil) {
-			t.Fatalf("%s\nAllow = %v", describe(), table.Allow(q))
+		explained(t, table, entries, q)
+	}
+}
+
+// explained asks [Table.Explain] what [Table.Match] has found.
+func explained(t *testing.T, table *Table, entries []*Entry, q *Request) {
+	var x Exchange
+	table.Match(q, &x)
+	for i, c := range table.Explain(q) {
+		if c.Won != (i == 0 && x.Entry != nil) || c.Won && c.Entry != x.Entry || c.Why == "" {
+			t.Fatalf("%s\nMatch = %v, Explain %d = %v %s %q", describe(entries, q), x.Entry, i, c.Won, c.Entry.describe(), c.Why)
+		}
+	}
+	if x.Entry != nil && len(table.Explain(q)) == 0 {
+		t.Fatalf("%s\nMatch = %v, Explain says nothing", describe(entries, q), x.Entry)
+	}
+}
+
+// TestExplainLikeMatch is the same with hosts.
+func TestExplainLikeMatch(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	choose := chooser(r.IntN)
+	for range 5000 {
+		table, entries := choose.table(t, []string{"a.test"}, []string{"*.test"}, []string{"*.a.test", "B.test."}, []string{"a.test", "*.b.test"})
+		for range 5 {
+			q := choose.request()
+			q.Host = pick(choose, "a.test:80", "A.test", "b.test", "x.b.test", "x.a.test.", "c.a.test:1", "other")
+			explained(t, table, entries, q)
 		}
 	}
 }

@@ -46,6 +46,8 @@ type Table struct {
 	// methods and contentTypes are what rows refer to by index. methods begins
 	// with knownMethods; contentTypes[0] is the empty one.
 	methods, contentTypes []string
+	// tolerant is set if an entry has TrailingSlash.
+	tolerant bool
 }
 
 // Compile makes a table of entries, which it keeps. An error joins everything
@@ -80,14 +82,22 @@ func Compile(entries []*Entry) (*Table, error) {
 //
 // A path that does not begin with a slash is not found. An empty segment fits
 // only "**". HEAD is taken by an entry for HEAD, else by one for "*", else by
-// one for GET, among those with the same template.
+// one for GET, among those with the same template. A path that ends in a slash
+// and that nothing fits is matched once more without it, among the entries with
+// TrailingSlash.
 func (t *Table) Match(q *Request, x *Exchange) Result {
 	x.Entry, x.Path, x.Captures = nil, q.Path, x.Captures[:0]
 	if q.Path == "" || q.Path[0] != '/' {
 		return NotFound
 	}
-	m := newMatcher(t, q)
+	m := newMatcher(t, q, q.Path)
 	at := m.run(q.Host)
+	if at == 0 && m.miss == NotFound {
+		if again, ok := tolerantly(t, q); ok {
+			m = again
+			at = m.run(q.Host)
+		}
+	}
 	if at == 0 {
 		return m.miss
 	}
@@ -98,32 +108,34 @@ func (t *Table) Match(q *Request, x *Exchange) Result {
 }
 
 // Allow lists the methods that the entries which fit the host and the path of q
-// take, sorted: with HEAD if GET is there, with OPTIONS, and with all methods of
-// RFC 9110 and PATCH for an entry that takes any. It is empty if nothing fits.
+// take, sorted: with HEAD for GET, and with all methods of RFC 9110 and PATCH for
+// an entry that takes any. OPTIONS is there if an entry takes it, or if it is to
+// be answered with this list for the sake of one. Entries with NoAllow are left
+// out. It is empty if nothing fits.
 func (t *Table) Allow(q *Request) []string {
 	if q.Path == "" || q.Path[0] != '/' {
 		return nil
 	}
-	m := newMatcher(t, q)
+	m := newMatcher(t, q, q.Path)
 	m.allow = make([]bool, len(t.methods))
 	m.run(q.Host)
 	if m.miss == NotFound {
-		return nil
+		again, ok := tolerantly(t, q)
+		if !ok {
+			return nil
+		}
+		again.allow = m.allow
+		m = again
+		m.run(q.Host)
 	}
-	allow := []string{"OPTIONS"}
+	var allow []string
 	for id, fits := range m.allow {
-		switch {
-		case !fits:
-		case id == anyMethod:
-			allow = append(allow, "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-		case id == getMethod:
-			allow = append(allow, "GET", "HEAD")
-		default:
+		if fits && id != anyMethod {
 			allow = append(allow, t.methods[id])
 		}
 	}
 	slices.Sort(allow)
-	return slices.Compact(allow)
+	return allow
 }
 
 // Entries lists all entries, those for any host first, then by host, path,
@@ -134,8 +146,10 @@ func (t *Table) Entries() []*Entry { return t.entries }
 // The indexes of methods with a meaning of their own, and the methods that
 // every table knows, which makes finding their indexes cheap.
 const (
-	anyMethod = 0
-	getMethod = 1
+	anyMethod     = 0
+	getMethod     = 1
+	headMethod    = 6
+	optionsMethod = 7
 )
 
 var knownMethods = [...]string{"*", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}

@@ -3,6 +3,7 @@ package route
 import (
 	"encoding/binary"
 	"math/bits"
+	"net/http"
 	"strings"
 )
 
@@ -70,7 +71,7 @@ import (
 //	4  index of the entry
 //	2  index of the method
 //	2  index of the content type
-//	1  isLast of the node, hasVerb, or both
+//	1  flags: isLast of the node, hasVerb, and what the entry does not do
 //	2  number of variables
 //	   the variables, of 4 each
 //
@@ -122,11 +123,38 @@ func (r row) variable(i int) variable {
 }
 
 const (
-	isLast      = 1
-	hasVerb     = 2
 	rowHead     = 11 // bytes before the variables
 	variableLen = 4
 )
+
+// The flags of a row. Those after hasVerb are not set for an entry that asks for
+// nothing special, but for noSlash, which only a second match looks at.
+const (
+	isLast    = 1 << iota
+	hasVerb   // the template has one
+	noColon   // [Entry.StrictVerb], of an entry without a verb
+	noSlash   // not [Entry.TrailingSlash]
+	noHEAD    // [Entry.NoHEAD], of an entry for GET
+	noOPTIONS // [Entry.NoOPTIONS]
+	noAllow   // [Entry.NoAllow]
+)
+
+// flagsOf are the flags of the rows of e, less isLast.
+func flagsOf(e *Entry) uint8 {
+	var flags uint8
+	set := func(flag uint8, asked bool) {
+		if asked {
+			flags |= flag
+		}
+	}
+	set(hasVerb, e.Template.Verb != "")
+	set(noColon, e.Template.Verb == "" && e.StrictVerb)
+	set(noSlash, !e.TrailingSlash)
+	set(noHEAD, e.Method == http.MethodGet && e.NoHEAD)
+	set(noOPTIONS, e.NoOPTIONS)
+	set(noAllow, e.NoAllow)
+	return flags
+}
 
 // variable is what is known of a template's variable before there is a path.
 // Positions from 0 on count the segments from the left; those after a "**" can

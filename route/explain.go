@@ -1,0 +1,290 @@
+package route
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
+)
+
+// Candidate is one entry that a request might have meant, and what became of it.
+type Candidate struct {
+	Entry *Entry
+	// Won is set for the entry that [Table.Match] finds.
+	Won bool
+	// Why is for an operator: "matches", or the reason why the entry lost, as in
+	// "takes POST, not GET".
+	Why string
+}
+
+// maxNearest bounds how many entries are named that do not even fit.
+const maxNearest = 5
+
+// Explain says how [Table.Match] decides about q. It lists the entries whose host
+// fits and whose template fits the path, or would but for the verb or a slash at
+// the end: the matched one first, the others from the nearest miss on. If there
+// are none, it lists at most five with paths like that of q. It looks at every
+// entry, and is for people who wait.
+func (t *Table) Explain(q *Request) []Candidate {
+	if q.Path == "" || q.Path[0] != '/' {
+		return nil
+	}
+	e := newExplainer(t, q)
+	if len(e.attempts) == 0 {
+		return e.nearest()
+	}
+	slices.SortStableFunc(e.attempts, e.compare)
+	var best *attempt
+	out := make([]Candidate, len(e.attempts))
+	for i, a := range e.attempts {
+		out[i] = Candidate{Entry: a.entry}
+		switch {
+		case a.miss != fitsAll:
+			out[i].Why = e.reason(a)
+		case best == nil:
+			best = a
+			out[i].Won, out[i].Why = true, "matches"
+		default:
+			out[i].Why = e.lessSpecific(a, best)
+		}
+	}
+	return out
+}
+
+// missing is what keeps an entry from a request, the least first.
+type missing uint8
+
+const (
+	fitsAll missing = iota
+	wrongContentType
+	wrongMethod
+	headIsOff
+	strictVerb
+	slashAtEnd
+	noVerb
+	otherVerb
+)
+
+// attempt is one entry whose template fits, or nearly.
+type attempt struct {
+	entry *Entry
+	host  string // the pattern of the entry that fits best, "" for any
+	verb  string // what the path has after its last colon, with the colon
+	miss  missing
+}
+
+// explainer is the state of one [Table.Explain].
+type explainer struct {
+	q        *Request
+	path     splitPath
+	attempts []*attempt
+	others   []*Entry // whose host fits, and nothing else
+}
+
+func newExplainer(t *Table, q *Request) *explainer {
+	e := &explainer{q: q, path: split(q.Path)}
+	var bare splitPath // without the slash at the end
+	if last := len(q.Path) - 1; last > 0 && q.Path[last] == '/' {
+		bare = split(q.Path[:last])
+	}
+	asItIs := false        // something fits the path with the slash at its end
+	var slashed []*attempt // what fits without it
+	for _, entry := range t.entries {
+		host, ok := fittingHost(entry, q.Host)
+		if !ok {
+			continue
+		}
+		a := &attempt{entry: entry, host: host, verb: e.path.verb}
+		switch {
+		case e.path.fits(entry.Template):
+			a.miss = e.missOf(a)
+			asItIs = asItIs || a.miss <= wrongContentType || a.miss != strictVerb && !entry.NoAllow
+		case bare.fits(entry.Template):
+			a.verb, a.miss = bare.verb, slashAtEnd
+			slashed = append(slashed, a)
+		case e.path.fitsButForVerb(entry.Template):
+			a.miss = otherVerb
+			if entry.Template.Verb == "" {
+				a.miss = noVerb
+			}
+		default:
+			e.others = append(e.others, entry)
+			continue
+		}
+		e.attempts = append(e.attempts, a)
+	}
+	for _, a := range slashed {
+		if a.entry.TrailingSlash && !asItIs {
+			a.miss = e.missOf(a)
+		}
+	}
+	return e
+}
+
+// fittingHost is the most specific host of an entry that fits a request's.
+func fittingHost(entry *Entry, host string) (pattern string, ok bool) {
+	if len(entry.Hosts) == 0 {
+		return "", true
+	}
+	for _, h := range entry.Hosts {
+		if FitsHost([]string{h}, host) && (!ok || compareHosts(h, pattern) < 0) {
+			pattern, ok = h, true
+		}
+	}
+	return pattern, ok
+}
+
+// compareHosts puts an exact host before a suffix, a longer suffix before a
+// shorter one, and any host last.
+func compareHosts(a, b string) int {
+	class := func(h string) int {
+		switch {
+		case h == "":
+			return 2
+		case strings.HasPrefix(h, "*"):
+			return 1
+		}
+		return 0
+	}
+	if c := cmp.Compare(class(a), class(b)); c != 0 || class(a) != 1 {
+		return c
+	}
+	return cmp.Compare(len(strings.TrimSuffix(b, ".")), len(strings.TrimSuffix(a, ".")))
+}
+
+// missOf is what an entry whose template fits the path lacks.
+func (e *explainer) missOf(a *attempt) missing {
+	entry := a.entry
+	switch {
+	case entry.StrictVerb && entry.Template.Verb == "" && a.verb != "":
+		return strictVerb
+	case e.methodRank(entry) == noRank && entry.Method == http.MethodGet && e.q.Method == http.MethodHead:
+		return headIsOff
+	case e.methodRank(entry) == noRank:
+		return wrongMethod
+	case entry.ContentType != "" && !isMediaType(e.q.ContentType, strings.ToLower(entry.ContentType)):
+		return wrongContentType
+	}
+	return fitsAll
+}
+
+const noRank = 3
+
+// methodRank is how well an entry takes the request's method, 0 the best.
+func (e *explainer) methodRank(entry *Entry) int {
+	switch {
+	case entry.Method == e.q.Method && entry.Method != "*":
+		return 0
+	case entry.Method == "*":
+		return 1
+	case entry.Method == http.MethodGet && e.q.Method == http.MethodHead && !entry.NoHEAD:
+		return 2
+	}
+	return noRank
+}
+
+// compare orders attempts: by what they miss, then the most specific first.
+func (e *explainer) compare(a, b *attempt) int {
+	return cmp.Or(
+		cmp.Compare(a.miss, b.miss),
+		compareHosts(a.host, b.host),
+		slices.Compare(ranks(a.entry.Template), ranks(b.entry.Template)),
+		-cmp.Compare(min(len(a.entry.Template.Verb), 1), min(len(b.entry.Template.Verb), 1)),
+		cmp.Compare(e.methodRank(a.entry), e.methodRank(b.entry)),
+		-cmp.Compare(len(a.entry.ContentType), len(b.entry.ContentType)),
+	)
+}
+
+// The order of what may come next in templates that fit one path.
+const (
+	rankLiteral = iota
+	rankSingle
+	rankEnd
+	rankMulti
+)
+
+func ranks(t *httprule.Template) []int {
+	out := make([]int, 0, len(t.Segments)+1)
+	for _, s := range t.Segments {
+		out = append(out, [...]int{httprule.Literal: rankLiteral, httprule.Single: rankSingle, httprule.Multi: rankMulti}[s.Kind])
+	}
+	return append(out, rankEnd)
+}
+
+// reason says what an attempt misses.
+func (e *explainer) reason(a *attempt) string {
+	switch a.miss {
+	case wrongContentType:
+		return "takes content type " + a.entry.ContentType
+	case headIsOff:
+		return "takes GET, but not HEAD for it: http.head is off"
+	case strictVerb:
+		return fmt.Sprintf("strict_verbs: %s is taken for a verb, and it has none", a.verb)
+	case slashAtEnd:
+		if a.entry.TrailingSlash {
+			return "wants no slash at the end, and others take the path as it is"
+		}
+		return "wants no slash at the end"
+	case noVerb:
+		return "has no verb, and the path ends in " + a.verb
+	case otherVerb:
+		if a.verb != "" {
+			return fmt.Sprintf("wants the verb :%s, and the path ends in %s", a.entry.Template.Verb, a.verb)
+		}
+		return fmt.Sprintf("wants the verb :%s at the end", a.entry.Template.Verb)
+	default:
+		return fmt.Sprintf("takes %s, not %s", a.entry.Method, e.q.Method)
+	}
+}
+
+// lessSpecific says why a lost to best, both of which fit.
+func (e *explainer) lessSpecific(a, best *attempt) string {
+	if compareHosts(a.host, best.host) != 0 {
+		if a.host == "" {
+			return fmt.Sprintf("any host, where %s is named", best.host)
+		}
+		return fmt.Sprintf("its host %s is less specific than %s", a.host, best.host)
+	}
+	t, other := a.entry.Template, best.entry.Template
+	mine, its := ranks(t), ranks(other)
+	for i := range min(len(mine), len(its)) {
+		if mine[i] == its[i] {
+			continue
+		}
+		if its[i] == rankEnd {
+			return fmt.Sprintf("less specific: ** at segment %d, where %s has ended", i+1, other)
+		}
+		if mine[i] == rankEnd {
+			return fmt.Sprintf("less specific: fewer segments after ** than %s", other)
+		}
+		return fmt.Sprintf("less specific: %s where %s has %s at segment %d", segment(t.Segments[i]), other, segment(other.Segments[i]), i+1)
+	}
+	switch {
+	case t.Verb == "" && other.Verb != "":
+		return "has no verb, and the path ends in " + a.verb
+	case e.methodRank(a.entry) == 2 && best.entry.Method == "*":
+		return "takes HEAD only for GET, which comes after any method"
+	case e.methodRank(a.entry) == 2 && best.entry.Method == http.MethodHead:
+		return fmt.Sprintf("takes HEAD only for GET, where %s is named", best.entry.Method)
+	case a.entry.Method == "*" && best.entry.Method != "*":
+		return fmt.Sprintf("any method, where %s is named", best.entry.Method)
+	case a.entry.ContentType == "":
+		return fmt.Sprintf("any content type, where %s is named", best.entry.ContentType)
+	default:
+		return fmt.Sprintf("its content type %s is less specific than %s", a.entry.ContentType, best.entry.ContentType)
+	}
+}
+
+// segment is a segment as it is written.
+func segment(s httprule.Segment) string {
+	switch s.Kind {
+	case httprule.Single:
+		return "*"
+	case httprule.Multi:
+		return "**"
+	}
+	return s.Literal
+}
