@@ -20,7 +20,13 @@ func advise(name string, known []string, all string) string {
 // nearestName is the known name that name is a likely misspelling of; empty if
 // there is none.
 func nearestName(name string, known []string) string {
-	nearest, least := "", len(name)/3+2
+	return Nearest(name, known, len(name)/3+1)
+}
+
+// Nearest is the known name that takes the fewest letters to make of name, at
+// most that many; empty if there is none.
+func Nearest(name string, known []string, most int) string {
+	nearest, least := "", most+1
 	for _, k := range known {
 		if d := distance(name, k); d < least && d < len(k) {
 			nearest, least = k, d
@@ -30,9 +36,14 @@ func nearestName(name string, known []string) string {
 }
 
 // distance is the number of letters to insert, remove, replace or swap that turn
-// a into b (optimal string alignment). Both are cut at 64 bytes.
+// a into b (optimal string alignment). Behind what they have in common at the
+// beginning, both are cut at 64 bytes.
 func distance(a, b string) int {
-	a, b = strings.ToLower(a[:min(len(a), 64)]), strings.ToLower(b[:min(len(b), 64)])
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	for a != "" && b != "" && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
 	rows := make([][]int, len(a)+1)
 	for i := range rows {
 		rows[i] = make([]int, len(b)+1)

@@ -15,8 +15,8 @@ const maxNodes = 1 << 20
 // builder copies the part of a tree that the schema knows and notes the place
 // of each field by its path. What is wrong goes into report and is left out.
 type builder struct {
-	file   *File
-	getenv func(string) (string, bool)
+	file   *source
+	getenv func(string) (string, bool) // nil if nothing is filled in
 	report Report
 	// paths finds the field whose value is the node at a place. Of several (an
 	// alias is the value of more than one) it is the first.
@@ -253,7 +253,7 @@ func (b *builder) mapping(n *yaml.Node, field protoreflect.FieldDescriptor, path
 
 // scalar fills the environment in. It changes n.
 func (b *builder) scalar(n *yaml.Node, path string) *yaml.Node {
-	if !strings.Contains(n.Value, "${") {
+	if b.getenv == nil || !strings.Contains(n.Value, "${") {
 		return n
 	}
 	text := n.Value

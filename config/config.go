@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"go.yaml.in/yaml/v3"
+
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 )
 
@@ -26,10 +28,15 @@ const MaxBytes = 8 << 20
 // File is one configuration, parsed and valid by the rules of its schema. It is
 // immutable and safe for any goroutine.
 type File struct {
-	// Name is the file's name as it was given, for messages.
-	Name string
+	source
 	// Message is the configuration. Nobody may change it.
 	Message *configpb.Config
+}
+
+// source is what a message was read from.
+type source struct {
+	// Name is the file's name as it was given, for messages.
+	Name string
 
 	places places
 }
@@ -42,17 +49,22 @@ func (f *File) Dir() string { return filepath.Dir(f.Name) }
 // environment, like [os.LookupEnv]. The error is a [Report], or the reason why
 // the file cannot be read.
 func Load(path string, getenv func(string) (string, bool)) (*File, error) {
-	in, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
-	}
-	defer in.Close()
-	// One byte more than Parse takes, so that it sees that there is too much.
-	data, err := io.ReadAll(io.LimitReader(in, MaxBytes+1))
+	data, err := read(path)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	return Parse(path, data, getenv)
+}
+
+// read reads a file, but not much more of it than may be parsed.
+func read(path string) ([]byte, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	// One byte more is how the parser sees that there is too much.
+	return io.ReadAll(io.LimitReader(in, MaxBytes+1))
 }
 
 // Parse parses and validates a configuration in YAML or JSON. name is the
@@ -62,8 +74,8 @@ func Parse(name string, data []byte, getenv func(string) (string, bool)) (*File,
 	if getenv == nil {
 		getenv = func(string) (string, bool) { return "", false }
 	}
-	f := &File{Name: name, Message: &configpb.Config{}, places: places{}}
-	report := f.parse(data, getenv)
+	f := &File{source: source{Name: name, places: places{}}, Message: &configpb.Config{}}
+	report := f.parse(data, f.Message, func(doc *yaml.Node) (*yaml.Node, string) { return doc, "" }, getenv)
 	return f.validated(report)
 }
 
@@ -74,7 +86,7 @@ func FromMessage(name string, cfg *configpb.Config) (*File, error) {
 	if cfg == nil {
 		return nil, errors.New("configuration: no message")
 	}
-	f := &File{Name: name, Message: cfg}
+	f := &File{source: source{Name: name}, Message: cfg}
 	return f.validated(nil)
 }
 

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 )
 
 // The defaults that the schema documents.
@@ -223,6 +224,14 @@ func (l *linker) linkRoutes() {
 			Hosts:     lower(cfg.GetHosts()),
 			Listeners: l.routeListeners(cfg, path),
 			Transcode: transcode(cfg.GetTranscode(), fieldPath(path, "transcode")),
+		}
+		for _, rule := range rt.Transcode.Rules {
+			l.report = append(l.report, l.file.checkRule(rule.Path, rule.Rule)...)
+		}
+		if prefix := rt.Transcode.Prefix; prefix != "" {
+			if _, err := httprule.Parse(prefix); err != nil {
+				l.problem(fieldPath(path, "transcode.prefix"), "", "%v", err)
+			}
 		}
 		rt.Options = routeOptions(rt.Listeners, cfg.GetTranscode())
 		name, at := cfg.GetTranscode().GetUpstream(), fieldPath(path, "transcode.upstream")

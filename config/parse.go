@@ -14,12 +14,14 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// parse fills the message and the places from a file's bytes.
+// parse fills a message and the places from a file's bytes. The message is the
+// part of the document that part gives, with its path; nil, if there is none.
+// getenv is nil for a file that does not name variables of the environment.
 //
 // The YAML library makes a tree of nodes, the builder copies what the schema
 // knows of it into a clean tree (aliases resolved, the environment filled in,
 // fields under one name each), and protoyaml makes the message of that tree.
-func (f *File) parse(data []byte, getenv func(string) (string, bool)) Report {
+func (f *source) parse(data []byte, into proto.Message, part func(*yaml.Node) (*yaml.Node, string), getenv func(string) (string, bool)) Report {
 	if len(data) > MaxBytes {
 		return Report{f.Problem("", "the file is larger than %d MiB", MaxBytes>>20)}
 	}
@@ -27,10 +29,14 @@ func (f *File) parse(data []byte, getenv func(string) (string, bool)) Report {
 	if report != nil || doc == nil {
 		return report
 	}
+	doc, path := part(doc)
+	if doc == nil {
+		return nil
+	}
 	b := &builder{file: f, getenv: getenv, paths: make(map[mark]string)}
-	tree := b.message(doc, f.Message.ProtoReflect().Descriptor(), "")
+	tree := b.message(doc, into.ProtoReflect().Descriptor(), path)
 	if tree != nil && !b.beyond {
-		for _, p := range f.unmarshal(tree, b.lines, b.paths) {
+		for _, p := range f.unmarshal(tree, into, b.lines, b.paths) {
 			if !b.report.about(p.Path) {
 				b.report = append(b.report, p)
 			}
@@ -41,7 +47,7 @@ func (f *File) parse(data []byte, getenv func(string) (string, bool)) Report {
 
 // decode parses the YAML. A file without content has neither a document nor a
 // problem.
-func (f *File) decode(data []byte) (*yaml.Node, Report) {
+func (f *source) decode(data []byte) (*yaml.Node, Report) {
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
 		data = spacesForTabs(data)
 	}
@@ -90,7 +96,7 @@ func spacesForTabs(data []byte) []byte {
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 
 // syntax is what the YAML library says, which gives a line at best.
-func (f *File) syntax(err error) Problem {
+func (f *source) syntax(err error) Problem {
 	text := err.Error()
 	m := yamlLine.FindStringSubmatch(text)
 	p := f.Problem("", "invalid YAML: %s", strings.TrimPrefix(text, m[0]))
@@ -101,18 +107,21 @@ func (f *File) syntax(err error) Problem {
 	if strings.Contains(text, "character that cannot start any token") {
 		p.Advice = "indent with spaces, not tabs, and quote values that begin with @ or a backtick"
 	}
+	if strings.Contains(text, "did not find expected alphabetic or numeric character") {
+		p.Advice = `put a value that begins with * or & in quotes: "*"`
+	}
 	return p
 }
 
-// unmarshal makes the message of a clean tree whose nodes are on lines 1 to
+// unmarshal fills a message from a clean tree whose nodes are on lines 1 to
 // lines of the file. paths finds fields by the place of their values.
-func (f *File) unmarshal(tree *yaml.Node, lines int, paths map[mark]string) Report {
+func (f *source) unmarshal(tree *yaml.Node, into proto.Message, lines int, paths map[mark]string) Report {
 	opts := protoyaml.UnmarshalOptions{CustomUnmarshaler: &substitute{tree: tree}}
 	// protoyaml takes only bytes, so it gets an empty document and the tree in
 	// its place. The document has as many lines as the file, because protoyaml
 	// looks them up for its messages, and they are empty, so that it does not
 	// quote any.
-	err := opts.Unmarshal([]byte("{}"+strings.Repeat("\n", lines)), f.Message)
+	err := opts.Unmarshal([]byte("{}"+strings.Repeat("\n", lines)), into)
 	if err == nil {
 		return nil
 	}
@@ -143,7 +152,7 @@ func (s *substitute) Unmarshal(node *yaml.Node, _ proto.Message) (bool, error) {
 var protoyamlPlace = regexp.MustCompile(`^:(\d+):(\d+) `)
 
 // wrong is an error of protoyaml: a value of the wrong type.
-func (f *File) wrong(err error, paths map[mark]string) Problem {
+func (f *source) wrong(err error, paths map[mark]string) Problem {
 	var at mark
 	if m := protoyamlPlace.FindStringSubmatch(err.Error()); m != nil {
 		at.line, _ = strconv.Atoi(m[1])

@@ -79,7 +79,7 @@ func (r Report) Err() error {
 // upstreams[0].descriptors.image.path; empty is the file as a whole. If the file
 // does not have the field, the problem is at the nearest field around it that
 // the file has.
-func (f *File) Problem(path, format string, args ...any) Problem {
+func (f *source) Problem(path, format string, args ...any) Problem {
 	p := Problem{File: f.Name, Path: path, Message: fmt.Sprintf(format, args...)}
 	if f.places != nil {
 		at := f.places.nearest(path)

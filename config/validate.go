@@ -85,15 +85,42 @@ func (f *File) violation(v *protovalidate.Violation) (Problem, []string) {
 		}
 		return f.Problem(path, "wants %s", choice(names)), targets
 	}
-	message := strings.TrimPrefix(v.Proto.GetMessage(), "value ")
+	message, advice := strings.TrimPrefix(v.Proto.GetMessage(), "value "), ""
+	id := v.Proto.GetRuleId()
+	switch id {
+	case "string.in":
+		message, advice = oneOf(v)
+	case "repeated.unique":
+		message = "must not have one value twice"
+	}
 	switch value := f.shown(path, v); {
-	case v.Proto.GetRuleId() == "required":
+	case id == "required":
+	case id == "string.min_len" && value == `""`:
+		message, advice = "is empty", "remove it, or write a value"
 	case value == `""`:
 		message = "is empty or missing, " + message
 	case value != "":
 		message = value + " " + message
 	}
-	return f.Problem(path, "%s", message), []string{path}
+	p := f.Problem(path, "%s", message)
+	p.Advice = advice
+	return p, []string{path}
+}
+
+// oneOf says which words a field may have, and which one is meant. The empty word
+// of an option that is not set is not for the operator.
+func oneOf(v *protovalidate.Violation) (message, advice string) {
+	list := v.RuleValue.List()
+	var words []string
+	for i := range list.Len() {
+		if word := list.Get(i).String(); word != "" {
+			words = append(words, word)
+		}
+	}
+	if meant := nearestName(v.FieldValue.String(), words); meant != "" {
+		advice = fmt.Sprintf("did you mean %q?", meant)
+	}
+	return "must be " + choice(words), advice
 }
 
 // shown is the offending value as the operator wrote it; empty for what is not

@@ -765,22 +765,23 @@ const file_dragoman_config_v1_options_proto_rawDesc = "" +
 	"\x0e_query_structsB\x11\n" +
 	"\x0f_trailing_slashB\x0f\n" +
 	"\r_strict_verbsB\x0e\n" +
-	"\f_form_bodies\"\xdd\x01\n" +
+	"\f_form_bodies\"\xca\x02\n" +
 	"\fErrorOptions\x126\n" +
-	"\x05shape\x18\x01 \x01(\tB \xbaH\x1dr\x1bR\x00R\x06statusR\x06googleR\aproblemR\x05shape\x12:\n" +
-	"\x10www_authenticate\x18\x02 \x01(\tB\x0f\xbaH\fr\n" +
-	"2\b^[ -~]*$R\x0fwwwAuthenticate\x12!\n" +
+	"\x05shape\x18\x01 \x01(\tB \xbaH\x1dr\x1bR\x00R\x06statusR\x06googleR\aproblemR\x05shape\x12\xa6\x01\n" +
+	"\x10www_authenticate\x18\x02 \x01(\tB{\xbaHx\xba\x01u\n" +
+	"\x1eerror_options.www_authenticate\x129must be printable ASCII, for example Bearer realm=library\x1a\x18this.matches('^[ -~]*$')R\x0fwwwAuthenticate\x12!\n" +
 	"\tlocalized\x18\x03 \x01(\bH\x00R\tlocalized\x88\x01\x01\x12\x1c\n" +
 	"\ain_band\x18\x04 \x01(\bH\x01R\x06inBand\x88\x01\x01B\f\n" +
 	"\n" +
 	"_localizedB\n" +
 	"\n" +
-	"\b_in_band\"\x9d\x04\n" +
+	"\b_in_band\"\x82\x05\n" +
 	"\vHTTPOptions\x12\x17\n" +
 	"\x04head\x18\x01 \x01(\bH\x00R\x04head\x88\x01\x01\x12\x1d\n" +
 	"\aoptions\x18\x02 \x01(\bH\x01R\aoptions\x88\x01\x01\x121\n" +
-	"\x12method_not_allowed\x18\x03 \x01(\bH\x02R\x10methodNotAllowed\x88\x01\x01\x12=\n" +
-	"\x0etimeout_header\x18\x04 \x01(\tB\x16\xbaH\x13r\x112\x0f^[0-9A-Za-z-]*$R\rtimeoutHeader\x12,\n" +
+	"\x12method_not_allowed\x18\x03 \x01(\bH\x02R\x10methodNotAllowed\x88\x01\x01\x12\xa1\x01\n" +
+	"\x0etimeout_header\x18\x04 \x01(\tBz\xbaHw\xba\x01t\n" +
+	"\x1bhttp_options.timeout_header\x124must be a header name, for example X-Request-Timeout\x1a\x1fthis.matches('^[0-9A-Za-z-]*$')R\rtimeoutHeader\x12,\n" +
 	"\x04cors\x18\x05 \x01(\v2\x18.dragoman.config.v1.CORSR\x04cors\x12A\n" +
 	"\vcompression\x18\x06 \x01(\v2\x1f.dragoman.config.v1.CompressionR\vcompression\x12\xc6\x01\n" +
 	"\x04etag\x18\a \x01(\tB\xb1\x01\xbaH\xad\x01\xba\x01\xa9\x01\n" +
@@ -788,13 +789,16 @@ const file_dragoman_config_v1_options_proto_rawDesc = "" +
 	"\x05_headB\n" +
 	"\n" +
 	"\b_optionsB\x15\n" +
-	"\x13_method_not_allowed\"\xf8\x05\n" +
+	"\x13_method_not_allowed\"\xfe\a\n" +
 	"\x04CORS\x12\x97\x02\n" +
 	"\aorigins\x18\x01 \x03(\tB\xfc\x01\xbaH\xf8\x01\x92\x01\xf4\x01\"\xf1\x01\xba\x01\xed\x01\n" +
-	"\fcors.origins\x12pmust be an origin, scheme://host or scheme://host:port without a path, or *, for example https://app.example.com\x1akthis == '*' || this == 'null' || this.matches('^[a-z][a-z0-9+.-]*://[0-9A-Za-z*._-]+(:([0-9]{1,5}|\\\\*))?$')R\aorigins\x123\n" +
-	"\amethods\x18\x02 \x03(\tB\x19\xbaH\x16\x92\x01\x13\"\x11r\x0f2\r^([A-Z]+|\\*)$R\amethods\x12;\n" +
-	"\aheaders\x18\x03 \x03(\tB!\xbaH\x1e\x92\x01\x1b\"\x19r\x172\x15^([0-9A-Za-z_-]+|\\*)$R\aheaders\x12J\n" +
-	"\x0fexposed_headers\x18\x04 \x03(\tB!\xbaH\x1e\x92\x01\x1b\"\x19r\x172\x15^([0-9A-Za-z_-]+|\\*)$R\x0eexposedHeaders\x12 \n" +
+	"\fcors.origins\x12pmust be an origin, scheme://host or scheme://host:port without a path, or *, for example https://app.example.com\x1akthis == '*' || this == 'null' || this.matches('^[a-z][a-z0-9+.-]*://[0-9A-Za-z*._-]+(:([0-9]{1,5}|\\\\*))?$')R\aorigins\x12\x90\x01\n" +
+	"\amethods\x18\x02 \x03(\tBv\xbaHs\x92\x01p\"n\xba\x01k\n" +
+	"\fcors.methods\x12;must be an HTTP method in upper case, for example GET, or *\x1a\x1ethis.matches('^([A-Z]+|\\\\*)$')R\amethods\x12\x8a\x01\n" +
+	"\aheaders\x18\x03 \x03(\tBp\xbaHm\x92\x01j\"h\xba\x01e\n" +
+	"\fcors.headers\x12-must be a header name, for example etag, or *\x1a&this.matches('^([0-9A-Za-z_-]+|\\\\*)$')R\aheaders\x12\xa1\x01\n" +
+	"\x0fexposed_headers\x18\x04 \x03(\tBx\xbaHu\x92\x01r\"p\xba\x01m\n" +
+	"\x14cors.exposed_headers\x12-must be a header name, for example etag, or *\x1a&this.matches('^([0-9A-Za-z_-]+|\\\\*)$')R\x0eexposedHeaders\x12 \n" +
 	"\vcredentials\x18\x05 \x01(\bR\vcredentials\x12B\n" +
 	"\amax_age\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\x06maxAge\x12'\n" +
 	"\x0fprivate_network\x18\a \x01(\bR\x0eprivateNetwork:\x88\x01\xbaH\x84\x01\x1a\x81\x01\n" +

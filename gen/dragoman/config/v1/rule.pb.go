@@ -57,8 +57,8 @@ type Rule struct {
 	//
 	// Default: none. Example: `[{get: "/v1/books/{name}"}]`
 	AdditionalBindings []*annotations.HttpRule `protobuf:"bytes,11,rep,name=additional_bindings,json=additionalBindings,proto3" json:"additional_bindings,omitempty"`
-	// Additive adds the rule to the annotation of its method in place of replacing
-	// it.
+	// Additive adds the rule to the annotation of its method, and to the rules for
+	// it that come before, in place of replacing them.
 	//
 	// Default: `false`. Example: `true`
 	Additive      bool `protobuf:"varint,100,opt,name=additive,proto3" json:"additive,omitempty"`
@@ -382,10 +382,10 @@ const file_dragoman_config_v1_rule_proto_rawDesc = "" +
 	"\rresponse_body\x18\f \x01(\tR\fresponseBody\x12E\n" +
 	"\x13additional_bindings\x18\v \x03(\v2\x14.google.api.HttpRuleR\x12additionalBindings\x12\x1a\n" +
 	"\badditive\x18d \x01(\bR\badditiveB\x10\n" +
-	"\apattern\x12\x05\xbaH\x02\b\x01\"\xd9\x05\n" +
-	"\fResponseRule\x12\x86\x02\n" +
-	"\bselector\x18\x01 \x01(\tB\xe9\x01\xbaH\xe5\x01\xba\x01\xe1\x01\n" +
-	"\x16response_rule.selector\x12rmust be a method, package.Service.Method, or the beginning of names and .*, for example library.v1.Library.Create*\x1aSthis.matches('^([A-Za-z_][0-9A-Za-z_]*(\\\\.[A-Za-z_][0-9A-Za-z_]*)*(\\\\.\\\\*)?|\\\\*)$')R\bselector\x12(\n" +
+	"\apattern\x12\x05\xbaH\x02\b\x01\"\xd3\x05\n" +
+	"\fResponseRule\x12\x80\x02\n" +
+	"\bselector\x18\x01 \x01(\tB\xe3\x01\xbaH\xdf\x01\xba\x01\xdb\x01\n" +
+	"\x16response_rule.selector\x12lmust be a method, package.Service.Method, or the beginning of names and .*, for example library.v1.Library.*\x1aSthis.matches('^([A-Za-z_][0-9A-Za-z_]*(\\\\.[A-Za-z_][0-9A-Za-z_]*)*(\\\\.\\\\*)?|\\\\*)$')R\bselector\x12(\n" +
 	"\x06status\x18\x02 \x01(\rB\v\xbaH\b*\x06\x18\xab\x02(\xc8\x01H\x00R\x06status\x88\x01\x01\x12\x1a\n" +
 	"\blocation\x18\x03 \x01(\tR\blocation\x12\x1d\n" +
 	"\n" +
