@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/filter"
 	"github.com/dragoman-gateway/dragoman/reflect/source"
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/transcoder"
@@ -31,6 +32,8 @@ type Options struct {
 	// Upstreams and Sources are the kinds that a configuration may name.
 	Upstreams *upstream.Kinds
 	Sources   *source.Kinds
+	// Filters are the kinds that stand around the handlers of routes.
+	Filters *filter.Kinds
 	// Protocols are the inbound protocols. The last one answers errors for
 	// requests whose content type none of them speaks.
 	Protocols []transcoder.Protocol
@@ -51,6 +54,8 @@ type Gateway struct {
 
 	plan      *config.Plan
 	upstreams []*upstreamState
+	// services are the service configs that routes name, by those names.
+	services map[string]*config.Service
 	// draining ends with Drain.
 	draining context.Context
 	drain    context.CancelFunc
@@ -59,15 +64,19 @@ type Gateway struct {
 	done chan struct{}
 }
 
-// New makes a gateway for a linked configuration: upstreams and sources are
-// made, and nothing is dialled or loaded. The error is a [config.Report].
+// New makes a gateway for a linked configuration: service configs are read,
+// upstreams and sources are made, and nothing is dialled or loaded. The error is a
+// [config.Report].
 func New(plan *config.Plan, options Options) (*Gateway, error) {
 	g := &Gateway{options: options, log: options.Log, access: options.Access, plan: plan}
 	g.draining, g.drain = context.WithCancel(context.Background())
+	if g.options.Filters == nil {
+		g.options.Filters = new(filter.Kinds)
+	}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
-	var report config.Report
+	report := g.loadServices()
 	for _, cfg := range plan.Upstreams {
 		state, problems := g.newUpstream(cfg)
 		report = append(report, problems...)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/dragoman-gateway/dragoman/reflect/schema"
 	"github.com/dragoman-gateway/dragoman/reflect/service"
 	"github.com/dragoman-gateway/dragoman/route"
@@ -17,13 +19,18 @@ func (c *compiler) infrastructure(routes []compiledRoute) []*route.Entry {
 	settings.UnaryTimeout = 0
 	var entries []*route.Entry
 	for _, host := range hostsOf(routes) {
-		var exposed []*schema.Schema
+		var schemas []*schema.Schema
+		var services []protoreflect.FullName
 		for _, rt := range routes {
-			if covers(rt.cfg.Hosts, host) && !slices.Contains(exposed, rt.upstream.schema) {
-				exposed = append(exposed, rt.upstream.schema)
+			if !covers(rt.cfg.Hosts, host) {
+				continue
+			}
+			services = append(services, rt.exposure.services()...)
+			if !slices.Contains(schemas, rt.upstream.schema) {
+				schemas = append(schemas, rt.upstream.schema)
 			}
 		}
-		svc := service.New(exposed)
+		svc := service.New(schemas, services)
 		for _, conflict := range svc.Conflicts() {
 			c.gateway.log.Warn("reflection shows only one of two versions", "host", host, "conflict", conflict)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -41,9 +42,11 @@ type upstreamState struct {
 	dialled []upstream.Upstream
 	schema  *schema.Schema
 	codec   *codec.Codec
-	// rules and cel belong to schema.
-	rules map[checkedInput]compiledRules
-	cel   CEL
+	// rules, cel and printing belong to schema; printing has the codecs of other
+	// forms of JSON that were asked for.
+	rules    map[checkedInput]compiledRules
+	cel      CEL
+	printing map[codec.Print]*codec.Codec
 	// err is why schema is nil.
 	err error
 }
@@ -118,7 +121,26 @@ func (up *upstreamState) load(ctx context.Context) {
 		return
 	}
 	up.schema, up.codec, up.err = s, c, nil
-	up.rules, up.cel = nil, nil
+	up.rules, up.cel, up.printing = nil, nil, nil
+}
+
+// print gives the tables of the schema for a form of JSON, each made once.
+func (up *upstreamState) print(p codec.Print) (*codec.Codec, error) {
+	if p == (codec.Print{}) {
+		return up.codec, nil
+	}
+	if c := up.printing[p]; c != nil {
+		return c, nil
+	}
+	c, err := codec.NewPrinting(up.schema, p)
+	if err != nil {
+		return nil, err
+	}
+	if up.printing == nil {
+		up.printing = make(map[codec.Print]*codec.Codec)
+	}
+	up.printing[p] = c
+	return c, nil
 }
 
 // retry loads what is missing until nothing is, or ctx is done.
@@ -166,4 +188,30 @@ func (g *Gateway) publish(loaded []*upstreamState) {
 			g.log.Info("descriptors loaded", "upstream", up.cfg.Name, "services", len(up.schema.Services()))
 		}
 	}
+}
+
+// loadServices reads every service config once.
+func (g *Gateway) loadServices() config.Report {
+	g.services = make(map[string]*config.Service)
+	var report config.Report
+	for _, rt := range g.plan.Routes {
+		for _, cfg := range rt.Transcode.ServiceConfigs {
+			if _, ok := g.services[cfg.File]; ok {
+				continue
+			}
+			name := cfg.File
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(g.plan.File.Dir(), name)
+			}
+			service, err := config.LoadService(name)
+			g.services[cfg.File] = service
+			var wrong config.Report
+			if errors.As(err, &wrong) {
+				report = append(report, wrong...)
+			} else if err != nil {
+				report = append(report, g.plan.File.Problem(cfg.Path, "%v", err))
+			}
+		}
+	}
+	return report
 }

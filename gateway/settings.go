@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/codec"
@@ -68,6 +69,22 @@ func setOptions(s *transcoder.Settings, o *config.Options) {
 	s.Localized, s.InBand = o.Errors.GetLocalized(), o.Errors.GetInBand()
 	s.TimeoutHeader = http.CanonicalHeaderKey(o.HTTP.GetTimeoutHeader())
 	s.ETag = o.HTTP.GetEtag()
+}
+
+// responseOf is a rule for answers in the words of the transcoder.
+func responseOf(cfg *configpb.ResponseRule, origin string) *transcoder.Response {
+	status := http.StatusOK
+	if cfg.Status != nil {
+		status = int(cfg.GetStatus())
+	}
+	return &transcoder.Response{
+		Origin:         origin,
+		Status:         status,
+		Location:       cfg.GetLocation(),
+		NoContent:      cfg.GetNoContent(),
+		StatusField:    cfg.GetStatusField(),
+		StatusMetadata: cfg.GetStatusMetadata(),
+	}
 }
 
 // What the schema calls these.

@@ -2,10 +2,7 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/route"
@@ -67,6 +64,7 @@ type compiledRoute struct {
 	cfg      *config.Route
 	options  *config.Options
 	upstream *upstreamState
+	exposure *exposure
 	entries  []*route.Entry
 }
 
@@ -79,56 +77,77 @@ func (c *compiler) route(rt *config.Route) {
 	if up.schema == nil {
 		return
 	}
+	exposure := c.expose(rt, up)
 	for i, options := range rt.Options {
 		if !slices.Contains(rt.Options[:i], options) {
-			c.routeWith(rt, options, up)
+			c.routeWith(compiledRoute{cfg: rt, options: options, upstream: up, exposure: exposure})
 		}
 	}
 }
 
-// routeWith compiles a route under one set of options.
-func (c *compiler) routeWith(rt *config.Route, options *config.Options, up *upstreamState) {
-	compiled := compiledRoute{cfg: rt, options: options, upstream: up}
-	settings := settingsOf(rt, options)
-	for _, service := range up.schema.Services() {
-		methods := service.Methods()
-		for i := range methods.Len() {
-			entries, err := c.method(rt, options, up, methods.Get(i), settings)
-			for _, err := range unjoin(err) {
-				c.problem(rt, err)
-			}
-			compiled.entries = append(compiled.entries, entries...)
+// routeWith compiles what a route exposes under one set of options.
+func (c *compiler) routeWith(compiled compiledRoute) {
+	settings := settingsOf(compiled.cfg, compiled.options)
+	for i := range compiled.exposure.methods {
+		entries, err := c.method(&compiled, &compiled.exposure.methods[i], settings)
+		for _, err := range unjoin(err) {
+			c.wrongRule(&compiled, err)
 		}
+		compiled.entries = append(compiled.entries, entries...)
 	}
+	c.manners(&compiled)
 	c.routes = append(c.routes, compiled)
 }
 
-func (c *compiler) method(rt *config.Route, options *config.Options, up *upstreamState, md protoreflect.MethodDescriptor, settings *transcoder.Settings) ([]*route.Entry, error) {
-	var bindings []httprule.Binding
-	if rule := up.schema.HTTPRule(md); rule != nil {
-		var err error
-		if bindings, err = httprule.Bindings(rule); err != nil {
-			return nil, fmt.Errorf("%s: %w", md.FullName(), err)
-		}
-		for i := range bindings {
-			bindings[i].Origin = "annotation"
+func (c *compiler) method(rt *compiledRoute, m *exposed, settings *transcoder.Settings) ([]*route.Entry, error) {
+	up, t := rt.upstream, &rt.cfg.Transcode
+	bindings := make([]httprule.Binding, len(m.bindings))
+	for i, b := range m.bindings {
+		bindings[i] = b.Binding
+		bindings[i].Escapes = escapes[rt.options.Parse.GetPathEscapes()]
+		if b.decode {
+			bindings[i].Escapes = httprule.DecodeSlashes
 		}
 	}
-	rules, err := c.validate(rt, options, up, md)
+	rules, err := c.validate(rt.cfg, rt.options, up, m.method)
 	if err != nil {
 		return nil, err
 	}
 	return c.endpoint(&transcoder.Endpoint{
-		Method:   rpc.NewMethod(md),
-		Upstream: up.limit(rt.Transcode.MaxMessageBytes),
+		Method:   rpc.NewMethod(m.method),
+		Upstream: up.limit(t.MaxMessageBytes),
 		Codec:    up.codec,
+		Print:    up.print,
 		Bindings: bindings,
 		Settings: settings,
 		Validate: rules,
+		Response: m.response,
 
-		AutoMapping: rt.Transcode.AutoMapping,
-		Prefix:      rt.Transcode.Prefix,
-	}, route.Entry{Hosts: rt.Hosts, Route: rt.Name, Upstream: up.cfg.Name})
+		AutoMapping: t.AutoMapping,
+		Prefix:      t.Prefix,
+	}, route.Entry{Hosts: rt.cfg.Hosts, Route: rt.cfg.Name, Upstream: up.cfg.Name})
+}
+
+// wrongRule reports what a protocol found wrong with a method: at the place of its
+// rule if that is in the configuration, else at the route.
+func (c *compiler) wrongRule(rt *compiledRoute, err error) {
+	var wrong *transcoder.RuleError
+	if !errors.As(err, &wrong) {
+		c.problem(rt.cfg, err)
+		return
+	}
+	place, written := rt.exposure.places[wrong.Origin]
+	for _, err := range unjoin(wrong.Err) {
+		one := *wrong
+		one.Err = err
+		if !written {
+			c.problem(rt.cfg, &one)
+			continue
+		}
+		// The place says already which rule it is.
+		one.Origin = ""
+		c.report = append(c.report, place.file.Problem(place.path, "%v", &one))
+	}
 }
 
 // endpoint asks every protocol for its routes to ep. The entries are copies of
@@ -162,7 +181,7 @@ func (c *compiler) table(l *config.Listener) *route.Table {
 		}
 	}
 	entries = append(entries, c.infrastructure(served)...)
-	table, err := route.Compile(entries)
+	table, err := route.Compile(oncePerUpstream(entries))
 	if err != nil {
 		c.conflicts(err)
 		return nil
@@ -181,13 +200,14 @@ func (c *compiler) absent(l *config.Listener) []*config.Route {
 	return absent
 }
 
-// conflicts reports entries that no request can tell apart, at the route of the
-// second one; once for two methods, however many paths they share.
+// conflicts reports entries that no request can tell apart, at the rule of the
+// second one, or at its route if the configuration does not have the rule; once
+// for two methods, however many paths they share.
 func (c *compiler) conflicts(err error) {
 	type pair struct{ routeA, rpcA, routeB, rpcB string }
 	told := make(map[pair]bool)
 	for _, err := range unjoin(err) {
-		path := ""
+		at := place{file: c.gateway.plan.File}
 		var conflict *route.Conflict
 		if errors.As(err, &conflict) {
 			methods := pair{conflict.A.Route, conflict.A.RPC, conflict.B.Route, conflict.B.RPC}
@@ -197,11 +217,14 @@ func (c *compiler) conflicts(err error) {
 			told[methods] = true
 			for _, rt := range c.routes {
 				if rt.cfg.Name == conflict.B.Route {
-					path = rt.cfg.Path
+					at.path = rt.cfg.Path
+					if rule, written := rt.exposure.places[conflict.B.Origin]; written {
+						at = rule
+					}
 				}
 			}
 		}
-		c.report = append(c.report, c.gateway.plan.File.Problem(path, "%v", err))
+		c.report = append(c.report, at.file.Problem(at.path, "%v", err))
 	}
 }
 

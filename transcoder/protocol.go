@@ -63,6 +63,8 @@ type Endpoint struct {
 // Response chooses HTTP status and headers of one method's answers. It is
 // immutable.
 type Response struct {
+	// Origin says where it came from, for people: responses[2].
+	Origin string
 	// Status is that of success, from 200 to 299.
 	Status int
 	// Location is a template of the Location header, /v1/{name}, with fields of

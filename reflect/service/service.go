@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/dragoman-gateway/dragoman/reflect/schema"
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -25,15 +26,15 @@ type Service struct {
 	health   *health.Server
 }
 
-// New makes the services over what schemas expose. Where two schemas have
-// different files of one path, or one name in files of different paths, the
-// first schema's is shown: see [Service.Conflicts].
-func New(schemas []*schema.Schema) *Service {
+// New makes the services over the descriptors of schemas. Only services are
+// listed and healthy; a name that comes twice counts once. What describes them
+// comes by file, and files may describe more. Where two schemas have different
+// files of one path, or one name in files of different paths, the first schema's
+// is shown: see [Service.Conflicts].
+func New(schemas []*schema.Schema, services []protoreflect.FullName) *Service {
 	s := &Service{index: newIndex(schemas), health: health.NewServer()}
-	for _, sch := range schemas {
-		for _, sd := range sch.Services() {
-			s.exposed = append(s.exposed, string(sd.FullName()))
-		}
+	for _, name := range services {
+		s.exposed = append(s.exposed, string(name))
 	}
 	s.exposed = append(s.exposed, healthpb.Health_ServiceDesc.ServiceName)
 	for _, desc := range reflectionServices {

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
@@ -83,6 +84,17 @@ func shop(t testing.TB) *schema.Schema {
 }
 
 // ask sends one question on a stream of its own.
+// exposing is a service that exposes all of the schemas.
+func exposing(schemas ...*schema.Schema) *service.Service {
+	var services []protoreflect.FullName
+	for _, s := range schemas {
+		for _, sd := range s.Services() {
+			services = append(services, sd.FullName())
+		}
+	}
+	return service.New(schemas, services)
+}
+
 func ask(t testing.TB, s *service.Service, q *reflectionpb.ServerReflectionRequest) *reflectionpb.ServerReflectionResponse {
 	t.Helper()
 	stream, err := reflectionpb.NewServerReflectionClient(adapt.ClientConn(s.Upstream())).ServerReflectionInfo(t.Context())
@@ -118,7 +130,7 @@ func filename(path string) *reflectionpb.ServerReflectionRequest {
 }
 
 func TestListServices(t *testing.T) {
-	s := service.New([]*schema.Schema{shop(t), library(t)})
+	s := exposing(shop(t), library(t))
 	require.Empty(t, s.Conflicts())
 	a := ask(t, s, &reflectionpb.ServerReflectionRequest{
 		Host: "api.example.com", MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{ListServices: "*"},
@@ -136,7 +148,7 @@ func TestListServices(t *testing.T) {
 
 func TestMethods(t *testing.T) {
 	var got []string
-	for _, m := range service.New(nil).Methods() {
+	for _, m := range service.New(nil, nil).Methods() {
 		require.NotNil(t, m.Descriptor, m.Path)
 		require.Equal(t, m.FullName(), string(m.Descriptor.FullName()))
 		got = append(got, m.Path)
@@ -149,7 +161,7 @@ func TestMethods(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
-	s := service.New([]*schema.Schema{library(t), shop(t)})
+	s := exposing(library(t), shop(t))
 	for name, c := range map[string]struct {
 		ask  *reflectionpb.ServerReflectionRequest
 		want []string // the first is asked for, all others come along
@@ -177,7 +189,7 @@ func TestFiles(t *testing.T) {
 }
 
 func TestNotFound(t *testing.T) {
-	s := service.New([]*schema.Schema{library(t)})
+	s := exposing(library(t))
 	for _, q := range []*reflectionpb.ServerReflectionRequest{
 		symbol("shop.Shop"), symbol(""), symbol("..."), filename("gone.proto"), filename(""),
 		// Linked in this program, and nobody's business.
@@ -196,7 +208,7 @@ func TestNotFound(t *testing.T) {
 }
 
 func TestExtensionNumbers(t *testing.T) {
-	s := service.New([]*schema.Schema{shop(t), library(t)})
+	s := exposing(shop(t), library(t))
 	numbers := func(name string) []int32 {
 		return ask(t, s, &reflectionpb.ServerReflectionRequest{
 			MessageRequest: &reflectionpb.ServerReflectionRequest_AllExtensionNumbersOfType{AllExtensionNumbersOfType: name},
@@ -208,7 +220,7 @@ func TestExtensionNumbers(t *testing.T) {
 
 // TestStreamSendsImportsOnce asks twice on one stream.
 func TestStreamSendsImportsOnce(t *testing.T) {
-	s := service.New([]*schema.Schema{library(t)})
+	s := exposing(library(t))
 	stream, err := reflectionpb.NewServerReflectionClient(adapt.ClientConn(s.Upstream())).ServerReflectionInfo(t.Context())
 	require.NoError(t, err)
 	for _, want := range [][]string{{"library/v1/extra.proto", "library/v1/book.proto"}, {"library/v1/extra.proto"}} {
@@ -223,7 +235,7 @@ func TestStreamSendsImportsOnce(t *testing.T) {
 }
 
 func TestV1Alpha(t *testing.T) {
-	s := service.New([]*schema.Schema{shop(t)})
+	s := exposing(shop(t))
 	stream, err := grpc_reflection_v1alpha.NewServerReflectionClient(adapt.ClientConn(s.Upstream())).ServerReflectionInfo(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, stream.Send(&grpc_reflection_v1alpha.ServerReflectionRequest{ //nolint:staticcheck // SA1019: old readers ask with it
@@ -239,7 +251,7 @@ func TestV1Alpha(t *testing.T) {
 
 // TestReadBack loads what is shown with the gateway's own reflection source.
 func TestReadBack(t *testing.T) {
-	s := service.New([]*schema.Schema{library(t), shop(t)})
+	s := exposing(library(t), shop(t))
 	src, err := reflection.New(new(configpb.ReflectionSource), source.Env{Upstream: s.Upstream()})
 	require.NoError(t, err)
 	back, err := src.Load(t.Context())
@@ -264,7 +276,7 @@ func TestConflicts(t *testing.T) {
 		"b.proto":                `syntax = "proto3"; package p; message Moved {} message Other {}`,
 		"google/type/date.proto": `syntax = "proto3"; package google.type; message Date { int32 new = 1; }`,
 	})
-	s := service.New([]*schema.Schema{a, b})
+	s := exposing(a, b)
 	require.Equal(t, []string{
 		`file "common.proto" differs between upstream "a" and upstream "b": that of upstream "a" is shown`,
 		`"p.Moved" is declared in "a.proto" of upstream "a" and in "b.proto" of upstream "b"`,
@@ -291,12 +303,12 @@ func TestManyPathsToOneImport(t *testing.T) {
 	}
 	sch, err := schema.New(set)
 	require.NoError(t, err)
-	got := paths(t, ask(t, service.New([]*schema.Schema{sch}), filename("l59.proto")))
+	got := paths(t, ask(t, exposing(sch), filename("l59.proto")))
 	require.Len(t, got, 1+2*59)
 }
 
 func TestHealth(t *testing.T) {
-	s := service.New([]*schema.Schema{library(t), shop(t)})
+	s := exposing(library(t), shop(t))
 	client := healthpb.NewHealthClient(adapt.ClientConn(s.Upstream()))
 	for _, name := range []string{"", "library.v1.Library", "shop.Shop", "grpc.reflection.v1.ServerReflection"} {
 		out, err := client.Check(t.Context(), &healthpb.HealthCheckRequest{Service: name})

@@ -45,7 +45,7 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 		Template:    template,
 		ContentType: contentType,
 		Handler:     &handler{ep: ep},
-		Origin:      "native",
+		Origin:      transcoder.OriginNative,
 	}}, nil
 }
 

@@ -31,6 +31,15 @@ type Binding struct {
 	Origin string
 }
 
+// From is Origin with the place of an additional binding in it: annotation
+// additional_bindings[0].
+func (b *Binding) From() string {
+	if b.Index == 0 {
+		return b.Origin
+	}
+	return fmt.Sprintf("%s additional_bindings[%d]", b.Origin, b.Index-1)
+}
+
 // Escapes is what becomes of an escaped slash in a path variable.
 type Escapes uint8
 

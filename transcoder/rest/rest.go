@@ -49,7 +49,7 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 	add := func(b *httprule.Binding, origin string) {
 		h, err := newHandler(ep, b)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %s %s %s: %w", ep.Method.FullName(), origin, b.Method, b.Template, err))
+			problems = append(problems, &transcoder.RuleError{RPC: ep.Method.FullName(), Origin: origin, Method: b.Method, Path: b.Template.String(), Err: err})
 			return
 		}
 		routes = append(routes, transcoder.Route{Method: b.Method, Template: b.Template, Handler: h, Origin: origin})
@@ -61,11 +61,7 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 	covered := !ep.AutoMapping
 	for i := range ep.Bindings {
 		b := &ep.Bindings[i]
-		origin := b.Origin
-		if b.Index > 0 {
-			origin = fmt.Sprintf("%s additional_bindings[%d]", b.Origin, b.Index-1)
-		}
-		add(b, origin)
+		add(b, b.From())
 		covered = covered || b.Method == http.MethodPost && b.Template.String() == standard.String()
 	}
 	if !covered {
@@ -75,8 +71,8 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 }
 
 // Refuse implements [transcoder.Protocol].
-func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error, s *transcoder.Settings) {
-	lookOf(s).refuse(w, r, x, err)
+func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error, _ *transcoder.Settings) {
+	refuse(w, r, x, err)
 }
 
 func newHandler(ep *transcoder.Endpoint, b *httprule.Binding) (route.Handler, error) {
@@ -88,7 +84,7 @@ func newHandler(ep *transcoder.Endpoint, b *httprule.Binding) (route.Handler, er
 	rule := rule{method: ep.Method, upstream: ep.Upstream, settings: s, plan: p, rules: ep.Validate}
 	switch {
 	case ep.Method.ClientStreaming:
-		return unservable{ep.Method, s}, nil
+		return unservable{ep.Method}, nil
 	case ep.Method.ServerStreaming:
 		return &stream{rule}, nil
 	}
@@ -113,14 +109,11 @@ func planOptions(s *transcoder.Settings) plan.Options {
 }
 
 // unservable answers for methods with client streaming.
-type unservable struct {
-	method   *rpc.Method
-	settings *transcoder.Settings
-}
+type unservable struct{ method *rpc.Method }
 
 // Serve implements [route.Handler].
 func (u unservable) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
-	lookOf(u.settings).refuse(w, r, x, u.refusal())
+	refuse(w, r, x, u.refusal())
 }
 
 func (u unservable) refusal() *rpc.Error {
