@@ -34,9 +34,9 @@ func (f *Field) BindableText() bool {
 
 // AppendText appends the field with one value given as text, as a path or a
 // query has it: serialized, tag included, even if it is zero. A repeated field
-// gets one element. Of [Scratch.Parse], FoldEnums applies. On failure it returns dst as it was and an *[Error]
-// without a path, since only the caller knows what the client called the
-// field.
+// gets one element. Of [Scratch.Parse], FoldEnums applies. On failure it
+// returns dst as it was and an *[Error] without a path, since only the caller
+// knows what the client called the field.
 func (f *Field) AppendText(dst, text []byte, s *Scratch) ([]byte, error) {
 	if !f.BindableText() {
 		return dst, &Error{Kind: KindType, Message: fmt.Sprintf("%s has no form as text", f.jsonName)}
@@ -44,48 +44,6 @@ func (f *Field) AppendText(dst, text []byte, s *Scratch) ([]byte, error) {
 	out, err := f.appendText(dst, text, s.Parse.FoldEnums)
 	if err != nil {
 		return dst, err
-	}
-	return out, nil
-}
-
-// AppendNested appends f with a value given as text, as [Field.AppendText]
-// does, inside the singular message fields parents, the outermost first.
-func AppendNested(dst []byte, parents []*Field, f *Field, text []byte, s *Scratch) ([]byte, error) {
-	if len(parents)+1 > s.maxDepth() {
-		return dst, &Error{Kind: KindDepth, Message: fmt.Sprintf("messages nest deeper than the limit of %d", s.maxDepth())}
-	}
-	out := dst
-	for _, parent := range parents {
-		if parent.sub == nil || parent.shape != shapeOne {
-			return dst, &Error{Kind: KindType, Message: fmt.Sprintf("%s is not a single message", parent.jsonName)}
-		}
-		out = append(out, parent.tag...)
-		if parent.kind != protoreflect.GroupKind {
-			out = append(out, 0)
-		}
-	}
-	start := len(out)
-	out, err := f.AppendText(out, text, s)
-	if err != nil {
-		return dst, err
-	}
-	// From the innermost parent out: end tags go to the end, and lengths that
-	// need more than the byte that was kept move what follows.
-	for i := len(parents) - 1; i >= 0; i-- {
-		parent := parents[i]
-		if parent.kind == protoreflect.GroupKind {
-			out = append(out, parent.end...)
-			start -= len(parent.tag)
-			continue
-		}
-		n := len(out) - start
-		extra := protowire.SizeVarint(uint64(n)) - 1
-		for range extra {
-			out = append(out, 0)
-		}
-		copy(out[start+extra:], out[start:start+n])
-		protowire.AppendVarint(out[:start-1], uint64(n))
-		start -= 1 + len(parent.tag)
 	}
 	return out, nil
 }
@@ -114,14 +72,7 @@ func (f *Field) appendText(dst, s []byte, fold bool) ([]byte, error) {
 		if group {
 			return append(dst, f.end...), nil
 		}
-		n := len(dst) - start
-		extra := protowire.SizeVarint(uint64(n)) - 1
-		for range extra {
-			dst = append(dst, 0)
-		}
-		copy(dst[start+extra:], dst[start:start+n])
-		protowire.AppendVarint(dst[:start-1], uint64(n))
-		return dst, nil
+		return closeLength(dst, start), nil
 	}
 	v, err := f.textNumber(s, fold)
 	switch f.wire {

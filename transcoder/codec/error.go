@@ -38,7 +38,8 @@ const (
 	// KindUnprintable is a value that has no JSON form, such as a Timestamp out of
 	// range.
 	KindUnprintable
-	// KindTooLarge is JSON output longer than [Scratch.MaxJSON].
+	// KindTooLarge is JSON output longer than [Scratch.MaxJSON], a field mask much
+	// longer than its body, or the text of a [Mask] beyond its limits.
 	KindTooLarge
 )
 
@@ -65,7 +66,8 @@ type Error struct {
 	// at the top level.
 	Path string
 	// Offset is the place in the input in bytes, from 0. Line and Column count
-	// from 1, columns in characters; both are 0 where the input is not JSON.
+	// from 1, columns in characters; both are 0 where the input is neither JSON
+	// nor the text of a [Mask].
 	Offset, Line, Column int
 	// Message is complete in itself: it names the value and what was expected
 	// instead, but neither the path nor the position.

@@ -34,6 +34,10 @@ type parser struct {
 	options           Parse
 	// unknown is where the names of fields are that were passed over.
 	unknown []int
+	// path is the path of the message whose fields a mask is to list, with a dot
+	// behind each name; maskLimit is how long the output may be with the mask.
+	path      []byte
+	maskLimit int
 }
 
 func (p *parser) begin(dst, json []byte, s *Scratch, b *Bound) {

@@ -137,9 +137,10 @@ type enum struct {
 	folded   map[string]int32 // by name in lower case, if that is unambiguous
 	longest  int              // the length of its longest name
 	dense    []string         // the JSON of numbers from 0
-	byNumber map[int32]string
-	null     bool  // google.protobuf.NullValue
-	first    int32 // the default
+	byNumber map[int32]string // their JSON, of all numbers
+	names    map[int32]string // the names, whatever the JSON is
+	null     bool             // google.protobuf.NullValue
+	first    int32            // the default
 }
 
 // maxDense bounds how far beyond the number of entries a table may be indexed
@@ -339,6 +340,7 @@ func compileEnum(ed protoreflect.EnumDescriptor, print Print) *enum {
 		byName:   make(map[string]int32, values.Len()),
 		folded:   make(map[string]int32, values.Len()),
 		byNumber: make(map[int32]string, values.Len()),
+		names:    make(map[int32]string, values.Len()),
 		null:     ed.FullName() == "google.protobuf.NullValue",
 	}
 	if values.Len() > 0 {
@@ -349,7 +351,8 @@ func compileEnum(ed protoreflect.EnumDescriptor, print Print) *enum {
 		v := values.Get(i)
 		e.byName[string(v.Name())] = int32(v.Number())
 		e.fold(string(v.Name()), int32(v.Number()), ambiguous)
-		name := strconv.Quote(string(ed.Values().ByNumber(v.Number()).Name()))
+		e.names[int32(v.Number())] = string(values.ByNumber(v.Number()).Name())
+		name := strconv.Quote(e.names[int32(v.Number())])
 		if print.EnumsAsNumbers {
 			name = strconv.Itoa(int(v.Number()))
 		}
