@@ -36,7 +36,7 @@ var (
 	layer0 = []string{"gen/**", "kind", "reflect/schema", "transcoder/httprule"}
 	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config"}, layer0...)
 	layer2 = append([]string{"transcoder", "route", "upstream", "filter", "reflect/source", "reflect/service"}, layer1...)
-	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*"}
+	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*", "filter/*"}
 	layer4 = []string{"gateway", "server"}
 	layer5 = []string{"builtin", "admin"}
 )
@@ -76,6 +76,7 @@ var table = []row{
 	{packages: []string{"transcoder/rest/plan"}, may: layer1, not: pure},
 	{packages: []string{"upstream/*"}, may: with(layer1, "upstream")},
 	{packages: []string{"reflect/source/*"}, may: with(layer1, "reflect/source")},
+	{packages: []string{"filter/*"}, may: with(layer1, "filter", "route")},
 
 	// 4: what puts them together, blind to the kinds.
 	{packages: []string{"gateway"}, may: layer2},
@@ -102,7 +103,7 @@ var table = []row{
 // protoyaml and protocompile link it.
 var serving = []string{
 	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "reflect/schema", "reflect/service",
-	"transcoder", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "transcoder/rest", "transcoder/rest/plan", "transcoder/grpc",
+	"transcoder", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/grpc",
 }
 
 const (

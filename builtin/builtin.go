@@ -3,6 +3,8 @@
 package builtin
 
 import (
+	"github.com/dragoman-gateway/dragoman/filter"
+	"github.com/dragoman-gateway/dragoman/filter/cors"
 	"github.com/dragoman-gateway/dragoman/kind"
 	"github.com/dragoman-gateway/dragoman/reflect/source"
 	"github.com/dragoman-gateway/dragoman/reflect/source/image"
@@ -28,6 +30,13 @@ func Sources() *source.Kinds {
 	kind.Add(kinds, reflection.New)
 	kind.Add(kinds, proto.New)
 	kind.Add(kinds, image.New)
+	return kinds
+}
+
+// Filters lists the kinds of filter.
+func Filters() *filter.Kinds {
+	kinds := new(filter.Kinds)
+	kind.Add(kinds, cors.New)
 	return kinds
 }
 

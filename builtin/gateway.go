@@ -15,6 +15,7 @@ func Gateway(plan *config.Plan, log, access *slog.Logger) (*gateway.Gateway, err
 	return gateway.New(plan, gateway.Options{
 		Upstreams: Upstreams(),
 		Sources:   Sources(),
+		Filters:   Filters(),
 		Protocols: Protocols(),
 		Log:       log,
 		Access:    access,

@@ -543,7 +543,7 @@ type CORS struct {
 	//
 	// Default: none. Example: `["https://app.example.com", "https://*.example.org"]`
 	Origins []string `protobuf:"bytes,1,rep,name=origins,proto3" json:"origins,omitempty"`
-	// Methods are the HTTP methods that may be used.
+	// Methods are the HTTP methods that may be used; `*` is all that the path has.
 	//
 	// Default: those that the path has. Example: `[GET, POST]`
 	Methods []string `protobuf:"bytes,2,rep,name=methods,proto3" json:"methods,omitempty"`
@@ -562,7 +562,7 @@ type CORS struct {
 	Credentials bool `protobuf:"varint,5,opt,name=credentials,proto3" json:"credentials,omitempty"`
 	// MaxAge is how long a browser may remember the answer to a preflight.
 	//
-	// Default: `5s`, that of browsers. Example: `1h`
+	// Unit: whole seconds. Default: `5s`, that of browsers. Example: `1h`
 	MaxAge *durationpb.Duration `protobuf:"bytes,6,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
 	// PrivateNetwork lets pages of public sites call a gateway in a private
 	// network.
@@ -652,7 +652,12 @@ func (x *CORS) GetPrivateNetwork() bool {
 	return false
 }
 
-// Compression compresses answers.
+// Compression compresses answers: JSON, text and other types that gain by it,
+// unless they are compressed already or have Cache-Control: no-transform.
+//
+// The size of a compressed answer tells something about what is in it. Leave
+// compression off where an answer repeats what a stranger may choose, such as a
+// search term, beside a secret that the stranger must not learn (BREACH).
 type Compression struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Encodings are those that are used: `gzip` and `zstd`. The client's
@@ -660,7 +665,8 @@ type Compression struct {
 	//
 	// Default: `[zstd, gzip]`. Example: `[gzip]`
 	Encodings []string `protobuf:"bytes,1,rep,name=encodings,proto3" json:"encodings,omitempty"`
-	// MinBytes is the size from which an answer is compressed.
+	// MinBytes is the size from which an answer is compressed. A stream that has to
+	// wait for its next message is compressed whatever its size, which nobody knows.
 	//
 	// Unit: bytes. Default: `1Ki`. Example: `4Ki`
 	MinBytes *uint32 `protobuf:"varint,2,opt,name=min_bytes,json=minBytes,proto3,oneof" json:"min_bytes,omitempty"`
@@ -789,10 +795,12 @@ const file_dragoman_config_v1_options_proto_rawDesc = "" +
 	"\x05_headB\n" +
 	"\n" +
 	"\b_optionsB\x15\n" +
-	"\x13_method_not_allowed\"\xfe\a\n" +
-	"\x04CORS\x12\x97\x02\n" +
-	"\aorigins\x18\x01 \x03(\tB\xfc\x01\xbaH\xf8\x01\x92\x01\xf4\x01\"\xf1\x01\xba\x01\xed\x01\n" +
-	"\fcors.origins\x12pmust be an origin, scheme://host or scheme://host:port without a path, or *, for example https://app.example.com\x1akthis == '*' || this == 'null' || this.matches('^[a-z][a-z0-9+.-]*://[0-9A-Za-z*._-]+(:([0-9]{1,5}|\\\\*))?$')R\aorigins\x12\x90\x01\n" +
+	"\x13_method_not_allowed\"\x9e\n" +
+	"\n" +
+	"\x04CORS\x12\x8d\x03\n" +
+	"\aorigins\x18\x01 \x03(\tB\xf2\x02\xbaH\xee\x02\x92\x01\xea\x02\"\xe7\x02\xba\x01\xed\x01\n" +
+	"\fcors.origins\x12pmust be an origin, scheme://host or scheme://host:port without a path, or *, for example https://app.example.com\x1akthis == '*' || this == 'null' || this.matches('^[a-z][a-z0-9+.-]*://[0-9A-Za-z*._-]+(:([0-9]{1,5}|\\\\*))?$')\xba\x01s\n" +
+	"\x15cors.origins.wildcard\x128must not have more than one *, which stands for any text\x1a this.matches('^[^*]*[*]?[^*]*$')R\aorigins\x12\x90\x01\n" +
 	"\amethods\x18\x02 \x03(\tBv\xbaHs\x92\x01p\"n\xba\x01k\n" +
 	"\fcors.methods\x12;must be an HTTP method in upper case, for example GET, or *\x1a\x1ethis.matches('^([A-Z]+|\\\\*)$')R\amethods\x12\x8a\x01\n" +
 	"\aheaders\x18\x03 \x03(\tBp\xbaHm\x92\x01j\"h\xba\x01e\n" +
@@ -801,8 +809,9 @@ const file_dragoman_config_v1_options_proto_rawDesc = "" +
 	"\x14cors.exposed_headers\x12-must be a header name, for example etag, or *\x1a&this.matches('^([0-9A-Za-z_-]+|\\\\*)$')R\x0eexposedHeaders\x12 \n" +
 	"\vcredentials\x18\x05 \x01(\bR\vcredentials\x12B\n" +
 	"\amax_age\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\x06maxAge\x12'\n" +
-	"\x0fprivate_network\x18\a \x01(\bR\x0eprivateNetwork:\x88\x01\xbaH\x84\x01\x1a\x81\x01\n" +
-	"\x10cors.credentials\x12@credentials cannot be allowed for every origin: list the origins\x1a+!this.credentials || !('*' in this.origins)\"\x9c\x01\n" +
+	"\x0fprivate_network\x18\a \x01(\bR\x0eprivateNetwork:\xb2\x02\xbaH\xae\x02\x1a\x81\x01\n" +
+	"\x10cors.credentials\x12@credentials cannot be allowed for every origin: list the origins\x1a+!this.credentials || !('*' in this.origins)\x1a\xa7\x01\n" +
+	"\x14cors.exposed_headers\x12Zwith credentials, browsers take * for the name of a header: list those that pages may read\x1a3!this.credentials || !('*' in this.exposed_headers)\"\x9c\x01\n" +
 	"\vCompression\x126\n" +
 	"\tencodings\x18\x01 \x03(\tB\x18\xbaH\x15\x92\x01\x12\x18\x01\"\x0er\fR\x04gzipR\x04zstdR\tencodings\x12+\n" +
 	"\tmin_bytes\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\x80\x80@H\x00R\bminBytes\x88\x01\x01\x12\x1a\n" +
