@@ -27,6 +27,18 @@ type rule struct {
 	rules *validate.Rules
 }
 
+// look is how errors look to the client of k.
+func (l *rule) look(k *work) look {
+	look := lookOf(l.settings)
+	switch k.scratch.Outcome.Errors {
+	case plan.GoogleErrors:
+		look.shape = plan.ShapeGoogle
+	case plan.StatusErrors:
+		look.shape = plan.ShapeStatus
+	}
+	return look
+}
+
 // work is the memory that serving one request needs. It is reused.
 type work struct {
 	call    rpc.Call
@@ -34,6 +46,8 @@ type work struct {
 	scratch plan.Scratch
 	checks  validate.Scratch
 	spans   []plan.Span
+	// want is the form of the answer.
+	want plan.Want
 	// body is the request as it came, out the JSON of the response.
 	body, out []byte
 }
@@ -65,6 +79,7 @@ func trimmed(b []byte, most int) []byte {
 // prepare reads the request and makes k.call of it.
 func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange) *rpc.Error {
 	l.plan.Begin(r.URL.RawQuery, &k.scratch)
+	k.want = plan.Want{}
 	now := time.Now()
 	deadline, err := transcoder.Deadline(r, l.settings, !l.method.ServerStreaming, now)
 	if err != nil {

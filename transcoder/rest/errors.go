@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -16,50 +17,62 @@ import (
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
 )
 
-// jsonType is shared by all answers; nobody changes it.
-var jsonType = []string{"application/json"}
+// look is how errors look to one client.
+type look struct {
+	settings *transcoder.Settings
+	shape    plan.Shape
+}
 
-// smallAnswer is below what net/http gathers of an answer before it must send the
-// head (2 KiB over HTTP/1.1, 4 KiB over HTTP/2).
-const smallAnswer = 2000
+// lookOf is that of clients who do not ask for another one.
+func lookOf(s *transcoder.Settings) look { return look{settings: s, shape: shapes[s.ErrorShape]} }
 
-// write writes a whole answer. Metadata has been added to the header already.
-func write(w http.ResponseWriter, r *http.Request, x *route.Exchange, status int, body []byte) {
-	h := w.Header()
-	h["Content-Type"] = jsonType
-	if len(body) > smallAnswer || r.Method == http.MethodHead {
-		// net/http counts smaller answers itself, and cheaper.
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+var shapes = [...]plan.Shape{
+	transcoder.ShapeStatus:  plan.ShapeStatus,
+	transcoder.ShapeGoogle:  plan.ShapeGoogle,
+	transcoder.ShapeProblem: plan.ShapeProblem,
+}
+
+func (l look) media() []string {
+	if l.shape == plan.ShapeProblem {
+		return problemType
 	}
-	w.WriteHeader(status)
-	if r.Method == http.MethodHead {
-		return
-	}
-	// A failure means that nobody is there to be told.
-	n, _ := w.Write(body)
-	x.ResponseBytes += int64(n)
+	return jsonType
 }
 
 // refuse answers with an error that the gateway made.
-func refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error) {
+func (l look) refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error) {
 	x.Code, x.Reason, x.Error = int(err.Reason.Code()), string(err.Reason), err.Cause
 	h := w.Header()
 	h.Set(rpc.ErrorHeader, string(err.Reason))
 	if len(err.Allow) > 0 {
 		h.Set("Allow", strings.Join(err.Allow, ", "))
 	}
-	write(w, r, x, err.Reason.HTTPStatus(), appendError(nil, err))
+	status := err.Reason.HTTPStatus()
+	l.challenge(h, status)
+	write(w, r, x, status, l.media(), l.appendError(nil, err))
 }
 
-// appendError appends err as the JSON of google.rpc.Status, with the details that
-// [rpc.Error.Status] gives it. It does without tables of the details: there may
-// be none, if no route fits.
-func appendError(dst []byte, err *rpc.Error) []byte {
-	dst = append(dst, `{"code":`...)
-	dst = strconv.AppendInt(dst, int64(err.Reason.Code()), 10)
-	dst = append(dst, `,"message":`...)
-	dst = plan.AppendString(dst, err.Message)
-	dst = append(dst, `,"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":`...)
+// challenge says how to authenticate, if the upstream does not: RFC 9110, section
+// 15.5.2, demands that an answer 401 does.
+func (l look) challenge(h http.Header, status int) {
+	if status == http.StatusUnauthorized && l.settings.WWWAuthenticate != "" && len(h["Www-Authenticate"]) == 0 {
+		h["Www-Authenticate"] = []string{l.settings.WWWAuthenticate}
+	}
+}
+
+// appendError appends err as JSON, with the details that [rpc.Error.Status] gives
+// it. It does without tables of the details: there may be none, if no route fits.
+func (l look) appendError(dst []byte, err *rpc.Error) []byte {
+	status := err.Reason.HTTPStatus()
+	fault := plan.Fault{
+		Code: uint32(err.Reason.Code()), Message: err.Message, HTTP: status, Title: title(status),
+		Reason: string(err.Reason),
+	}
+	for _, v := range err.Violations {
+		fault.Violations = append(fault.Violations, plan.Violation{Field: v.Field, Description: v.Description, Reason: v.Rule})
+	}
+	dst = fault.AppendHead(dst, l.shape)
+	dst = append(dst, `{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":`...)
 	dst = plan.AppendString(dst, string(err.Reason))
 	dst = append(dst, `,"domain":"`+rpc.ErrorDomain+`"`...)
 	if len(err.Metadata) > 0 {
@@ -92,7 +105,16 @@ func appendError(dst []byte, err *rpc.Error) []byte {
 		}
 		dst = append(dst, "]}"...)
 	}
-	return append(dst, "]}"...)
+	return l.shape.AppendTail(dst)
+}
+
+// title is the phrase of an HTTP status, empty if it has none.
+func title(status int) string {
+	const closed = 499
+	if status == closed {
+		return "Client Closed Request"
+	}
+	return http.StatusText(status)
 }
 
 func sortedKeys(m map[string]string) []string {
@@ -107,10 +129,12 @@ func sortedKeys(m map[string]string) []string {
 // refuseStatus answers with the status, not OK, that a call ended with before
 // anything was written.
 func (l *rule) refuseStatus(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange, st *rpc.Status, head, trailer rpc.Header) {
+	look := l.look(k)
 	if r.Context().Err() != nil {
-		refuse(w, r, x, errGone)
+		look.refuse(w, r, x, errGone)
 		return
 	}
+	status := st.HTTPStatus()
 	note(x, st)
 	h := w.Header()
 	transcoder.WriteMetadata(h, head, &l.settings.ResponseMetadata)
@@ -118,8 +142,50 @@ func (l *rule) refuseStatus(k *work, w http.ResponseWriter, r *http.Request, x *
 	if st.Reason != "" {
 		h.Set(rpc.ErrorHeader, string(st.Reason))
 	}
-	k.out = l.plan.RenderStatus(k.out[:0], uint32(st.Code), st.Message, st.Details, &k.scratch)
-	write(w, r, x, st.HTTPStatus(), k.out)
+	instead := ""
+	if len(st.Details) > 0 {
+		instead = l.explained(h, r, st.Details)
+	}
+	look.challenge(h, status)
+	k.out = l.renderStatus(k.out[:0], k, st, status, instead)
+	write(w, r, x, status, look.media(), k.out)
+}
+
+// explained sets the headers that the details of a status ask for, and returns
+// the message that they have in the client's language, if any.
+func (l *rule) explained(h http.Header, r *http.Request, details []byte) string {
+	d := plan.ReadDetails(details)
+	if d.Retry && len(h["Retry-After"]) == 0 {
+		seconds := (d.RetryDelay + time.Second - 1) / time.Second
+		h["Retry-After"] = []string{strconv.FormatInt(int64(seconds), 10)}
+	}
+	if !l.settings.Localized || len(d.Localized) == 0 {
+		return ""
+	}
+	h.Add("Vary", "Accept-Language")
+	best := l.translated(r, d.Localized)
+	if best.Locale != "" {
+		h["Content-Language"] = []string{best.Locale}
+	}
+	return best.Message
+}
+
+// translated is the message for the client's language, the zero one if there is
+// none.
+func (l *rule) translated(r *http.Request, messages []plan.Localized) plan.Localized {
+	if !l.settings.Localized || len(messages) == 0 {
+		return plan.Localized{}
+	}
+	return localized(messages, r.Header["Accept-Language"])
+}
+
+// renderStatus appends a status of the upstream as JSON.
+func (l *rule) renderStatus(dst []byte, k *work, st *rpc.Status, status int, instead string) []byte {
+	shown := plan.Status{
+		Code: uint32(st.Code), Message: st.Message, Details: st.Details, Instead: instead,
+		HTTP: status, Title: title(status), Shape: l.look(k).shape,
+	}
+	return l.plan.RenderStatus(dst, &shown, k.want, &k.scratch)
 }
 
 // errGone is for the log: nobody reads the answer.

@@ -71,8 +71,8 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 }
 
 // Refuse implements [transcoder.Protocol].
-func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error, _ *transcoder.Settings) {
-	refuse(w, r, x, err)
+func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error, s *transcoder.Settings) {
+	lookOf(s).refuse(w, r, x, err)
 }
 
 func newHandler(ep *transcoder.Endpoint, b *httprule.Binding) (route.Handler, error) {
@@ -84,7 +84,7 @@ func newHandler(ep *transcoder.Endpoint, b *httprule.Binding) (route.Handler, er
 	rule := rule{method: ep.Method, upstream: ep.Upstream, settings: s, plan: p, rules: ep.Validate}
 	switch {
 	case ep.Method.ClientStreaming:
-		return unservable{ep.Method}, nil
+		return unservable{ep.Method, s}, nil
 	case ep.Method.ServerStreaming:
 		return &stream{rule}, nil
 	}
@@ -109,11 +109,14 @@ func planOptions(s *transcoder.Settings) plan.Options {
 }
 
 // unservable answers for methods with client streaming.
-type unservable struct{ method *rpc.Method }
+type unservable struct {
+	method   *rpc.Method
+	settings *transcoder.Settings
+}
 
 // Serve implements [route.Handler].
 func (u unservable) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
-	refuse(w, r, x, u.refusal())
+	lookOf(u.settings).refuse(w, r, x, u.refusal())
 }
 
 func (u unservable) refusal() *rpc.Error {

@@ -9,6 +9,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
 )
 
 const (
@@ -32,14 +33,14 @@ var _ route.Handler = (*stream)(nil)
 // then cut, which no client takes for the end of the array.
 func (t *stream) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
 	if !r.ProtoAtLeast(1, 1) {
-		refuse(w, r, x, rpc.Errorf(rpc.StreamOverHTTP10,
+		lookOf(t.settings).refuse(w, r, x, rpc.Errorf(rpc.StreamOverHTTP10,
 			"this path answers with a stream, and HTTP/1.0 cannot show that one was cut: use HTTP/1.1 or HTTP/2"))
 		return
 	}
 	k := newWork()
 	defer k.release()
 	if err := t.prepare(k, w, r, x); err != nil {
-		refuse(w, r, x, err)
+		t.look(k).refuse(w, r, x, err)
 		return
 	}
 	// The upstream may look at the call until it has told the queue its end, which
@@ -106,7 +107,7 @@ func (e *elements) message(wire []byte) {
 	} else {
 		e.out = append(e.out, '[')
 	}
-	out, err := e.plan.Render(e.out, wire, &e.scratch)
+	out, err := e.plan.Render(e.out, wire, e.want, &e.scratch)
 	if err != nil {
 		e.out = e.out[:mark]
 		e.fail(e.unrenderable(err))
@@ -137,7 +138,11 @@ func (e *elements) end(st *rpc.Status, trailer rpc.Header) {
 			e.gone()
 		}
 		note(e.x, st)
-		e.cut()
+		if !e.settings.InBand {
+			e.cut()
+		}
+		d := plan.ReadDetails(st.Details)
+		e.breakOff(e.renderStatus(nil, e.work, st, st.HTTPStatus(), e.translated(e.r, d.Localized).Message))
 	default:
 		e.out = e.out[:0]
 		e.refuseStatus(e.work, e.w, e.r, e.x, st, e.metadata, trailer)
@@ -148,12 +153,23 @@ func (e *elements) end(st *rpc.Status, trailer rpc.Header) {
 // fail ends the stream with an error that the gateway made.
 func (e *elements) fail(err *rpc.Error) {
 	if !e.begun {
-		refuse(e.w, e.r, e.x, err)
+		e.look(e.work).refuse(e.w, e.r, e.x, err)
 		e.done = true
 		return
 	}
 	e.x.Code, e.x.Reason, e.x.Error = int(err.Reason.Code()), string(err.Reason), err.Cause
-	e.cut()
+	if !e.settings.InBand {
+		e.cut()
+	}
+	e.breakOff(e.look(e.work).appendError(nil, err))
+}
+
+// breakOff ends the array with an element that says why there are no more.
+func (e *elements) breakOff(fault []byte) {
+	e.out = append(e.out, ',')
+	e.out = append(e.look(e.work).shape.AppendElement(e.out, fault), ']')
+	e.flush()
+	e.done = true
 }
 
 // gone ends a stream whose client has left.

@@ -21,7 +21,7 @@ func (u *unary) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange)
 	k := newWork()
 	defer k.release()
 	if err := u.prepare(k, w, r, x); err != nil {
-		refuse(w, r, x, err)
+		u.look(k).refuse(w, r, x, err)
 		return
 	}
 	rpc.Run(r.Context(), u.upstream, &k.call, &k.sink)
@@ -29,7 +29,7 @@ func (u *unary) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange)
 	case a.status.Code != codes.OK:
 		u.refuseStatus(k, w, r, x, &a.status, a.head, a.trailer)
 	case a.message == nil || a.more:
-		refuse(w, r, x, rpc.Errorf(rpc.UpstreamProtocol, "the upstream did not answer with exactly one message"))
+		u.look(k).refuse(w, r, x, rpc.Errorf(rpc.UpstreamProtocol, "the upstream did not answer with exactly one message"))
 	default:
 		u.reply(k, w, r, x)
 	}
@@ -38,15 +38,15 @@ func (u *unary) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange)
 // reply writes the answer of a call that went well.
 func (u *unary) reply(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange) {
 	var err error
-	if k.out, err = u.plan.Render(k.out[:0], k.sink.message.B, &k.scratch); err != nil {
-		refuse(w, r, x, u.unrenderable(err))
+	if k.out, err = u.plan.Render(k.out[:0], k.sink.message.B, k.want, &k.scratch); err != nil {
+		u.look(k).refuse(w, r, x, u.unrenderable(err))
 		return
 	}
 	h := w.Header()
 	transcoder.WriteMetadata(h, k.sink.head, &u.settings.ResponseMetadata)
 	transcoder.WriteMetadata(h, k.sink.trailer, &u.settings.ResponseMetadata)
 	x.Code = int(codes.OK)
-	write(w, r, x, http.StatusOK, k.out)
+	write(w, r, x, http.StatusOK, jsonType, k.out)
 }
 
 // answer is the sink of a unary call.

@@ -26,7 +26,7 @@ func TestNoAllocations(t *testing.T) {
 			if wire, err = rule.plan.Bind(wire[:0], r, s); err != nil {
 				t.Fatal(err)
 			}
-			if json, err = rule.plan.Render(json[:0], wire, s); err != nil {
+			if json, err = rule.plan.Render(json[:0], wire, plan.Want{}, s); err != nil {
 				t.Fatal(err)
 			}
 		}), "%s", c.line)
@@ -38,8 +38,9 @@ func TestRenderStatusDoesNotAllocate(t *testing.T) {
 	rule, _ := f.find(t, thing, "")
 	s := new(plan.Scratch)
 	var json []byte
+	st := plan.Status{Code: 5, Message: "no such thing, é"}
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		json = rule.plan.RenderStatus(json[:0], 5, "no such thing, é", nil, s)
+		json = rule.plan.RenderStatus(json[:0], &st, plan.Want{}, s)
 	}))
 }
 

@@ -17,25 +17,18 @@ import (
 func Compile(c *codec.Codec, input, output protoreflect.MessageDescriptor, b *httprule.Binding, o Options) (*Plan, error) {
 	p := &Plan{
 		input:      c.Message(input.FullName()),
-		output:     c.Message(output.FullName()),
-		any:        c.Message("google.protobuf.Any"),
 		descriptor: input,
 		options:    o,
 		base:       tree{{oneof: -1}},
 	}
-	for _, m := range [...]struct {
-		table *codec.Message
-		md    protoreflect.MessageDescriptor
-	}{{p.input, input}, {p.output, output}} {
-		if m.table == nil {
-			return nil, fmt.Errorf("the schema has no message %s", m.md.FullName())
-		}
+	if p.input == nil {
+		return nil, fmt.Errorf("the schema has no message %s", input.FullName())
 	}
 	cc := &compiler{plan: p}
 	cc.reserve()
 	cc.path(b)
 	cc.body(b.Body)
-	cc.responseBody(output, b.ResponseBody)
+	cc.forms(c, output, b.ResponseBody)
 	if len(cc.problems) > 0 {
 		return nil, errors.Join(cc.problems...)
 	}
@@ -137,12 +130,18 @@ func (c *compiler) body(name string) {
 	}
 }
 
-func (c *compiler) responseBody(output protoreflect.MessageDescriptor, name string) {
-	if name == "" {
-		return
+// forms finds the tables of answers.
+func (c *compiler) forms(base *codec.Codec, output protoreflect.MessageDescriptor, body string) {
+	p := c.plan
+	if p.options.Output != nil {
+		base = p.options.Output
 	}
-	if c.plan.response, _ = lookUp(c.plan.output, output, name); c.plan.response == nil {
-		c.problem("response_body %q: %s", name, missing(output, name))
+	var err error
+	if p.usual, err = newForm(base, output, body); err == nil && p.options.Numbers != nil {
+		p.numbers, err = newForm(p.options.Numbers, output, body)
+	}
+	if err != nil {
+		c.problems = append(c.problems, err)
 	}
 }
 

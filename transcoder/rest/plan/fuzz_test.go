@@ -3,6 +3,7 @@ package plan_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -58,30 +59,72 @@ func FuzzBind(f *testing.F) {
 }
 
 // FuzzRenderStatus checks that whatever an upstream sends for a status becomes
-// JSON of the three fields.
+// JSON of its shape, with all that the shape always has.
 func FuzzRenderStatus(f *testing.F) {
 	seed, err := proto.Marshal(&spb.Status{Code: 3, Message: "m", Details: []*anypb.Any{
 		{TypeUrl: "type.googleapis.com/t.v1.Sub", Value: []byte("\x0a\x01x")}, {TypeUrl: "x/y", Value: []byte("z")},
+		{TypeUrl: "x/google.rpc.ErrorInfo", Value: []byte("\x0a\x01r")},
+		{TypeUrl: "x/google.rpc.BadRequest", Value: []byte("\x0a\x06\x0a\x01f\x12\x01\xff")},
+		{TypeUrl: "x/google.rpc.Help", Value: []byte("\x0a\x03\x12\x01u")},
+		{TypeUrl: "x/google.rpc.RetryInfo", Value: []byte("\x0a\x02\x08\x05")},
+		{TypeUrl: "x/google.rpc.LocalizedMessage", Value: []byte("\x0a\x02de\x12\x01u")},
 	}})
 	require.NoError(f, err)
-	f.Add(uint32(5), "message", seed)
-	f.Add(uint32(1024), "\xff", seed[:7])
-	f.Add(uint32(0), "", []byte("\x1a\x00\x1a\x02\x0a\x00"))
+	f.Add(uint32(5), "message", seed, uint8(0))
+	f.Add(uint32(1024), "\xff", seed[:7], uint8(1))
+	f.Add(uint32(0), "", []byte("\x1a\x00\x1a\x02\x0a\x00"), uint8(2))
+	f.Add(uint32(0), "\"", seed, uint8(2))
+	f.Add(uint32(0), "\"", seed, uint8(1))
 	fx := newFixture(f)
 	used := new(plan.Scratch)
-	f.Fuzz(func(t *testing.T, code uint32, message string, details []byte) {
+	f.Fuzz(func(t *testing.T, code uint32, message string, details []byte, which uint8) {
 		rule, _ := fx.find(t, thing, "")
-		first := rule.plan.RenderStatus(nil, code, message, details, new(plan.Scratch))
-		require.Equal(t, first, rule.plan.RenderStatus(nil, code, message, details, used))
+		st := &plan.Status{Code: code, Message: message, Details: details, HTTP: 400, Title: "T", Shape: plan.Shape(which % 3)}
+		first := rule.plan.RenderStatus(nil, st, plan.Want{}, new(plan.Scratch))
+		require.Equal(t, first, rule.plan.RenderStatus(nil, st, plan.Want{}, used))
+		d := plan.ReadDetails(details)
+		require.GreaterOrEqual(t, d.RetryDelay, time.Duration(0))
+
 		var status struct {
 			Code    *uint32
 			Message *string
 			Details []map[string]any
 		}
-		require.NoError(t, json.Unmarshal(first, &status), "%s", first)
-		require.NotNil(t, status.Code)
-		require.LessOrEqual(t, *status.Code, uint32(16))
-		require.NotNil(t, status.Message)
-		require.NotNil(t, status.Details)
+		var google struct {
+			Error struct {
+				Code            int
+				Message, Status *string
+				Details         []map[string]any
+			}
+		}
+		var problem struct {
+			Type, Title, Detail, Code *string
+			Status                    int
+			Reason                    string
+			Errors                    []map[string]string
+			Details                   []map[string]any
+		}
+		into := [...]any{&status, &google, &problem}[st.Shape]
+		require.NoError(t, json.Unmarshal(first, into), "%s", first)
+		switch st.Shape {
+		case plan.ShapeStatus:
+			require.NotNil(t, status.Code)
+			require.LessOrEqual(t, *status.Code, uint32(16))
+			require.NotNil(t, status.Message)
+			require.NotNil(t, status.Details)
+		case plan.ShapeGoogle:
+			require.Equal(t, 400, google.Error.Code)
+			require.NotNil(t, google.Error.Message)
+			require.NotEmpty(t, google.Error.Status)
+			require.NotNil(t, google.Error.Details)
+		case plan.ShapeProblem:
+			require.Equal(t, 400, problem.Status)
+			require.NotNil(t, problem.Type)
+			require.NotNil(t, problem.Detail)
+			require.NotEmpty(t, problem.Code)
+			require.Len(t, problem.Errors, len(d.Violations))
+			require.NotNil(t, problem.Details)
+		}
+		require.True(t, json.Valid(st.Shape.AppendElement(nil, first)))
 	})
 }

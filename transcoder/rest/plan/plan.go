@@ -48,6 +48,11 @@ type Options struct {
 	Alt, ErrorFormat, Key, Partial bool
 	// PathWins ignores what the query says of a field that the path binds.
 	PathWins bool
+
+	// Output has the tables of answers, if their form is not that of the codec
+	// itself. Numbers has those in which enum values are numbers; nil if no request
+	// may ask for them.
+	Output, Numbers *codec.Codec
 }
 
 // Unknown is what becomes of what a message does not have.
@@ -66,9 +71,9 @@ const (
 // Plan is one HTTP rule of one method, resolved. It is immutable and safe for
 // any goroutine.
 type Plan struct {
-	input, output *codec.Message
-	// any renders the details of a status; nil if the schema lacks the type.
-	any *codec.Message
+	input *codec.Message
+	// usual is the form of answers, numbers that with enum values as numbers, or nil.
+	usual, numbers *form
 	// descriptor is the input's, for the text of errors only.
 	descriptor protoreflect.MessageDescriptor
 	options    Options
@@ -79,9 +84,8 @@ type Plan struct {
 	// watch is nil if the path binds nothing.
 	watch *codec.Watch
 	mode  bodyMode
-	// body and response are the fields of `body: "field"` and
-	// `response_body: "field"`.
-	body, response *codec.Field
+	// body is the field of `body: "field"`.
+	body *codec.Field
 	// base holds what path and body bind; each request's query goes on from a
 	// copy of it.
 	base tree
@@ -258,14 +262,4 @@ func (p *Plan) appendPath(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 		}
 	}
 	return dst, nil
-}
-
-// Render appends the JSON of a serialized response message to dst, or of its
-// response_body. On failure it returns dst as it was and a *[codec.Error].
-func (p *Plan) Render(dst, wire []byte, s *Scratch) ([]byte, error) {
-	p.limit(s)
-	if p.response != nil {
-		return p.response.AppendJSON(dst, wire, &s.codec)
-	}
-	return p.output.AppendJSON(dst, wire, &s.codec)
 }

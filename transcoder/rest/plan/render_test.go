@@ -45,7 +45,7 @@ func TestRender(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			rule, _ := f.find(t, c.line, "")
 			wire := f.serialize(t, rule, c.wire)
-			got, err := rule.plan.Render([]byte("kept"), wire, new(plan.Scratch))
+			got, err := rule.plan.Render([]byte("kept"), wire, plan.Want{}, new(plan.Scratch))
 			require.NoError(t, err)
 			require.Equal(t, "kept"+c.want, string(got))
 		})
@@ -71,7 +71,7 @@ func TestRenderErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rule, _ := f.find(t, thing, "")
-			got, err := rule.plan.Render([]byte("kept"), f.serialize(t, rule, c.wire), new(plan.Scratch))
+			got, err := rule.plan.Render([]byte("kept"), f.serialize(t, rule, c.wire), plan.Want{}, new(plan.Scratch))
 			var ce *codec.Error
 			require.True(t, errors.As(err, &ce), "%v, %s", err, got)
 			require.Equal(t, c.kind, ce.Kind, "%v", err)

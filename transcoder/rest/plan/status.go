@@ -3,7 +3,6 @@ package plan
 import (
 	"encoding/base64"
 	"errors"
-	"strconv"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -20,41 +19,50 @@ const (
 	anyTypeURL, anyValue = protowire.Number(1), protowire.Number(2)
 )
 
-// RenderStatus appends a status as the JSON of google.rpc.Status; all three
-// fields are always there:
-//
-//	{"code":5,"message":"no such shelf","details":[]}
-//
-// details is the serialized google.rpc.Status of grpc-status-details-bin, or
-// empty. What it says wins over code and message. A detail whose type the schema
-// does not have is kept as {"@type":…,"value":base64}; one that is broken is left
-// out, and so is all of details if it is broken. A code that gRPC does not have
-// is UNKNOWN. RenderStatus never fails.
-func (p *Plan) RenderStatus(dst []byte, code uint32, message string, details []byte, s *Scratch) []byte {
-	p.limit(s)
-	if head, ok := parseStatus(details); ok {
-		if head.code != 0 {
-			code = head.code
-		}
-		if len(head.message) > 0 {
-			dst = appendHead(dst, code, head.message)
-		} else {
-			dst = appendHead(dst, code, message)
-		}
-		return append(p.appendDetails(dst, details, s), "]}"...)
-	}
-	return append(appendHead(dst, code, message), "]}"...)
+// Status is how a call ended, and how that is shown.
+type Status struct {
+	// Code and Message are those of the call.
+	Code    uint32
+	Message string
+	// Details is the serialized google.rpc.Status of grpc-status-details-bin, or
+	// empty. What it says wins over Code and Message.
+	Details []byte
+	// Instead, if not empty, wins over both messages: one in the client's language.
+	Instead string
+	// HTTP and Title are as in [Fault].
+	HTTP  int
+	Title string
+	Shape Shape
 }
 
-func appendHead[T string | []byte](dst []byte, code uint32, message T) []byte {
-	if code > highestCode {
-		code = codeUnknown
+// RenderStatus appends a status as JSON. A detail whose type the schema does not
+// have is kept as {"@type":…,"value":base64}; one that is broken is left out, and
+// so is all of the details if they are broken. A code that gRPC does not have is
+// UNKNOWN. RenderStatus never fails.
+func (p *Plan) RenderStatus(dst []byte, st *Status, want Want, s *Scratch) []byte {
+	p.limit(s)
+	f := Fault{Code: st.Code, Message: st.Message, HTTP: st.HTTP, Title: st.Title}
+	head, ok := parseStatus(st.Details)
+	if ok {
+		if head.code != 0 {
+			f.Code = head.code
+		}
+		if len(head.message) > 0 {
+			f.Message = string(head.message)
+		}
+		if st.Shape == ShapeProblem {
+			d := ReadDetails(st.Details)
+			f.Reason, f.Help, f.Violations = d.Reason, d.Help, d.Violations
+		}
 	}
-	dst = append(dst, `{"code":`...)
-	dst = strconv.AppendUint(dst, uint64(code), 10)
-	dst = append(dst, `,"message":`...)
-	dst = AppendString(dst, message)
-	return append(dst, `,"details":[`...)
+	if st.Instead != "" {
+		f.Message = st.Instead
+	}
+	dst = f.AppendHead(dst, st.Shape)
+	if ok {
+		dst = p.form(want).appendDetails(dst, st.Details, s)
+	}
+	return st.Shape.AppendTail(dst)
 }
 
 type statusHead struct {
@@ -94,7 +102,7 @@ func parseStatus(wire []byte) (statusHead, bool) {
 }
 
 // appendDetails appends the details of a well-formed google.rpc.Status.
-func (p *Plan) appendDetails(dst, wire []byte, s *Scratch) []byte {
+func (f *form) appendDetails(dst, wire []byte, s *Scratch) []byte {
 	first := true
 	for len(wire) > 0 {
 		number, kind, n := protowire.ConsumeTag(wire)
@@ -107,7 +115,7 @@ func (p *Plan) appendDetails(dst, wire []byte, s *Scratch) []byte {
 				dst = append(dst, ',')
 			}
 			var ok bool
-			if dst, ok = p.appendDetail(dst, detail, s); ok {
+			if dst, ok = f.appendDetail(dst, detail, s); ok {
 				first = false
 			} else {
 				dst = dst[:mark]
@@ -120,13 +128,13 @@ func (p *Plan) appendDetails(dst, wire []byte, s *Scratch) []byte {
 
 // appendDetail appends one serialized Any, and reports whether there was
 // anything to append.
-func (p *Plan) appendDetail(dst, detail []byte, s *Scratch) ([]byte, bool) {
+func (f *form) appendDetail(dst, detail []byte, s *Scratch) ([]byte, bool) {
 	url, value, ok := parseAny(detail)
 	if !ok || len(url) == 0 {
 		return dst, false
 	}
-	if p.any != nil {
-		out, err := p.any.AppendJSON(dst, detail, &s.codec)
+	if f.any != nil {
+		out, err := f.any.AppendJSON(dst, detail, &s.codec)
 		if err == nil {
 			return out, true
 		}

@@ -59,7 +59,7 @@ func TestRenderStatus(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rule, _ := f.find(t, thing, "")
-			got := rule.plan.RenderStatus([]byte("kept"), c.code, c.message, c.details, new(plan.Scratch))
+			got := rule.plan.RenderStatus([]byte("kept"), &plan.Status{Code: c.code, Message: c.message, Details: c.details}, plan.Want{}, new(plan.Scratch))
 			require.Equal(t, "kept"+c.want, string(got))
 			require.True(t, json.Valid(got[4:]))
 		})

@@ -1,0 +1,45 @@
+package rest
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/dragoman-gateway/dragoman/route"
+)
+
+// The content types are shared by all answers; nobody changes them.
+var (
+	jsonType    = []string{"application/json"}
+	problemType = []string{"application/problem+json"}
+)
+
+// smallAnswer is below what net/http gathers of an answer before it must send the
+// head (2 KiB over HTTP/1.1, 4 KiB over HTTP/2).
+const smallAnswer = 2000
+
+// write writes a whole answer. Metadata has been added to the header already.
+func write(w http.ResponseWriter, r *http.Request, x *route.Exchange, status int, media []string, body []byte) {
+	if bodiless(status) {
+		w.WriteHeader(status)
+		return
+	}
+	h := w.Header()
+	h["Content-Type"] = media
+	if len(body) > smallAnswer || r.Method == http.MethodHead {
+		// net/http counts smaller answers itself, and cheaper.
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return
+	}
+	// A failure means that nobody is there to be told.
+	n, _ := w.Write(body)
+	x.ResponseBytes += int64(n)
+}
+
+// bodiless reports whether an answer with this status has no content (RFC 9110,
+// sections 15.3.5, 15.3.6 and 15.4.5).
+func bodiless(status int) bool {
+	return status == http.StatusNoContent || status == http.StatusResetContent || status == http.StatusNotModified
+}
