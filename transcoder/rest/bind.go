@@ -90,7 +90,11 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 		// A stream may last, but its request is one message like any other.
 		until = now.Add(l.settings.UnaryTimeout)
 	}
-	if err := k.readBody(w, r, x, l.settings.MaxRequestBytes, l.plan.TakesBody(), until); err != nil {
+	form, err := l.form(r)
+	if err != nil {
+		return err
+	}
+	if err = k.readBody(w, r, x, l.settings.MaxRequestBytes, l.plan.TakesBody(), until); err != nil {
 		return err
 	}
 	k.spans = k.spans[:0]
@@ -98,7 +102,7 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 		k.spans = append(k.spans, plan.Span(s))
 	}
 	message := rpc.NewBuffer()
-	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body}
+	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body, Form: form}
 	var fault error
 	message.B, fault = l.plan.Bind(message.B, &request, &k.scratch)
 	if ignored := k.scratch.Outcome.Ignored; len(ignored) > 0 {

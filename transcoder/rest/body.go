@@ -125,20 +125,42 @@ func unreadable(r *http.Request, err error) *rpc.Error {
 // checkMedia refuses a body that does not claim to be JSON. No claim will do,
 // and so does the one that curl makes for whatever it is given.
 func checkMedia(h http.Header) *rpc.Error {
-	values := h["Content-Type"]
-	if len(values) == 0 || values[0] == "" {
-		return nil
-	}
-	media, _, _ := strings.Cut(values[0], ";")
-	media = strings.TrimSpace(media)
+	media := mediaType(h)
 	switch {
-	case strings.EqualFold(media, "application/json"),
-		strings.EqualFold(media, "application/x-www-form-urlencoded"),
+	case media == "",
+		strings.EqualFold(media, "application/json"),
+		strings.EqualFold(media, formType),
 		strings.EqualFold(media, "text/json"),
 		hasSuffixFold(media, "+json"):
 		return nil
 	}
 	return rpc.Errorf(rpc.UnsupportedMediaType, "content-type %q is not supported: send application/json", media)
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+// mediaType is the media type of a body without its parameters, "" if it has
+// none.
+func mediaType(h http.Header) string {
+	values := h["Content-Type"]
+	if len(values) == 0 {
+		return ""
+	}
+	media, _, _ := strings.Cut(values[0], ";")
+	return strings.TrimSpace(media)
+}
+
+// form reports whether the body is to be read as a form. It is an error if the
+// rule's body can be none.
+func (l *rule) form(r *http.Request) (bool, *rpc.Error) {
+	if !l.settings.FormBodies || r.ContentLength == 0 || !l.plan.TakesBody() || !strings.EqualFold(mediaType(r.Header), formType) {
+		return false, nil
+	}
+	if !l.plan.TakesForm() {
+		return false, rpc.Errorf(rpc.UnsupportedMediaType,
+			"the body of this path is no message with fields, which is what a form could set: send application/json")
+	}
+	return true, nil
 }
 
 func hasSuffixFold(s, suffix string) bool {

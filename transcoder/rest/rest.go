@@ -100,11 +100,16 @@ func planOptions(s *transcoder.Settings) plan.Options {
 		MaxQueryParameters: s.MaxQueryParameters,
 		IgnoredQuery:       s.IgnoredQuery,
 		UnknownQuery:       plan.Unknown(s.UnknownQuery),
+		UnknownFields:      plan.Unknown(s.UnknownFields),
 		Alt:                s.Alt,
 		ErrorFormat:        s.ErrorFormat,
 		Key:                s.Key,
 		Partial:            s.Partial,
+		FoldEnums:          s.FoldEnums,
+		QueryMaps:          s.QueryMaps,
+		QueryStructs:       s.QueryStructs,
 		PathWins:           s.PathWins,
+		PatchMask:          s.PatchMask,
 	}
 }
 

@@ -12,13 +12,21 @@ import (
 // longestQuoted bounds how much of a client's text an error repeats.
 const longestQuoted = 200
 
-// badParameter is the error of one query parameter.
+// badParameter is the error of one parameter of the query, or of a form.
 func (s *Scratch) badParameter(name []byte, why string) error {
 	shown := clip(name)
 	return &Error{
-		Place: InQuery, Field: shown, Description: why,
-		Message: fmt.Sprintf("query parameter %q: %s", shown, why),
+		Place: s.place, Field: shown, Description: why,
+		Message: fmt.Sprintf("%s parameter %q: %s", s.source(), shown, why),
 	}
+}
+
+// source is where the parameters at hand are from, for an error.
+func (s *Scratch) source() string {
+	if s.place == InBody {
+		return "form"
+	}
+	return "query"
 }
 
 // clash is the error of a parameter that sets a second member of a oneof; the
@@ -32,13 +40,15 @@ func (p *Plan) clash(name []byte, other int32, s *Scratch) error {
 // unknownParameter is the error of a parameter whose part missing names no field
 // of the message that s.chain leads to, nil if that is no mistake.
 func (p *Plan) unknownParameter(name, missing []byte, s *Scratch) error {
-	if p.options.UnknownQuery != Reject {
+	if p.unknown(s) != Reject {
 		return nil
 	}
 	message, prefix := p.descriptor, ""
-	for _, f := range s.chain {
+	for i, f := range s.chain {
 		message = message.Fields().ByNumber(f.Number()).Message()
-		prefix += f.JSONName() + "."
+		if i > 0 || f != p.body { // a form names what is inside the body's field
+			prefix += f.JSONName() + "."
+		}
 	}
 	why := fmt.Sprintf("%s has no field %q", message.FullName(), clip(missing))
 	if near := nearest(message, string(missing)); near != "" {

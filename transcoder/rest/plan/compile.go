@@ -20,6 +20,12 @@ func Compile(c *codec.Codec, input, output protoreflect.MessageDescriptor, b *ht
 		descriptor: input,
 		options:    o,
 		base:       tree{{oneof: -1}},
+		parse: codec.Parse{
+			IgnoreUnknown: o.UnknownFields != Reject,
+			Record:        o.UnknownFields == Report,
+			FoldEnums:     o.FoldEnums,
+			BoundWins:     o.PathWins,
+		},
 	}
 	if p.input == nil {
 		return nil, fmt.Errorf("the schema has no message %s", input.FullName())
@@ -28,6 +34,7 @@ func Compile(c *codec.Codec, input, output protoreflect.MessageDescriptor, b *ht
 	cc.reserve()
 	cc.path(b)
 	cc.body(b.Body)
+	cc.patchMask(b)
 	cc.forms(c, output, b.ResponseBody)
 	if len(cc.problems) > 0 {
 		return nil, errors.Join(cc.problems...)
@@ -127,6 +134,7 @@ func (c *compiler) body(name string) {
 		c.problem("body %q: field %q of %s is bound by the path already", name, name, md.FullName())
 	default:
 		c.plan.base[child].origin = fromBody
+		c.plan.bodyNode = child
 	}
 }
 

@@ -60,6 +60,10 @@ func fromCodec(place Place, name string, err error) error {
 		e.Message = fmt.Sprintf("query parameter %q: %s", name, ce.Message)
 	case InBody:
 		e.Message = "body: " + ce.Error()
+		if name != "" { // of a form
+			e.Field = name
+			e.Message = fmt.Sprintf("form parameter %q: %s", name, ce.Message)
+		}
 	default:
 		e.Message = ce.Error()
 	}

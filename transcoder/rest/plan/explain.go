@@ -49,14 +49,14 @@ func (p *Plan) Explain(r *Request, s *Scratch) []Bound {
 
 // appendQueryFields adds the parameters that name a field.
 func (p *Plan) appendQueryFields(all []Bound, raw string, s *Scratch) []Bound {
-	s.tree = append(s.tree[:0], p.base...)
+	s.tree, s.place = append(s.tree[:0], p.base...), InQuery
 	for pair := range strings.SplitSeq(raw, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		var ok bool
 		if s.name, ok = appendQueryUnescaped(s.name[:0], name); !ok || pair == "" || p.reservation(s.name) != nil {
 			continue
 		}
-		if p.options.PathWins && p.overruled(s.name) {
+		if p.options.PathWins && p.overruled(s.name, InQuery) {
 			continue
 		}
 		field, err := p.find(s.name, s)

@@ -51,7 +51,10 @@ type rule struct {
 	input, output protoreflect.MessageDescriptor
 }
 
-var load = sync.OnceValues(func() (*fixture, error) {
+var load = sync.OnceValues(func() (*fixture, error) { return loadWith(options) })
+
+// loadWith is the fixture with plans of other options.
+func loadWith(options plan.Options) (*fixture, error) {
 	set, err := compile("t/v1/fixture.proto", &protocompile.SourceResolver{ImportPaths: []string{"../testdata"}})
 	if err != nil {
 		return nil, err
@@ -87,7 +90,7 @@ var load = sync.OnceValues(func() (*fixture, error) {
 	}
 	f.table, err = route.Compile(entries)
 	return f, err
-})
+}
 
 func link(set *descriptorpb.FileDescriptorSet) (*fixture, error) {
 	f := &fixture{}
@@ -139,6 +142,16 @@ func newFixture(t testing.TB) *fixture {
 	return f
 }
 
+// newFixtureWith has the usual options with a change.
+func newFixtureWith(t testing.TB, change func(o *plan.Options)) *fixture {
+	t.Helper()
+	o := options
+	change(&o)
+	f, err := loadWith(o)
+	require.NoError(t, err)
+	return f
+}
+
 // inline is a fixture without rules, of one file.
 func inline(t testing.TB, source string) *fixture {
 	t.Helper()
@@ -161,7 +174,12 @@ func template(t testing.TB, s string) *httprule.Template {
 // plan compiles one rule over two messages.
 func (f *fixture) plan(t testing.TB, input, output protoreflect.FullName, b *httprule.Binding) (*plan.Plan, error) {
 	t.Helper()
-	return plan.Compile(f.codec, f.descriptor(t, input), f.descriptor(t, output), b, options)
+	return f.planWith(t, input, output, b, options)
+}
+
+func (f *fixture) planWith(t testing.TB, input, output protoreflect.FullName, b *httprule.Binding, o plan.Options) (*plan.Plan, error) {
+	t.Helper()
+	return plan.Compile(f.codec, f.descriptor(t, input), f.descriptor(t, output), b, o)
 }
 
 func (f *fixture) descriptor(t testing.TB, name protoreflect.FullName) protoreflect.MessageDescriptor {
@@ -198,8 +216,13 @@ func (f *fixture) find(t testing.TB, line, body string) (*rule, *plan.Request) {
 func (f *fixture) bind(t testing.TB, line, body string) (proto.Message, error) {
 	t.Helper()
 	rule, r := f.find(t, line, body)
+	return f.bindRequest(t, rule, r, new(plan.Scratch))
+}
+
+func (f *fixture) bindRequest(t testing.TB, rule *rule, r *plan.Request, s *plan.Scratch) (proto.Message, error) {
+	t.Helper()
 	prefix := []byte("kept")
-	wire, err := rule.plan.Bind(prefix, r, new(plan.Scratch))
+	wire, err := rule.plan.Bind(prefix, r, s)
 	require.Equal(t, "kept", string(wire[:4]))
 	if err != nil {
 		require.Equal(t, "kept", string(wire), "on failure dst comes back as it was")
@@ -227,15 +250,26 @@ func (f *fixture) wire(t testing.TB, name protoreflect.FullName, text string) []
 type bindCase struct {
 	name, line, body string
 	want             string
+	// ignored and captured are what the outcome says.
+	ignored, captured string
 	// err is a part of the error's message, field the field that it blames.
 	err, field string
 }
 
 func runBind(t *testing.T, place plan.Place, cases []bindCase) {
-	f := newFixture(t)
+	newFixture(t).run(t, place, false, cases)
+}
+
+// run runs the cases; form says that their bodies are forms.
+func (f *fixture) run(t *testing.T, place plan.Place, form bool, cases []bindCase) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := f.bind(t, c.line, c.body)
+			rule, r := f.find(t, c.line, c.body)
+			r.Form = form
+			s := new(plan.Scratch)
+			got, err := f.bindRequest(t, rule, r, s)
+			require.Equal(t, c.ignored, string(s.Outcome.Ignored))
+			require.Equal(t, c.captured, string(s.Outcome.Captured))
 			if c.err != "" {
 				var pe *plan.Error
 				require.ErrorAs(t, err, &pe, "%s\n%s\nwas accepted: %v", c.line, c.body, got)
@@ -245,10 +279,16 @@ func runBind(t *testing.T, place plan.Place, cases []bindCase) {
 				return
 			}
 			require.NoError(t, err, "%s\n%s", c.line, c.body)
-			want := f.message(t, got.ProtoReflect().Descriptor().FullName(), c.want)
-			require.Empty(t, cmp.Diff(want, got, protocmp.Transform(), cmpopts.EquateNaNs()), "%s\n%s", c.line, c.body)
+			f.same(t, c.want, got)
 		})
 	}
+}
+
+// same demands that a message is the one that is meant by a text.
+func (f *fixture) same(t testing.TB, want string, got proto.Message) {
+	t.Helper()
+	message := f.message(t, got.ProtoReflect().Descriptor().FullName(), want)
+	require.Empty(t, cmp.Diff(message, got, protocmp.Transform(), cmpopts.EquateNaNs()))
 }
 
 // q escapes a query value.

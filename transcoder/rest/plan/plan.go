@@ -41,13 +41,22 @@ type Options struct {
 	MaxQueryParameters int
 	// IgnoredQuery lists parameters, by decoded name, that are not bound.
 	IgnoredQuery []string
-	// UnknownQuery is what becomes of parameters that the message does not have.
-	UnknownQuery Unknown
+	// UnknownQuery is what becomes of parameters that the message does not have,
+	// UnknownFields of JSON fields and of parameters of a form.
+	UnknownQuery, UnknownFields Unknown
 	// Alt, ErrorFormat, Key and Partial turn on the system parameters $alt,
 	// $.xgafv, key and fields.
 	Alt, ErrorFormat, Key, Partial bool
-	// PathWins ignores what the query says of a field that the path binds.
+	// FoldEnums accepts names of enum values in any letter case.
+	FoldEnums bool
+	// QueryMaps accepts entries of maps as parameters, m[k]=v, QueryStructs JSON
+	// for a Struct, a Value or a ListValue.
+	QueryMaps, QueryStructs bool
+	// PathWins ignores what query and body say of a field that the path binds.
 	PathWins bool
+	// PatchMask is the proto name of the FieldMask that a PATCH fills with the
+	// paths of its body, "*" for the only one that the message has, "" for none.
+	PatchMask string
 
 	// Output has the tables of answers, if their form is not that of the codec
 	// itself. Numbers has those in which enum values are numbers; nil if no request
@@ -84,8 +93,13 @@ type Plan struct {
 	// watch is nil if the path binds nothing.
 	watch *codec.Watch
 	mode  bodyMode
-	// body is the field of `body: "field"`.
-	body *codec.Field
+	// body is the field of `body: "field"`, bodyNode its node in base.
+	body     *codec.Field
+	bodyNode int32
+	// mask is filled from the body; nil if none is.
+	mask *patchMask
+	// parse is how the codec reads paths, queries and bodies.
+	parse codec.Parse
 	// base holds what path and body bind; each request's query goes on from a
 	// copy of it.
 	base tree
@@ -118,6 +132,9 @@ type Request struct {
 	RawQuery string
 	// Body is the whole body; it is not looked at if [Plan.TakesBody] is false.
 	Body []byte
+	// Form says that Body is a form, application/x-www-form-urlencoded, and no
+	// JSON. Only a plan that says [Plan.TakesForm] may be given one.
+	Form bool
 }
 
 // Span is a range of bytes of a path, [Start, End).
@@ -143,12 +160,29 @@ type Scratch struct {
 	leaves []byte
 	ends   []int
 	values [][]byte
+	// place is where the parameters at hand are from: InQuery, or InBody for a
+	// form.
+	place Place
 	// heeded has a bit for each [use] of which the query has had a parameter.
 	heeded uint8
+	// key is the key of the map entry at hand, a part of name, and at the node of
+	// the map; entries are the keys that were set, their bytes in keys.
+	key     []byte
+	at      int32
+	entries []entry
+	keys    []byte
+	// mask holds the paths of the fields that a body sets.
+	mask []byte
 }
 
 // TakesBody reports whether the rule reads the request body at all.
 func (p *Plan) TakesBody() bool { return p.mode != noBody }
+
+// TakesForm reports whether the body may be a form: it is a message with fields
+// to set.
+func (p *Plan) TakesForm() bool {
+	return p.mode == wholeBody || p.mode == fieldBody && closed(p.body) == ""
+}
 
 // Bind appends the serialized request message to dst. On failure it returns dst
 // as it was and an *[Error].
@@ -167,7 +201,7 @@ func (p *Plan) bind(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 	if err := p.convertPath(r, s); err != nil {
 		return nil, err
 	}
-	dst, err := p.appendBody(dst, r.Body, s)
+	dst, err := p.appendBody(dst, r, s)
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +210,11 @@ func (p *Plan) bind(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 	}
 	if dst, err = p.appendPath(dst, r, s); err != nil {
 		return nil, err
+	}
+	if p.mask != nil {
+		if dst, err = p.appendMask(dst, start, r, s); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.input.CheckRequired(dst[start:], &s.codec); err != nil {
 		return nil, fromCodec(InMessage, "", err)
@@ -187,6 +226,7 @@ func (p *Plan) bind(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 func (p *Plan) limit(s *Scratch) {
 	s.codec.MaxDepth = p.options.MaxDepth
 	s.codec.MaxJSON = p.options.MaxJSONBytes
+	s.codec.Parse = p.parse
 }
 
 // convertPath makes s.values, the serialized value of each path variable, and
@@ -225,9 +265,13 @@ func (v *variable) unescape(r *Request, i int, s *Scratch) error {
 	return nil
 }
 
-func (p *Plan) appendBody(dst, body []byte, s *Scratch) ([]byte, error) {
+func (p *Plan) appendBody(dst []byte, r *Request, s *Scratch) ([]byte, error) {
+	body := r.Body
 	if len(body) == 0 {
 		return dst, nil
+	}
+	if r.Form {
+		return p.appendForm(dst, body, s)
 	}
 	var bound *codec.Bound
 	if p.watch != nil {
@@ -242,6 +286,9 @@ func (p *Plan) appendBody(dst, body []byte, s *Scratch) ([]byte, error) {
 	}
 	if err != nil {
 		return nil, fromCodec(InBody, "", err)
+	}
+	if p.parse.Record {
+		s.Outcome.reportAll("body.", s.codec.Ignored)
 	}
 	return dst, nil
 }

@@ -13,7 +13,13 @@ func (p *Plan) appendQuery(dst []byte, raw string, s *Scratch) ([]byte, error) {
 	if raw == "" {
 		return dst, nil
 	}
-	s.tree, s.heeded = append(s.tree[:0], p.base...), 0
+	return p.appendParameters(dst, raw, InQuery, s)
+}
+
+func (p *Plan) appendParameters(dst []byte, raw string, place Place, s *Scratch) ([]byte, error) {
+	s.tree = append(s.tree[:0], p.base...)
+	s.place, s.heeded = place, 0
+	s.entries, s.keys = s.entries[:0], s.keys[:0]
 	count := 0
 	for raw != "" {
 		var pair string
@@ -22,7 +28,7 @@ func (p *Plan) appendQuery(dst []byte, raw string, s *Scratch) ([]byte, error) {
 			continue
 		}
 		if count++; count > p.options.MaxQueryParameters {
-			return nil, errorf(InQuery, "", "the query has more than %d parameters", p.options.MaxQueryParameters)
+			return nil, errorf(place, "", "the %s has more than %d parameters", s.source(), p.options.MaxQueryParameters)
 		}
 		var err error
 		if dst, err = p.appendParameter(dst, pair, s); err != nil {
@@ -43,13 +49,15 @@ func (p *Plan) appendParameter(dst []byte, pair string, s *Scratch) ([]byte, err
 	if strings.IndexByte(pair, ';') >= 0 {
 		return nil, s.badParameter(s.name, "a semicolon must be written %3B, and parameters are separated by &")
 	}
-	if r := p.reservation(s.name); r != nil {
-		return dst, p.heed(r, value, given, s)
+	if s.place == InQuery {
+		if r := p.reservation(s.name); r != nil {
+			return dst, p.heed(r, value, given, s)
+		}
 	}
 	if !utf8.Valid(s.name) {
 		return nil, s.badParameter(s.name, "the name is not valid UTF-8")
 	}
-	if p.options.PathWins && p.overruled(s.name) {
+	if p.options.PathWins && p.overruled(s.name, s.place) {
 		return dst, nil
 	}
 	field, err := p.find(s.name, s)
@@ -63,39 +71,66 @@ func (p *Plan) appendParameter(dst []byte, pair string, s *Scratch) ([]byte, err
 	if err := s.value(value, given); err != nil {
 		return nil, err
 	}
-	if dst, err = codec.AppendNested(dst, s.chain, field, s.text, &s.codec); err != nil {
-		return nil, fromCodec(InQuery, string(s.name), err)
+	switch {
+	case field.Map():
+		return p.appendEntry(dst, field, s)
+	case field.JSONText():
+		dst, err = codec.AppendNestedJSON(dst, s.chain, field, s.text, &s.codec)
+	default:
+		dst, err = codec.AppendNested(dst, s.chain, field, s.text, &s.codec)
+	}
+	if err != nil {
+		return nil, fromCodec(s.place, string(s.name), err)
 	}
 	return dst, nil
+}
+
+// top is the message whose fields parameters name, and its node: the request
+// message, or for a form what the body is.
+func (p *Plan) top(place Place) (*codec.Message, int32) {
+	if place == InBody && p.mode == fieldBody {
+		return p.body.Message(), p.bodyNode
+	}
+	return p.input, 0
 }
 
 // find resolves a decoded parameter name to a field that may be bound, its
 // parents in s.chain, and notes it in s.tree. The field is nil for a name that
 // the message does not have, if that is no mistake.
 func (p *Plan) find(name []byte, s *Scratch) (*codec.Field, error) {
-	if p.mode == wholeBody && p.options.UnknownQuery == Reject {
+	if p.mode == wholeBody && s.place == InQuery && p.options.UnknownQuery == Reject {
 		return nil, p.onlyBody(name, s)
 	}
 	s.chain = s.chain[:0]
-	message, at, rest := p.input, int32(0), name
+	message, at := p.top(s.place)
+	if at != 0 {
+		s.chain = append(s.chain, p.body)
+	}
+	rest := name
 	for {
 		var field *codec.Field
 		var head []byte
 		var more bool
+		whole := rest
 		if field, head, rest, more = step(message, rest); field == nil {
+			if p.options.QueryMaps {
+				if field, s.key = splitEntry(message, whole); field != nil {
+					return field, p.claimEntry(name, at, field, s)
+				}
+			}
 			return nil, p.unknownParameter(name, head, s)
 		}
 		if !more {
 			return field, p.claim(name, at, field, s)
 		}
 		if why := closed(field); why != "" {
-			if field.Message() == nil && !field.Map() && p.options.UnknownQuery != Reject {
-				return nil, nil
+			if field.Message() == nil && !field.Map() && p.unknown(s) != Reject {
+				return nil, nil // nothing of that name can be in a scalar
 			}
 			return nil, s.badParameter(name, "there is nothing to set in field \""+field.Name()+"\", which is "+why)
 		}
 		if len(s.chain)+1 >= p.options.MaxDepth {
-			return nil, errorf(InQuery, "", "a query parameter names a field more than %d messages deep", p.options.MaxDepth)
+			return nil, errorf(s.place, "", "a %s parameter names a field more than %d messages deep", s.source(), p.options.MaxDepth)
 		}
 		child, clash := s.tree.enter(at, field)
 		if clash != 0 {
@@ -126,15 +161,23 @@ var dot = []byte{'.'}
 
 // claim notes that a parameter sets field, a child of node at.
 func (p *Plan) claim(name []byte, at int32, field *codec.Field, s *Scratch) error {
-	if p.mode == wholeBody {
-		return p.onlyBody(name, s)
-	}
-	if field.Map() {
+	switch {
+	case field.Map() && p.options.QueryMaps:
+		return s.badParameter(name, "the field is a map; set its entries one by one, as in "+clip(name)+"[key]=value")
+	case field.Map():
 		return s.badParameter(name, "the field is a map; a query has no form for it")
-	}
-	if !field.BindableText() {
+	case p.options.QueryStructs && field.JSONText():
+	case !field.BindableText():
 		return s.badParameter(name, "the field is of type "+string(field.Message().FullName())+
 			", which has no form in a query"+p.advice(name, field))
+	}
+	return p.set(name, at, field, s)
+}
+
+// set notes that a parameter gives field a value.
+func (p *Plan) set(name []byte, at int32, field *codec.Field, s *Scratch) error {
+	if p.mode == wholeBody && s.place == InQuery {
+		return p.onlyBody(name, s)
 	}
 	child, clash := s.tree.enter(at, field)
 	if clash != 0 {
@@ -146,8 +189,11 @@ func (p *Plan) claim(name []byte, at int32, field *codec.Field, s *Scratch) erro
 		return s.badParameter(name, "the field is taken from the path")
 	case n.origin == fromBody:
 		return s.badParameter(name, "the field is taken from the body")
-	case n.origin == fromQuery && !field.Repeated():
+	case n.origin == fromQuery && !field.Repeated() && !field.Map():
 		return s.badParameter(name, "the field is set twice, and is not repeated")
+	}
+	if n.origin != fromQuery && p.mask != nil && s.place == InBody {
+		p.addToMask(field, s)
 	}
 	n.origin = fromQuery
 	return nil
@@ -159,8 +205,9 @@ func (p *Plan) onlyBody(name []byte, s *Scratch) error {
 
 // overruled reports whether the path has bound the field that a parameter names,
 // or another member of a oneof that the field is in.
-func (p *Plan) overruled(name []byte) bool {
-	message, at, rest := p.input, int32(0), name
+func (p *Plan) overruled(name []byte, place Place) bool {
+	message, at := p.top(place)
+	rest := name
 	for {
 		var field *codec.Field
 		var more bool

@@ -5,12 +5,29 @@ import "bytes"
 // leaveOut does with a parameter that the message does not have what the options
 // say. s.name is its decoded name, pair all of it as it came.
 func (p *Plan) leaveOut(pair string, s *Scratch) {
-	switch p.options.UnknownQuery {
+	switch p.unknown(s) {
 	case Report:
-		s.Outcome.report("query.", s.name)
+		s.Outcome.report(s.prefix(), s.name)
 	case Capture:
 		s.Outcome.capture(pair)
 	}
+}
+
+// unknown is what becomes of the parameters at hand that the message does not
+// have.
+func (p *Plan) unknown(s *Scratch) Unknown {
+	if s.place == InBody {
+		return p.options.UnknownFields
+	}
+	return p.options.UnknownQuery
+}
+
+// prefix is where the parameters at hand are from, in front of their names.
+func (s *Scratch) prefix() string {
+	if s.place == InBody {
+		return "body."
+	}
+	return "query."
 }
 
 // capture adds a parameter to Captured.
@@ -46,17 +63,35 @@ func (o *Outcome) report(place string, name []byte) {
 			o.Ignored = append(o.Ignored, c)
 		}
 		if len(o.Ignored) > MaxIgnored-len(", ...") {
-			if o.Ignored = o.Ignored[:mark]; mark > 0 {
-				o.Ignored = append(o.Ignored, ", "...)
-			}
-			o.Ignored = append(o.Ignored, "..."...)
-			o.full = true
+			o.Ignored = o.Ignored[:mark]
+			o.end()
 			return
 		}
 	}
 	if listed(o.Ignored[:mark], o.Ignored[start:]) {
 		o.Ignored = o.Ignored[:mark]
 	}
+}
+
+// reportAll adds the paths that the codec has passed over, of which it lists the
+// first ones and then an ellipsis.
+func (o *Outcome) reportAll(place string, paths []string) {
+	for _, path := range paths {
+		if path == "…" {
+			o.end()
+			return
+		}
+		o.report(place, []byte(path))
+	}
+}
+
+// end ends a list of names that would be too long.
+func (o *Outcome) end() {
+	if len(o.Ignored) > 0 {
+		o.Ignored = append(o.Ignored, ", "...)
+	}
+	o.Ignored = append(o.Ignored, "..."...)
+	o.full = true
 }
 
 // listed reports whether a list with commas has an item.
