@@ -17,7 +17,7 @@ import (
 
 // manners gives the entries of a route what its options say beyond the rules:
 // how paths and methods are matched, and filters around the handlers. Native gRPC
-// has none of it.
+// has no filters.
 func (c *compiler) manners(rt *compiledRoute) {
 	o := rt.options
 	filters := c.filters(rt.cfg, o)
@@ -27,11 +27,14 @@ func (c *compiler) manners(rt *compiledRoute) {
 	}
 	preflights := make(map[string]http.Handler)
 	for _, e := range rt.entries {
+		// gRPC has paths in common with REST, so what is said of those where no
+		// method fits holds for both.
+		e.NoOPTIONS, e.NoAllow = !o.HTTP.GetOptions(), !o.HTTP.GetMethodNotAllowed()
 		if e.Origin == transcoder.OriginNative {
 			continue
 		}
 		e.TrailingSlash, e.StrictVerb = o.Parse.GetTrailingSlash(), o.Parse.GetStrictVerbs()
-		e.NoHEAD, e.NoOPTIONS, e.NoAllow = !o.HTTP.GetHead(), !o.HTTP.GetOptions(), !o.HTTP.GetMethodNotAllowed()
+		e.NoHEAD = !o.HTTP.GetHead()
 		if len(filters) == 0 {
 			continue
 		}

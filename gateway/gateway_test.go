@@ -246,9 +246,14 @@ func TestAccessLog(t *testing.T) {
 		startLibrary(t, "127.0.0.1:0")), nil, &log)
 	require.NoError(t, g.Start(t.Context()))
 	srv := serve(t, g)
-	get(t, srv.URL+"/v1/shelves/1/books?pageSize=1", "")
+	_, _, body := get(t, srv.URL+"/v1/shelves/1/books?pageSize=1", "")
 	get(t, srv.URL+"/v1/shelves/1/books?secret=s3cr3t", "")
 	get(t, srv.URL+"/nowhere?secret=s3cr3t", "")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, srv.URL+"/v1/shelves/1/books?pageSize=1", nil)
+	require.NoError(t, err)
+	res, err := srv.Client().Do(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
 	srv.Close()
 
 	require.NotContains(t, log.String(), "s3cr3t")
@@ -258,7 +263,7 @@ func TestAccessLog(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(line), &fields))
 		lines = append(lines, fields)
 	}
-	require.Len(t, lines, 3)
+	require.Len(t, lines, 4)
 	for key, want := range map[string]any{
 		"msg": "request", "method": "GET", "path": "/v1/shelves/1/books", "status": 200.0, "route": "books",
 		"protocol": "rest", "rpc": "library.v1.Library.ListBooks", "upstream": "library", "grpc_status": "OK",
@@ -266,11 +271,13 @@ func TestAccessLog(t *testing.T) {
 		require.Equal(t, want, lines[0][key], key)
 	}
 	require.Positive(t, lines[0]["duration"])
-	require.Positive(t, lines[0]["bytes_out"])
+	require.EqualValues(t, len(body), lines[0]["bytes_out"])
 	require.Equal(t, "INVALID_QUERY", lines[1]["reason"])
 	require.Equal(t, "INVALID_ARGUMENT", lines[1]["grpc_status"])
 	require.Equal(t, "NO_ROUTE", lines[2]["reason"])
 	require.NotContains(t, lines[2], "route")
+	require.Equal(t, "HEAD", lines[3]["method"])
+	require.Zero(t, lines[3]["bytes_out"])
 }
 
 // TestAccessLogTrailersOnly: a gRPC answer without a message sets no status of its

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,7 +35,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	x := exchanges.Get().(*exchange)
 	x.Exchange = route.Exchange{Code: -1, Captures: x.Captures[:0]}
-	x.writer = responseWriter{ResponseWriter: w}
+	x.writer = responseWriter{ResponseWriter: w, exchange: &x.Exchange}
 	x.request = route.Request{
 		Host:        r.Host,
 		Method:      r.Method,
@@ -61,12 +62,15 @@ func (h *handler) serve(x *exchange, r *http.Request) {
 		return
 	}
 	table := snap.tables[h.listener]
+	if x.request.Method == http.MethodOptions && answerPreflight(table, x, r) {
+		return
+	}
 	switch table.Match(&x.request, &x.Exchange) {
 	case route.Found:
 		x.Entry.Handler.Serve(&x.writer, r, &x.Exchange)
 	case route.MethodNotAllowed:
 		allow := table.Allow(&x.request)
-		if r.Method == http.MethodOptions {
+		if r.Method == http.MethodOptions && slices.Contains(allow, http.MethodOptions) {
 			x.writer.Header().Set("Allow", strings.Join(allow, ", "))
 			x.writer.WriteHeader(http.StatusNoContent)
 			return
@@ -85,6 +89,23 @@ func (h *handler) serve(x *exchange, r *http.Request) {
 		}
 		h.refuse(x, r, rpc.Errorf(rpc.NoRoute, "no route for %s %s", r.Method, x.request.Path))
 	}
+}
+
+// answerPreflight answers a CORS preflight request (fetch.spec.whatwg.org), which
+// asks whether the entry for another method may be called, if that entry has an
+// answer.
+func answerPreflight(table *route.Table, x *exchange, r *http.Request) bool {
+	method := r.Header.Get("Access-Control-Request-Method")
+	if method == "" || r.Header.Get("Origin") == "" {
+		return false
+	}
+	asked := x.request
+	asked.Method = method
+	if table.Match(&asked, &x.Exchange) != route.Found || x.Entry.Preflight == nil {
+		return false
+	}
+	x.Entry.Preflight.ServeHTTP(&x.writer, r)
+	return true
 }
 
 // refuse answers in the protocol that the request's content type tells; the
@@ -117,6 +138,10 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 			caught = http.ErrAbortHandler
 		}
 	}
+	if r.Method == http.MethodHead {
+		// net/http takes what is written in answer to HEAD, and sends nothing.
+		x.ResponseBytes = 0
+	}
 	h.gateway.logAccess(x, r, start, caught != nil)
 	x.writer = responseWriter{}
 	x.Entry, x.Error = nil, nil
@@ -142,10 +167,12 @@ func contentType(r *http.Request) string {
 	return ""
 }
 
-// responseWriter notes what the access log tells of a response.
+// responseWriter notes what the access log tells of a response: below it nothing
+// changes the bytes any more.
 type responseWriter struct {
 	http.ResponseWriter
-	status int
+	exchange *route.Exchange
+	status   int
 }
 
 func (w *responseWriter) WriteHeader(status int) {
@@ -159,7 +186,9 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	return w.ResponseWriter.Write(p)
+	n, err := w.ResponseWriter.Write(p)
+	w.exchange.ResponseBytes += int64(n)
+	return n, err
 }
 
 // FlushError and Unwrap let http.ResponseController reach the connection.

@@ -70,7 +70,7 @@ type Exchange struct {
 	// the order of Template.Variables.
 	Captures []Span
 
-	// For the access log; the handler sets them.
+	// For the access log; the handler sets all but ResponseBytes.
 
 	// Code is the gRPC code, or -1 if the call had none.
 	Code int
@@ -79,7 +79,7 @@ type Exchange struct {
 	// Error is the cause of Reason for the operator; never sent to the client.
 	Error error
 	// RequestBytes and ResponseBytes count bodies as they travelled between
-	// client and gateway, without headers.
+	// client and gateway, without headers. The gateway counts what is written.
 	RequestBytes, ResponseBytes int64
 }
 

@@ -42,8 +42,7 @@ type answer struct {
 	gzip bool
 	// headed says that the header map has become the head of the response: what
 	// is set from then on goes into the trailers.
-	headed  bool
-	written int64
+	headed bool
 	// out gathers frames: each write to w is a hand-over to the goroutine of the
 	// connection, and beyond net/http's 4 KiB a frame of its own.
 	out []byte
@@ -91,8 +90,7 @@ func (a *answer) message(msg *rpc.Buffer) error {
 		a.out = append(a.out, msg.B...)
 		return nil
 	}
-	n, err := a.w.Write(msg.B)
-	a.written += int64(n)
+	_, err := a.w.Write(msg.B)
 	return err
 }
 
@@ -101,8 +99,7 @@ func (a *answer) flush() error {
 	if len(a.out) == 0 {
 		return nil
 	}
-	n, err := a.w.Write(a.out)
-	a.written += int64(n)
+	_, err := a.w.Write(a.out)
 	a.out = a.out[:0]
 	return err
 }
@@ -143,9 +140,9 @@ func writeStatus(h http.Header, st *rpc.Status, prefix string) {
 }
 
 // record tells the access log how the call ended.
-func record(x *route.Exchange, st *rpc.Status, read, written int64) {
+func record(x *route.Exchange, st *rpc.Status, read int64) {
 	x.Code, x.Reason, x.Error = int(st.Code), string(st.Reason), st.Cause
-	x.RequestBytes, x.ResponseBytes = read, written
+	x.RequestBytes = read
 }
 
 // percentEncode makes a grpc-message of text: UTF-8 with everything but printable

@@ -102,7 +102,7 @@ func metadata(dst rpc.Header, r *http.Request, settings *transcoder.Settings) (r
 // finish ends the answer.
 func (e *exchange) finish(x *route.Exchange, st *rpc.Status, trailer rpc.Header) {
 	e.answer.end(st, trailer)
-	record(x, st, e.frames.read, e.answer.written)
+	record(x, st, e.frames.read)
 }
 
 // request reads the one message of a method without client streaming, until the

@@ -205,8 +205,7 @@ func (e *elements) flush() {
 	if len(e.out) == 0 {
 		return
 	}
-	n, err := e.w.Write(e.out)
-	e.x.ResponseBytes += int64(n)
+	_, err := e.w.Write(e.out)
 	if err == nil {
 		err = e.control.Flush()
 	}

@@ -34,8 +34,7 @@ func write(w http.ResponseWriter, r *http.Request, x *route.Exchange, status int
 		return
 	}
 	// A failure means that nobody is there to be told.
-	n, _ := w.Write(body)
-	x.ResponseBytes += int64(n)
+	_, _ = w.Write(body)
 }
 
 // bodiless reports whether an answer with this status has no content (RFC 9110,
