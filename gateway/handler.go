@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,12 +35,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchanges.Get().(*exchange)
 	x.Exchange = route.Exchange{Code: -1, Captures: x.Captures[:0]}
 	x.writer = responseWriter{ResponseWriter: w, exchange: &x.Exchange}
-	x.request = route.Request{
-		Host:        r.Host,
-		Method:      r.Method,
-		Path:        escapedPath(r),
-		ContentType: contentType(r),
-	}
+	x.request = requestOf(r)
 	defer h.finish(x, r, start)
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
 		// net/http reads what nobody has read of a body before it answers, and
@@ -57,37 +51,17 @@ const unreadTimeout = 10 * time.Second
 
 func (h *handler) serve(x *exchange, r *http.Request) {
 	snap := h.gateway.snapshot.Load()
-	if !strings.HasPrefix(x.request.Path, "/") && x.request.Method != http.MethodOptions {
-		h.refuse(x, r, rpc.Errorf(rpc.InvalidRequest, "the path %q does not start with a slash", x.request.Path))
+	if x.request.Method == http.MethodOptions && answerPreflight(snap.tables[h.listener], x, r) {
 		return
 	}
-	table := snap.tables[h.listener]
-	if x.request.Method == http.MethodOptions && answerPreflight(table, x, r) {
-		return
-	}
-	switch table.Match(&x.request, &x.Exchange) {
-	case route.Found:
-		x.Entry.Handler.Serve(&x.writer, r, &x.Exchange)
-	case route.MethodNotAllowed:
-		allow := table.Allow(&x.request)
-		if r.Method == http.MethodOptions && slices.Contains(allow, http.MethodOptions) {
-			x.writer.Header().Set("Allow", strings.Join(allow, ", "))
-			x.writer.WriteHeader(http.StatusNoContent)
-			return
-		}
-		err := rpc.Errorf(rpc.MethodNotAllowed, "%s is not allowed for %s, only %s", r.Method, x.request.Path, strings.Join(allow, ", "))
-		err.Allow = allow
+	switch allow, err := snap.match(h.listener, &x.request, &x.Exchange); {
+	case err != nil:
 		h.refuse(x, r, err)
-	case route.UnsupportedMediaType:
-		h.refuse(x, r, rpc.Errorf(rpc.UnsupportedMediaType, "no route for %s takes the content type %q", x.request.Path, x.request.ContentType))
+	case allow != nil:
+		x.writer.Header().Set("Allow", strings.Join(allow, ", "))
+		x.writer.WriteHeader(http.StatusNoContent)
 	default:
-		for _, rt := range snap.absent[h.listener] {
-			if route.FitsHost(rt.Hosts, r.Host) {
-				h.refuse(x, r, rpc.Errorf(rpc.NotReady, "no route for %s yet: the descriptors of upstream %q are not loaded", x.request.Path, rt.Upstream.Name))
-				return
-			}
-		}
-		h.refuse(x, r, rpc.Errorf(rpc.NoRoute, "no route for %s %s", r.Method, x.request.Path))
+		x.Entry.Handler.Serve(&x.writer, r, &x.Exchange)
 	}
 }
 

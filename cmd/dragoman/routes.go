@@ -70,11 +70,11 @@ func newRouteLine(listener string, e *route.Entry) routeLine {
 	}
 }
 
-func printJSON(w io.Writer, lines []routeLine) error {
+func printJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(lines)
+	return enc.Encode(v)
 }
 
 func printTable(w io.Writer, lines []routeLine, listeners bool) error {

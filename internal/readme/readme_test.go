@@ -2,6 +2,7 @@ package readme
 
 import (
 	"flag"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -24,6 +25,7 @@ func TestDemo(t *testing.T) {
 			"demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json")
 	}
 	t.Run("README", func(t *testing.T) {
+		t.Setenv("PATH", filepath.Dir(dragoman)+string(os.PathListSeparator)+os.Getenv("PATH"))
 		address := start(t).WaitFor(`"msg":"listening","listener":"default","address":"([^"]+)"`)[1]
 		root := gatewaytest.Root()
 		gatewaytest.Console(t, filepath.Join(root, "README.md"), root, "localhost:8080", address, *update)

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/gateway"
+)
+
+// question is the request that `dragoman explain` is asked about.
+type question struct {
+	method, url string
+	data        string
+	headers     []string
+	listener    string
+}
+
+// methodGRPC stands for a call by native gRPC where an HTTP method is expected.
+const methodGRPC = "GRPC"
+
+func newExplain(s streams) *cobra.Command {
+	var from origin
+	var q question
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "explain [flags] METHOD URL TARGET... | explain [flags] -c FILE METHOD URL",
+		Short: "Say what would become of a request, without sending it",
+		Long: `Explain loads the descriptors as serve does and goes the way of one request up
+to the call, which it does not make: which route takes it and why, which others
+were near and why each lost, what sets each field, the request message, the
+metadata, the timeout and every stage. Then it prints the same call for grpcurl
+and for buf curl.
+
+With GRPC as METHOD, URL is the path of a method, /package.Service/Method, and -d
+the request message as JSON.`,
+		Example: `  dragoman explain GET '/v1/shelves/1?view=FULL' localhost:50051
+  dragoman explain POST /v1/shelves -d '{"theme": "Poetry"}' localhost:50051
+  dragoman explain -c dragoman.yaml -H 'authorization: Bearer x' GET https://api.example.com/v1/books
+  dragoman explain GRPC /library.v1.Library/GetShelf -d '{"name": "shelves/1"}' localhost:50051`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return usageError{errors.New("give METHOD and URL of a request, as in: dragoman explain GET /v1/books localhost:50051")}
+			}
+			q.method, q.url, from.targets = args[0], args[1], args[2:]
+			from.listen, from.admin = defaultListen, defaultAdmin
+			request, err := q.request()
+			if err != nil {
+				return err
+			}
+			plan, err := from.plan(cmd)
+			if err != nil {
+				return err
+			}
+			listener, err := q.on(plan, request)
+			if err != nil {
+				return err
+			}
+			return resolve(cmd.Context(), plan, func(g *gateway.Gateway) error {
+				a := newAnswer(plan, request, g.Explain(listener, request))
+				if asJSON {
+					return printJSON(s.out, a)
+				}
+				return a.print(s.out)
+			})
+		},
+	}
+	from.flags(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&q.data, "data", "d", "", "`BODY` of the request, or @FILE with it (@- for the standard input)")
+	f.StringArrayVarP(&q.headers, "header", "H", nil, "header of the request, `NAME:VALUE`; may be given more than once")
+	f.StringVar(&q.listener, "listener", "", "`NAME` of the listener that the request comes to (default: the one with the URL's port, else the first)")
+	f.BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// request is the question as the server would see it.
+func (q *question) request() (*http.Request, error) {
+	u, err := url.Parse(q.url)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("URL: %w", err)}
+	}
+	if !strings.HasPrefix(u.Path, "/") {
+		if u.Host == "" || u.Path != "" {
+			return nil, usageError{fmt.Errorf("URL %q: want a path that begins with a slash, or a whole URL", q.url)}
+		}
+		u.Path = "/"
+	}
+	body, err := q.body()
+	if err != nil {
+		return nil, err
+	}
+	method := strings.ToUpper(q.method)
+	if method == methodGRPC {
+		method = http.MethodPost
+	}
+	r, err := http.NewRequest(method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, usageError{err}
+	}
+	r.RequestURI, r.RemoteAddr = u.RequestURI(), "127.0.0.1:1"
+	r.Host = u.Host
+	if u.Host == "" {
+		r.Host = "localhost"
+	}
+	if len(body) > 0 {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if strings.ToUpper(q.method) == methodGRPC {
+		r.Header.Set("Content-Type", "application/grpc")
+	}
+	for _, line := range q.headers {
+		name, value, ok := strings.Cut(line, ":")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		switch {
+		case !ok || name == "":
+			return nil, usageError{fmt.Errorf("header %q: want NAME:VALUE", line)}
+		case strings.EqualFold(name, "host"):
+			r.Host = value
+		case strings.EqualFold(name, "content-type"):
+			r.Header.Set(name, value)
+		default:
+			r.Header.Add(name, value)
+		}
+	}
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+	return r, nil
+}
+
+// maxExplained bounds the body of a question.
+const maxExplained = 64 << 20
+
+func (q *question) body() ([]byte, error) {
+	name, isFile := strings.CutPrefix(q.data, "@")
+	if !isFile {
+		return []byte(q.data), nil
+	}
+	in := os.Stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("body: %w", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	body, err := io.ReadAll(io.LimitReader(in, maxExplained+1))
+	if err == nil && len(body) > maxExplained {
+		err = fmt.Errorf("is larger than %d MiB", maxExplained>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	return body, nil
+}
+
+// on is the listener that the request comes to.
+func (q *question) on(plan *config.Plan, r *http.Request) (string, error) {
+	if q.listener == "" {
+		for _, l := range plan.Listeners {
+			if port := r.URL.Port(); port != "" && strings.HasSuffix(l.Address, ":"+port) {
+				return l.Name, nil
+			}
+		}
+		return plan.Listeners[0].Name, nil
+	}
+	var names []string
+	for _, l := range plan.Listeners {
+		if l.Name == q.listener {
+			return l.Name, nil
+		}
+		names = append(names, l.Name)
+	}
+	return "", usageError{fmt.Errorf("there is no listener %q; the listeners are %s", q.listener, strings.Join(names, ", "))}
+}
+
+// compact is JSON on one line; nil for none.
+func compact(message []byte) json.RawMessage {
+	if len(message) == 0 {
+		return nil
+	}
+	return message
+}
