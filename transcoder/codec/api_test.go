@@ -64,15 +64,20 @@ message Demand {
 
 func garden(t testing.TB) *codec.Codec {
 	t.Helper()
+	c, err := codec.New(gardenFiles(t))
+	require.NoError(t, err)
+	return c
+}
+
+func gardenFiles(t testing.TB) benchFiles {
+	t.Helper()
 	files, err := (&protocompile.Compiler{Resolver: protocompile.WithStandardImports(
 		&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(map[string]string{"garden.proto": gardenProto})},
 	)}).Compile(context.Background(), "garden.proto")
 	require.NoError(t, err)
 	file, err := protodesc.NewFile(protodesc.ToFileDescriptorProto(files[0]), protoregistry.GlobalFiles)
 	require.NoError(t, err)
-	c, err := codec.New(benchFiles{file})
-	require.NoError(t, err)
-	return c
+	return benchFiles{file}
 }
 
 func plant(t testing.TB) *codec.Message {

@@ -240,23 +240,32 @@ var reused = codec.Scratch{MaxDepth: deep}
 // compareParse checks one JSON text.
 func compareParse(t testing.TB, u *universe, md protoreflect.MessageDescriptor, text []byte) {
 	t.Helper()
-	diff, wire := parseDiff(u, md, text)
-	if diff == "" {
-		if wire != nil {
-			comparePrint(t, u, md, wire)
-		}
-		return
+	if wire := compareParseAs(t, u, md, text, codec.Parse{}); wire != nil {
+		comparePrint(t, u, md, wire)
 	}
-	small := shrink(text, func(b []byte) bool { d, _ := parseDiff(u, md, b); return d != "" })
-	diff, _ = parseDiff(u, md, small)
-	t.Errorf("%s: %s\n%s", md.FullName(), small, diff)
+}
+
+// compareParseAs checks one JSON text with options. It returns what the codec
+// made of it, nil if it refused.
+func compareParseAs(t testing.TB, u *universe, md protoreflect.MessageDescriptor, text []byte, options codec.Parse) []byte {
+	t.Helper()
+	diff, wire := parseDiff(u, md, text, options)
+	if diff == "" {
+		return wire
+	}
+	small := shrink(text, func(b []byte) bool { d, _ := parseDiff(u, md, b, options); return d != "" })
+	diff, _ = parseDiff(u, md, small, options)
+	t.Errorf("%s: %s %+v\n%s", md.FullName(), small, options, diff)
+	return nil
 }
 
 // parseDiff says how the two sides differ about one JSON text, nothing if they
 // do not; wire is what the codec made of it, nil if it refused.
-func parseDiff(u *universe, md protoreflect.MessageDescriptor, text []byte) (diff string, wire []byte) {
-	want, wantErr := u.parseJSON(md, text, true)
+func parseDiff(u *universe, md protoreflect.MessageDescriptor, text []byte, options codec.Parse) (diff string, wire []byte) {
+	want, wantErr := u.parseJSONAs(md, text, options)
 	s := &reused
+	s.Parse = options
+	defer func() { s.Parse = codec.Parse{} }()
 	m := u.codec.Message(md.FullName())
 	input := bytes.Clone(text)
 	out, err := m.AppendWire(bytes.Clone(prefix), text, s, nil)
@@ -300,24 +309,30 @@ func parseDiff(u *universe, md protoreflect.MessageDescriptor, text []byte) (dif
 // comparePrint checks one serialized message.
 func comparePrint(t testing.TB, u *universe, md protoreflect.MessageDescriptor, wire []byte) {
 	t.Helper()
-	if printDiff(u, md, wire) == "" {
+	comparePrintAs(t, u, md, wire, codec.Print{})
+}
+
+// comparePrintAs checks one serialized message in another JSON form.
+func comparePrintAs(t testing.TB, u *universe, md protoreflect.MessageDescriptor, wire []byte, form codec.Print) {
+	t.Helper()
+	if printDiff(u, md, wire, form) == "" {
 		return
 	}
-	small := shrink(wire, func(b []byte) bool { return printDiff(u, md, b) != "" })
-	t.Errorf("%s: %x\n%s", md.FullName(), small, printDiff(u, md, small))
+	small := shrink(wire, func(b []byte) bool { return printDiff(u, md, b, form) != "" })
+	t.Errorf("%s: %x %+v\n%s", md.FullName(), small, form, printDiff(u, md, small, form))
 }
 
 // printDiff says how the two sides differ about one serialized message, nothing
 // if they do not.
-func printDiff(u *universe, md protoreflect.MessageDescriptor, wire []byte) string {
+func printDiff(u *universe, md protoreflect.MessageDescriptor, wire []byte, form codec.Print) string {
 	var want []byte
 	parsed, wantErr := u.parseWire(md, wire)
 	isWire := wantErr == nil
 	if isWire {
-		want, wantErr = u.printJSON(parsed)
+		want, wantErr = u.printJSONAs(parsed, form)
 	}
 	s := &reused
-	m := u.codec.Message(md.FullName())
+	m := u.printing(form).Message(md.FullName())
 	input := bytes.Clone(wire)
 	out, err := m.AppendJSON(bytes.Clone(prefix), wire, s)
 	if !bytes.Equal(input, wire) {

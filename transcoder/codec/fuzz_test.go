@@ -64,7 +64,7 @@ func FuzzPrint(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, n uint16, wire []byte) {
 		compareSafely(t, u, fuzzMessage(u, n), wire)
-		compareField(t, u, fuzzMessage(u, n), n, wire)
+		compareField(t, u, fuzzMessage(u, n), n, wire, codec.Print{})
 	})
 }
 
@@ -78,14 +78,14 @@ func compareSafely(t *testing.T, u *universe, md protoreflect.MessageDescriptor,
 }
 
 // compareField checks one field's JSON against the same field of the whole.
-func compareField(t *testing.T, u *universe, md protoreflect.MessageDescriptor, n uint16, wire []byte) {
+func compareField(t *testing.T, u *universe, md protoreflect.MessageDescriptor, n uint16, wire []byte, form codec.Print) {
 	t.Helper()
 	fds := md.Fields()
 	if fds.Len() == 0 || md.ParentFile().Package() == "google.protobuf" || len(wire) > 1<<14 {
 		return
 	}
 	fd := fds.Get(int(n>>4) % fds.Len())
-	m := u.codec.Message(md.FullName())
+	m := u.printing(form).Message(md.FullName())
 	s := &reused
 	whole, err := m.AppendJSON(nil, wire, s)
 	if err != nil {
@@ -101,9 +101,13 @@ func compareField(t *testing.T, u *universe, md protoreflect.MessageDescriptor, 
 	}
 	got, err := jsonValue(part)
 	require.NoError(t, err)
-	want, ok := object.(map[string]any)[fd.JSONName()]
+	name := fd.JSONName()
+	if form.ProtoNames {
+		name = fd.TextName()
+	}
+	want, ok := object.(map[string]any)[name]
 	if !ok {
-		want, err = jsonValue([]byte(absent(fd)))
+		want, err = jsonValue([]byte(absentAs(fd, form)))
 		require.NoError(t, err)
 	}
 	require.Equal(t, want, got, "%s: %x\n%s", fd.FullName(), wire, whole)

@@ -288,6 +288,14 @@ func TestAbsentField(t *testing.T) {
 	}
 }
 
+// absentAs is what a field prints that the message does not have.
+func absentAs(fd protoreflect.FieldDescriptor, form codec.Print) string {
+	if form.EnumsAsNumbers && fd.Enum() != nil && !fd.IsList() && !fd.HasPresence() && fd.Enum().FullName() != "google.protobuf.NullValue" {
+		return strconv.Itoa(int(fd.Enum().Values().Get(0).Number()))
+	}
+	return absent(fd)
+}
+
 func absent(fd protoreflect.FieldDescriptor) string {
 	switch {
 	case fd.IsMap():

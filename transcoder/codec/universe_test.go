@@ -63,6 +63,8 @@ type universe struct {
 	extensions map[protoreflect.FullName][]protoreflect.ExtensionTypeDescriptor
 	// names are the keys that a random JSON object may get.
 	names []string
+	// printers are the codecs of other JSON forms, as they are wanted.
+	printers map[codec.Print]*codec.Codec
 }
 
 var wellKnownFiles = []string{
@@ -291,6 +293,14 @@ func (u *universe) parseJSON(md protoreflect.MessageDescriptor, text []byte, str
 	return m, err
 }
 
+// parseJSONAs is what protojson makes of a JSON text with options, as far as it
+// has them; missing required fields are refused.
+func (u *universe) parseJSONAs(md protoreflect.MessageDescriptor, text []byte, options codec.Parse) (*dynamicpb.Message, error) {
+	m := dynamicpb.NewMessage(md)
+	err := protojson.UnmarshalOptions{Resolver: u.types, DiscardUnknown: options.IgnoreUnknown}.Unmarshal(text, m)
+	return m, err
+}
+
 // errPanic is in place of the referee's word where it panics: see the difference
 // map-entry-panic.
 var errPanic = errors.New("the referee panics")
@@ -309,13 +319,48 @@ func (u *universe) parseWire(md protoreflect.MessageDescriptor, wire []byte) (m 
 
 // printJSON is protojson's text of a message.
 func (u *universe) printJSON(m proto.Message) (text []byte, err error) {
+	return u.printJSONAs(m, codec.Print{})
+}
+
+// printJSONAs is protojson's text of a message in another form.
+func (u *universe) printJSONAs(m proto.Message, form codec.Print) (text []byte, err error) {
 	defer func() {
 		// What an Any holds is parsed here.
 		if recover() != nil {
 			text, err = nil, errPanic
 		}
 	}()
-	return protojson.MarshalOptions{Resolver: u.types, AllowPartial: true}.Marshal(m)
+	return protojson.MarshalOptions{
+		Resolver: u.types, AllowPartial: true,
+		UseEnumNumbers: form.EnumsAsNumbers, EmitDefaultValues: form.UnsetFields, UseProtoNames: form.ProtoNames,
+	}.Marshal(m)
+}
+
+// forms are all JSON forms, the usual one first.
+var forms = func() (forms [8]codec.Print) {
+	for i := range forms {
+		forms[i] = codec.Print{EnumsAsNumbers: i&1 != 0, UnsetFields: i&2 != 0, ProtoNames: i&4 != 0}
+	}
+	return forms
+}()
+
+// printing is the codec of a form. No test here runs in parallel.
+func (u *universe) printing(form codec.Print) *codec.Codec {
+	if form == (codec.Print{}) {
+		return u.codec
+	}
+	c := u.printers[form]
+	if c == nil {
+		var err error
+		if c, err = codec.NewPrinting(u, form); err != nil {
+			panic(err) // codec.New took the same
+		}
+		if u.printers == nil {
+			u.printers = map[codec.Print]*codec.Codec{}
+		}
+		u.printers[form] = c
+	}
+	return c
 }
 
 // normal is a serialized form that equal messages share. What an Any holds is
