@@ -24,6 +24,7 @@ import "google/protobuf/field_mask.proto";
 import "google/protobuf/wrappers.proto";
 import "google/protobuf/struct.proto";
 import "google/protobuf/any.proto";
+import "google/protobuf/empty.proto";
 option features.field_presence = IMPLICIT;
 
 enum Season { SEASON_UNSPECIFIED = 0; SPRING = 1; AUTUMN = 2; }
@@ -59,6 +60,7 @@ message Demand {
   Demand next = 2;
   map<string, Demand> others = 3;
   repeated Demand list = 4;
+  google.protobuf.Empty nothing = 5;
 }
 `
 
@@ -71,9 +73,15 @@ func garden(t testing.TB) *codec.Codec {
 
 func gardenFiles(t testing.TB) benchFiles {
 	t.Helper()
+	return compiled(t, "garden.proto", gardenProto)
+}
+
+// compiled has the messages of one file.
+func compiled(t testing.TB, name, source string) benchFiles {
+	t.Helper()
 	files, err := (&protocompile.Compiler{Resolver: protocompile.WithStandardImports(
-		&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(map[string]string{"garden.proto": gardenProto})},
-	)}).Compile(context.Background(), "garden.proto")
+		&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(map[string]string{name: source})},
+	)}).Compile(context.Background(), name)
 	require.NoError(t, err)
 	file, err := protodesc.NewFile(protodesc.ToFileDescriptorProto(files[0]), protoregistry.GlobalFiles)
 	require.NoError(t, err)

@@ -283,13 +283,16 @@ func parseDiff(u *universe, md protoreflect.MessageDescriptor, text []byte, opti
 		}
 	}
 	if (err == nil) != (wantErr == nil) {
-		if excused(u, md, text, err, wantErr) {
+		if excused(u, md, text, err, wantErr) || options != (codec.Parse{}) && excusedOption(u, md, text, options, err, wantErr) {
 			return "", nil
 		}
 		return "codec:   " + verdict(err) + "\nreferee: " + verdict(wantErr), nil
 	}
 	if err != nil {
 		return "", nil
+	}
+	if d := ignoredDiff(s.Ignored, options); d != "" {
+		return d, nil
 	}
 	got, err := u.parseWire(md, wire)
 	if err != nil {
@@ -526,6 +529,20 @@ var differences = []difference{
 				require.NoError(t, err)
 				_, err = u.codec.Message(md.FullName()).AppendWire(nil, []byte(text), new(codec.Scratch), nil)
 				requireKind(t, codec.KindSyntax, err)
+			}
+		},
+	},
+	{
+		name: "unknown-enum", // see excusedOption
+		example: func(t *testing.T) {
+			u := fixedUniverse(t)
+			md := u.message(t, "codec.test.three.All")
+			options := codec.Parse{IgnoreUnknown: true}
+			for _, text := range []string{`{"colour":"NONE_SUCH"}`, `{"colours":["NONE_SUCH"]}`, `{"boolMap":{"true":"NONE_SUCH"}}`} {
+				_, err := u.parseJSONAs(md, []byte(text), options)
+				require.NoError(t, err)
+				_, err = u.codec.Message(md.FullName()).AppendWire(nil, []byte(text), &codec.Scratch{Parse: options}, nil)
+				requireKind(t, codec.KindEnum, err)
 			}
 		},
 	},

@@ -413,6 +413,7 @@ func boundOnce(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor) {
 	if err != nil {
 		return
 	}
+	checkBoundWins(t, g.u, md, text, b, bound, pathWire)
 	out, err := root.AppendWire(bytes.Clone(prefix), text, s, b)
 	if err == nil {
 		// A contradiction that JSON cannot show, such as a zero that is left out.
