@@ -39,9 +39,9 @@ var suiteLine = regexp.MustCompile(`CONFORMANCE SUITE (PASSED|FAILED): (\d+) suc
 // skippedLine is what it says of a case that the testee does not answer.
 var skippedLine = regexp.MustCompile(`(?m)^SKIPPED, test=(\S+) request=.*$`)
 
-// successes is how many cases of version 33.2 start or end in JSON and do not
-// want unknown fields ignored: the testee must answer them all.
-const successes = 2718
+// successes is how many cases of version 33.2 start or end in JSON, but for
+// those of failures.txt: the testee must answer them all.
+const successes = 2742
 
 func TestConformance(t *testing.T) {
 	dir := os.Getenv("DRAGOMAN_CONFORMANCE")
@@ -76,8 +76,6 @@ func TestConformance(t *testing.T) {
 	t.Logf("%s", suite[0])
 	require.Equal(t, strconv.Itoa(successes), string(suite[2]), "successes")
 
-	want := lines(t, "skipped.txt")
-	var got []string
 	wireToWire, text := 0, 0
 	for _, m := range skippedLine.FindAllSubmatch(out, -1) {
 		has := func(s string) bool { return bytes.Contains(m[0], []byte(s)) }
@@ -87,12 +85,10 @@ func TestConformance(t *testing.T) {
 		case has("test_category: BINARY_TEST") && has("requested_output_format: PROTOBUF"):
 			wireToWire++
 		default:
-			got = append(got, string(m[1]))
+			t.Errorf("%s is skipped, but neither from wire to wire nor in the text format", m[1])
 		}
 	}
-	slices.Sort(got)
-	require.Equal(t, want, got, "the cases that were skipped are not those of skipped.txt")
-	t.Logf("skipped: %d from wire to wire, %d in the text format, %d with unknown fields ignored", wireToWire, text, len(got))
+	t.Logf("skipped: %d from wire to wire, %d in the text format", wireToWire, text)
 }
 
 // failures are the lines of the runner's output that tell what failed.
@@ -107,20 +103,6 @@ func failures(out []byte) string {
 		return string(out)
 	}
 	return b.String()
-}
-
-// lines are a file's lines without comments.
-func lines(t *testing.T, path string) []string {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	require.NoError(t, err)
-	var list []string
-	for line := range strings.Lines(string(data)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			list = append(list, line)
-		}
-	}
-	return list
 }
 
 // TestTesteeLinksNoDynamicMessages checks that the answers come from the codec's
