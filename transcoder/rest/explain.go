@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/route"
@@ -46,8 +47,13 @@ func (l *rule) explain(r *http.Request, x *route.Exchange, last ...string) *tran
 	// What was bound can be printed.
 	e.JSON, _ = l.plan.AppendRequestJSON(nil, e.Message, &k.scratch)
 	k.call.Request.Release()
-	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body}
-	for _, b := range l.plan.Explain(&request, &k.scratch) {
+	if ignored := string(k.scratch.Outcome.Ignored); ignored != "" {
+		e.Ignored = strings.Split(ignored, ", ")
+	}
+	// prepare has taken it already.
+	form, _ := l.form(r)
+	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body, Form: form}
+	for _, b := range l.plan.Explain(&request, e.Message, &k.scratch) {
 		e.Bindings = append(e.Bindings, transcoder.Bound(b))
 	}
 	e.Stages = append(l.stages(), last...)

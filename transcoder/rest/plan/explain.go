@@ -13,7 +13,7 @@ import (
 type Bound struct {
 	// Field is the path of the field by JSON names.
 	Field string
-	// Source is path, query or body; From is the name that the field has there.
+	// Source is path, query, body, form or mask; From is the name that the field has there.
 	Source, From string
 	// Value is the text that was given.
 	Value string
@@ -22,9 +22,10 @@ type Bound struct {
 // longestShown bounds the text of a [Bound] value.
 const longestShown = 200
 
-// Explain lists what of a request that [Plan.Bind] has taken sets which field:
-// the path first, then the body, then the query. It may allocate.
-func (p *Plan) Explain(r *Request, s *Scratch) []Bound {
+// Explain lists what of a request, of which [Plan.Bind] has made message, sets
+// which field: the path first, then the body, the query and the mask. It may
+// allocate.
+func (p *Plan) Explain(r *Request, message []byte, s *Scratch) []Bound {
 	var all []Bound
 	for i := range p.variables {
 		v := &p.variables[i]
@@ -32,31 +33,39 @@ func (p *Plan) Explain(r *Request, s *Scratch) []Bound {
 			all = append(all, Bound{Field: fieldPath(v.parents, v.field), Source: "path", From: "{" + v.name + "}", Value: clipValue(s.text)})
 		}
 	}
-	if len(r.Body) > 0 {
-		switch p.mode {
-		case wholeBody:
-			all = appendBodyFields(all, p.input, r.Body, "", "")
-		case fieldBody:
-			if m := p.body.Message(); m != nil && !p.body.Repeated() {
-				all = appendBodyFields(all, m, r.Body, p.body.JSONName(), "")
-			} else {
-				all = append(all, Bound{Field: p.body.JSONName(), Source: "body", From: "the whole", Value: clipValue(r.Body)})
-			}
+	switch {
+	case len(r.Body) == 0 || p.mode == noBody:
+	case r.Form:
+		all = p.appendParameterFields(all, string(r.Body), InBody, s)
+	case p.mode == wholeBody:
+		all = appendBodyFields(all, p.input, r.Body, "", "")
+	default:
+		if m := p.body.Message(); m != nil && !p.body.Repeated() {
+			all = appendBodyFields(all, m, r.Body, p.body.JSONName(), "")
+		} else {
+			all = append(all, Bound{Field: p.body.JSONName(), Source: "body", From: "the whole", Value: clipValue(r.Body)})
 		}
 	}
-	return p.appendQueryFields(all, r.RawQuery, s)
+	all = p.appendParameterFields(all, r.RawQuery, InQuery, s)
+	return p.appendMaskField(all, message, s)
 }
 
-// appendQueryFields adds the parameters that name a field.
-func (p *Plan) appendQueryFields(all []Bound, raw string, s *Scratch) []Bound {
-	s.tree, s.place = append(s.tree[:0], p.base...), InQuery
+// appendParameterFields adds the parameters of a query, or of a form, that name a
+// field.
+func (p *Plan) appendParameterFields(all []Bound, raw string, place Place, s *Scratch) []Bound {
+	source := "query"
+	if place == InBody {
+		source = "form"
+	}
+	s.tree, s.place = append(s.tree[:0], p.base...), place
+	s.entries, s.keys = s.entries[:0], s.keys[:0]
 	for pair := range strings.SplitSeq(raw, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		var ok bool
-		if s.name, ok = appendQueryUnescaped(s.name[:0], name); !ok || pair == "" || p.reservation(s.name) != nil {
+		if s.name, ok = appendQueryUnescaped(s.name[:0], name); !ok || pair == "" || place == InQuery && p.reservation(s.name) != nil {
 			continue
 		}
-		if p.options.PathWins && p.overruled(s.name, InQuery) {
+		if p.options.PathWins && p.overruled(s.name, place) {
 			continue
 		}
 		field, err := p.find(s.name, s)
@@ -64,10 +73,23 @@ func (p *Plan) appendQueryFields(all []Bound, raw string, s *Scratch) []Bound {
 			continue
 		}
 		if s.text, ok = appendQueryUnescaped(s.text[:0], value); ok {
-			all = append(all, Bound{Field: fieldPath(s.chain, field), Source: "query", From: string(s.name), Value: clipValue(s.text)})
+			all = append(all, Bound{Field: fieldPath(s.chain, field), Source: source, From: string(s.name), Value: clipValue(s.text)})
 		}
 	}
 	return all
+}
+
+// appendMaskField adds the mask of a PATCH, unless the request has set it itself.
+func (p *Plan) appendMaskField(all []Bound, message []byte, s *Scratch) []Bound {
+	name := p.MaskField()
+	if name == "" || slices.ContainsFunc(all, func(b Bound) bool { return b.Field == name }) {
+		return all
+	}
+	text, ok, err := codec.AppendValueText(nil, nil, p.mask.field, message, &s.codec)
+	if err != nil || !ok {
+		return all
+	}
+	return append(all, Bound{Field: name, Source: "mask", From: "the body", Value: clipValue(text)})
 }
 
 // appendBodyFields adds the fields that a JSON object sets: objects that are
