@@ -42,15 +42,15 @@ func (p *parser) any(m *Message, i int) int {
 	body := p.open()
 	outer := p.typeAt
 	p.typeAt = typeAt
+	if p.depth--; p.depth < 0 {
+		return p.tooDeep(start)
+	}
 	if sub.form == formObject || sub.form == formMessageSet {
-		if p.depth--; p.depth < 0 {
-			return p.tooDeep(start)
-		}
 		i = p.object(sub, start, nil, true)
-		p.depth++
 	} else {
 		i = p.anyValue(sub, i)
 	}
+	p.depth++
 	p.typeAt = outer
 	if i < 0 {
 		return i

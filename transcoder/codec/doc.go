@@ -32,6 +32,12 @@
 // results are the same, but that with unknown fields ignored an unknown name of
 // an enum's value is an error here.
 //
+// Parts of messages are reached without the whole: [Message.AppendMask] lists
+// the fields that a JSON body names, as a PATCH has to, [Mask.AppendCut] reduces
+// a serialized message to the fields that a client asked for, and
+// [AppendValueText] and [FieldNumberValue] read one field of it. What a query may
+// hold beside scalars is read by [Field.AppendEntry] and [Field.AppendJSONText].
+//
 // All memory that a translation needs beyond the output lives in a [Scratch],
 // so in a steady state nothing is allocated.
 //

@@ -96,3 +96,31 @@ func TestFieldMaskOfAnything(t *testing.T) {
 		require.Equal(t, kind, asError(t, err).Kind, "%s: %v", body, err)
 	}
 }
+
+// TestFieldMaskLimit checks that a mask cannot be longer than its body by more
+// than 64 KiB: here each leaf has a path of 600 bytes.
+func TestFieldMaskLimit(t *testing.T) {
+	m := plant(t)
+	s := &codec.Scratch{}
+	var tree func(levels int) string
+	tree = func(levels int) string {
+		if levels == 0 {
+			return `{"name":""}`
+		}
+		return `{"parent":` + tree(levels-1) + `,"grafted":` + tree(levels-1) + `}`
+	}
+	for levels, fits := range map[int]bool{6: true, 8: false} {
+		body := []byte(strings.Repeat(`{"parent":`, 80) + tree(levels) + strings.Repeat(`}`, 80))
+		_, err := m.AppendWire(nil, body, s, nil)
+		require.NoError(t, err)
+		got, err := m.AppendMask([]byte("before"), body, nil, s)
+		if fits {
+			require.NoError(t, err)
+			require.Len(t, pathsOf(t, got[len("before"):]), 1<<levels)
+			require.Greater(t, len(got), 4*len(body))
+			continue
+		}
+		require.Equal(t, codec.KindTooLarge, asError(t, err).Kind)
+		require.Equal(t, "before", string(got))
+	}
+}

@@ -76,6 +76,25 @@ func TestDepthOfValues(t *testing.T) {
 	}
 }
 
+// TestDepthOfAnys checks that an Any in an Any counts, although its JSON is
+// below "value" and not among the fields of a message.
+func TestDepthOfAnys(t *testing.T) {
+	m := fixedUniverse(t).codec.Message("google.protobuf.Any")
+	text := func(levels int) []byte {
+		return []byte(strings.Repeat(`{"@type":"/google.protobuf.Any","value":`, levels) + `{}` + strings.Repeat(`}`, levels))
+	}
+	for levels, fits := range map[int]bool{19: true, 20: false, 100_000: false} {
+		wire, err := m.AppendWire(nil, text(levels), &codec.Scratch{MaxDepth: 20}, nil)
+		if !fits {
+			requireKind(t, codec.KindDepth, err)
+			continue
+		}
+		require.NoError(t, err, levels)
+		_, err = m.AppendJSON(nil, wire, &codec.Scratch{MaxDepth: 20})
+		require.NoError(t, err, levels)
+	}
+}
+
 // TestSizeLimit checks that JSON is refused that is longer than allowed, whatever
 // part of it is long, and that the limit itself is allowed.
 func TestSizeLimit(t *testing.T) {

@@ -183,7 +183,8 @@ func (p *printer) valueText(out []byte, f *Field, base int) (o []byte, ok bool) 
 	if f.sub == nil {
 		last := p.spans[base]
 		out, ok = p.scalarText(out, f, last)
-		return out, ok && !(f.implicit && f.wire == protowire.BytesType && p.isZero(f, last.start, last.end))
+		absent := f.implicit && f.wire == protowire.BytesType && p.isZero(f, last.start, last.end)
+		return out, ok && !absent
 	}
 	if f.sub.form == formWrapper {
 		value := f.sub.field(1)
