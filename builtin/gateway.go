@@ -7,6 +7,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/gateway"
 	"github.com/dragoman-gateway/dragoman/server"
+	"github.com/dragoman-gateway/dragoman/transcoder/validate/cel"
 )
 
 // Gateway makes a gateway of the kinds in this package. access is for one line a
@@ -17,6 +18,7 @@ func Gateway(plan *config.Plan, log, access *slog.Logger) (*gateway.Gateway, err
 		Sources:   Sources(),
 		Filters:   Filters(),
 		Protocols: Protocols(),
+		CEL:       cel.New,
 		Log:       log,
 		Access:    access,
 	})

@@ -2,9 +2,17 @@
 // their descriptors.
 //
 // [Compile] turns the standard rules of a message, and of all messages below it,
-// into tables; [Rules.Check] walks the wire bytes along them. Rules in CEL are
-// the exception: they are left to the programs that [Options.CEL] makes, which
-// run only where a message that has such rules occurs.
+// into tables; [Rules.Check] walks the wire bytes along them, so that no message
+// object is made. Rules in CEL are the exception: they are left to the programs
+// that [Options.CEL] makes, which run only where a message that has such rules
+// occurs. So are predefined rules, which are extensions of the standard ones and
+// in CEL too.
+//
+// The referee is protovalidate: the same rules are broken by the same fields, and
+// identifiers and messages are its own, in the words of validate.proto. Two things
+// differ. Fields are named as in JSON; and a value that is not UTF-8 breaks the rule
+// bytes.pattern like any other that does not match, where protovalidate gives up
+// on the message.
 //
 // The package is pure: it knows no connection, no goroutine and no clock but the
 // one it is given.
@@ -19,7 +27,7 @@ import (
 // Options are what [Compile] needs besides descriptors.
 type Options struct {
 	// MaxDepth bounds the nesting of messages; deeper ones are not looked at,
-	// since translating them fails.
+	// since translating them fails. Zero is 100.
 	MaxDepth int
 	// CEL makes the program for the rules in CEL of a message and of its fields;
 	// it is not called for messages below it. If it is nil, such rules are an
@@ -39,26 +47,43 @@ type Program interface {
 
 // Violation is one rule that a message breaks.
 type Violation struct {
-	// Field is the path of the field by JSON names: book.tags[2], labels["a"].
-	// It is empty for a rule of the root message.
+	// Field is the path of the field by JSON names: book.tags[2], labels["a"]. It
+	// is empty for a rule of the root message. A oneof has the name that it has
+	// in the descriptor.
 	Field string
 	// Rule is the rule's identifier: string.min_len.
 	Rule string
-	// Message says what the rule wants: must be at least 3 characters.
+	// Message says what the rule wants: must be at least 3 characters. A rule in
+	// CEL may have none of its own, and is then quoted.
 	Message string
 }
 
+// maxViolations is how many are told of one message: the client mends a few, and a
+// long list of wrong elements must not become a longer answer.
+const maxViolations = 100
+
+// defaultDepth is [Options.MaxDepth] if it is not set.
+const defaultDepth = 100
+
 // Rules are the rules of one message type and of all below it, compiled. They
 // are immutable and safe for any goroutine.
-type Rules struct{}
+type Rules struct {
+	root     *message
+	maxDepth int
+	now      func() time.Time
+}
 
-// Compile reads the rules of md and of all messages below it. The result is nil
-// if there are none.
-func Compile(md protoreflect.MessageDescriptor, o Options) (*Rules, error) { return nil, nil }
-
-// Scratch is the memory that checking needs. The zero value is ready, and one
-// goroutine at a time may use it.
-type Scratch struct{}
-
-// Check appends what is wrong with the serialized message to dst.
-func (r *Rules) Check(dst []Violation, wire []byte, s *Scratch) ([]Violation, error) { return dst, nil }
+// Check appends a violation to dst for each rule that the serialized message
+// breaks, at most 100, and allocates nothing if there is none. What is checked is
+// what a parser would make of the bytes: of several values of a field the last
+// one, of sub-messages in several parts their union.
+//
+// The error is about bytes that are no message, or about a rule in CEL that has no
+// result for this message; what dst has then is of no use.
+func (r *Rules) Check(dst []Violation, wire []byte, s *Scratch) ([]Violation, error) {
+	s.begin(r, dst, len(wire))
+	err := s.message(r.root, wire, r.maxDepth)
+	dst = s.violations
+	s.end()
+	return dst, err
+}
