@@ -4,6 +4,7 @@ package builtin
 
 import (
 	"github.com/dragoman-gateway/dragoman/filter"
+	"github.com/dragoman-gateway/dragoman/filter/compress"
 	"github.com/dragoman-gateway/dragoman/filter/cors"
 	"github.com/dragoman-gateway/dragoman/kind"
 	"github.com/dragoman-gateway/dragoman/reflect/source"
@@ -37,6 +38,7 @@ func Sources() *source.Kinds {
 func Filters() *filter.Kinds {
 	kinds := new(filter.Kinds)
 	kind.Add(kinds, cors.New)
+	kind.Add(kinds, compress.New)
 	return kinds
 }
 

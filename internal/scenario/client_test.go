@@ -3,6 +3,7 @@ package scenario
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 )
 
@@ -95,10 +97,14 @@ func (c *client) receive(x *Exchange, release chan<- struct{}) (*answer, error) 
 		return nil, err
 	}
 	out := &answer{Response: resp}
+	body, err := inflated(resp)
+	if err != nil {
+		return nil, err
+	}
 	soFar := x.SoFar
 	buf := make([]byte, 32<<10)
 	for {
-		n, err := resp.Body.Read(buf)
+		n, err := body.Read(buf)
 		out.body = append(out.body, buf[:n]...)
 		for len(soFar) > 0 && squeeze(string(out.body)) == squeeze(soFar[0]) {
 			soFar = soFar[1:]
@@ -115,6 +121,20 @@ func (c *client) receive(x *Exchange, release chan<- struct{}) (*answer, error) 
 		return out, fmt.Errorf("the body %q never began with %q", clip(out.body), soFar[0])
 	}
 	return out, nil
+}
+
+// inflated is the body without its encoding.
+func inflated(resp *http.Response) (io.Reader, error) {
+	if resp.Request.Method == http.MethodHead {
+		return resp.Body, nil
+	}
+	switch resp.Header.Get("Content-Encoding") {
+	case "gzip":
+		return gzip.NewReader(resp.Body)
+	case "zstd":
+		return zstd.NewReader(resp.Body, zstd.WithDecoderConcurrency(1))
+	}
+	return resp.Body, nil
 }
 
 // squeeze takes white space out: how JSON is laid out is the gateway's own.

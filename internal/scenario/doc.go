@@ -48,7 +48,8 @@
 //	upstream answers http: 504        a server that is not a gRPC server; "http header:",
 //	                                  "http body:" (quoted) and "http trailer:" may follow
 //
-//	< 200                             the answer; the connection is in order unless it is "aborted"
+//	< 200                             the answer; the connection is in order unless it is "aborted",
+//	                                  and a body that is compressed is inflated
 //	< content-type: application/json
 //	< no x-a
 //	<
