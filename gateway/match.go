@@ -30,8 +30,6 @@ func (s *Snapshot) match(listener int, q *route.Request, x *route.Exchange) (all
 		if q.Method == http.MethodOptions && slices.Contains(allow, http.MethodOptions) {
 			return allow, nil
 		}
-		// Allow is empty if all that an entry takes is kept from this client, as
-		// HEAD alone may be.
 		err = rpc.Errorf(rpc.MethodNotAllowed, "%s is not allowed for %s, only %s", q.Method, q.Path, strings.Join(allow, ", "))
 		err.Allow = allow
 		return nil, err

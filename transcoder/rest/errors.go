@@ -49,7 +49,7 @@ func (l look) refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, 
 	}
 	status := err.Reason.HTTPStatus()
 	l.challenge(h, status)
-	write(w, r, x, status, l.media(), l.appendError(nil, err))
+	write(w, r, status, l.media(), l.appendError(nil, err))
 }
 
 // challenge says how to authenticate, if the upstream does not: RFC 9110, section
@@ -148,7 +148,7 @@ func (l *rule) refuseStatus(k *work, w http.ResponseWriter, r *http.Request, x *
 	}
 	look.challenge(h, status)
 	k.out = l.renderStatus(k.out[:0], k, st, status, instead)
-	write(w, r, x, status, look.media(), k.out)
+	write(w, r, status, look.media(), k.out)
 }
 
 // explained sets the headers that the details of a status ask for, and returns

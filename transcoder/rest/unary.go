@@ -46,7 +46,7 @@ func (u *unary) reply(k *work, w http.ResponseWriter, r *http.Request, x *route.
 	transcoder.WriteMetadata(h, k.sink.head, &u.settings.ResponseMetadata)
 	transcoder.WriteMetadata(h, k.sink.trailer, &u.settings.ResponseMetadata)
 	x.Code = int(codes.OK)
-	write(w, r, x, http.StatusOK, jsonType, k.out)
+	write(w, r, http.StatusOK, jsonType, k.out)
 }
 
 // answer is the sink of a unary call.

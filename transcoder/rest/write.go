@@ -3,8 +3,6 @@ package rest
 import (
 	"net/http"
 	"strconv"
-
-	"github.com/dragoman-gateway/dragoman/route"
 )
 
 // The content types are shared by all answers; nobody changes them.
@@ -18,7 +16,7 @@ var (
 const smallAnswer = 2000
 
 // write writes a whole answer. Metadata has been added to the header already.
-func write(w http.ResponseWriter, r *http.Request, x *route.Exchange, status int, media []string, body []byte) {
+func write(w http.ResponseWriter, r *http.Request, status int, media []string, body []byte) {
 	if bodiless(status) {
 		w.WriteHeader(status)
 		return
