@@ -170,7 +170,8 @@ type ParseOptions struct {
 	//
 	// Default: `standard`. Example: `reject`
 	PathEscapes string `protobuf:"bytes,8,opt,name=path_escapes,json=pathEscapes,proto3" json:"path_escapes,omitempty"`
-	// TrailingSlash accepts paths with one slash too many at the end.
+	// TrailingSlash accepts paths with one slash too many at the end, if nothing
+	// fits them as they are.
 	//
 	// Default: `false`. Example: `true`
 	TrailingSlash *bool `protobuf:"varint,9,opt,name=trailing_slash,json=trailingSlash,proto3,oneof" json:"trailing_slash,omitempty"`
@@ -421,12 +422,13 @@ type HTTPOptions struct {
 	//
 	// Default: `true`. Example: `false`
 	Head *bool `protobuf:"varint,1,opt,name=head,proto3,oneof" json:"head,omitempty"`
-	// Options answers OPTIONS with 204 and Allow.
+	// Options answers OPTIONS with 204 and Allow, where no rule takes it. It does
+	// not concern preflight requests, which cors answers.
 	//
 	// Default: `true`. Example: `false`
 	Options *bool `protobuf:"varint,2,opt,name=options,proto3,oneof" json:"options,omitempty"`
 	// MethodNotAllowed answers 405 with Allow where only the HTTP method does not
-	// fit. Otherwise it is 404, as if the path did not exist.
+	// fit. Otherwise it is 404, for OPTIONS too, as if the path did not exist.
 	//
 	// Default: `true`. Example: `false`
 	MethodNotAllowed *bool `protobuf:"varint,3,opt,name=method_not_allowed,json=methodNotAllowed,proto3,oneof" json:"method_not_allowed,omitempty"`
