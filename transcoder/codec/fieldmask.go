@@ -11,10 +11,13 @@ import "slices"
 //
 // has the paths title, author.name, author.tags, labels and cover.
 
-// maskAllowance is by how many bytes a mask may be longer than the body that
-// it is made from. Without a bound, deep bodies would have masks that are
-// longer by a large factor, since each path repeats the names above it.
-const maskAllowance = 64 << 10
+// A mask may be maskFactor times as long as the body that it is made from, and
+// maskAllowance bytes more. Without a bound, deep bodies would have masks that
+// are longer by a factor of hundreds, since each path repeats the names above it.
+const (
+	maskFactor    = 4
+	maskAllowance = 64 << 10
+)
 
 // AppendMask appends the content of a google.protobuf.FieldMask that names the
 // fields that a whole JSON text, a body which [Message.AppendWire] has accepted,
@@ -24,8 +27,8 @@ const maskAllowance = 64 << 10
 // path can name. None of the fields of m in skip is listed, nor what is below
 // them.
 //
-// The mask is at most 64 KiB longer than the text, or it is an *[Error] with
-// [KindTooLarge]. On failure it returns dst as it was.
+// The mask has at most 64 KiB and four times the length of the text, or it is an
+// *[Error] with [KindTooLarge]. On failure it returns dst as it was.
 func (m *Message) AppendMask(dst, json []byte, skip []*Field, s *Scratch) ([]byte, error) {
 	p := s.another(dst, json)
 	return p.maskBody(dst, m, skip, p.space(0), s)
@@ -55,7 +58,7 @@ func (s *Scratch) another(dst, json []byte) *parser {
 
 func (p *parser) maskBody(dst []byte, m *Message, skip []*Field, i int, s *Scratch) ([]byte, error) {
 	p.path = p.path[:0]
-	p.maskLimit = len(dst) + len(p.in) + maskAllowance
+	p.maskLimit = len(dst) + maskFactor*len(p.in) + maskAllowance
 	i = p.maskObject(m, i, skip)
 	if cap(p.path) > maxKept {
 		p.path = nil
@@ -125,11 +128,13 @@ func (p *parser) maskObject(m *Message, i int, skip []*Field) int {
 // maskField appends the paths of f, whose value is at i.
 func (p *parser) maskField(f *Field, i int) int {
 	if !f.plainMessage() || p.in[i] != '{' || p.peek(p.space(i+1)) == '}' {
-		if len(p.out)+len(p.path)+len(f.name) > p.maskLimit {
-			return p.fail(KindTooLarge, i, "the paths of the fields are longer than the limit of %d bytes", len(p.in)+maskAllowance)
+		n := len(p.path) + len(f.name)
+		if len(p.out)+n > p.maskLimit {
+			return p.fail(KindTooLarge, i, "the paths of the fields are longer than the limit of %d bytes",
+				maskFactor*len(p.in)+maskAllowance)
 		}
 		p.out = append(p.out, 0x0a)
-		p.out = appendVarint(p.out, uint64(len(p.path)+len(f.name)))
+		p.out = appendVarint(p.out, uint64(n))
 		p.out = append(p.out, p.path...)
 		p.out = append(p.out, f.name...)
 		return p.skipValue(i, p.leafDepth())

@@ -3,6 +3,7 @@ package codec_test
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -86,15 +87,19 @@ func compareFieldMask(t testing.TB, u *universe, md protoreflect.MessageDescript
 	if refused != nil {
 		return
 	}
-	require.NoError(t, err, "%s: %s", md.FullName(), body)
-	tree, err := parseNode(body)
-	if err != nil {
+	tree, syntax := parseNode(body)
+	if syntax != nil {
 		return // more than JSON numbers can hold
 	}
 	want := []string(nil)
 	if !special(md) {
 		want = pathsIn(tree, md, "")
 	}
+	if err != nil && len(strings.Join(want, "")) > 64<<10+3*len(body) {
+		requireKind(t, codec.KindTooLarge, err)
+		return
+	}
+	require.NoError(t, err, "%s: %s", md.FullName(), body)
 	got := pathsOf(t, out[len(prefix):])
 	require.Equal(t, want, got, "%s: %s", md.FullName(), body)
 	slices.Sort(got)

@@ -26,7 +26,8 @@ import (
 // not set, or f is not set and knows presence, or f does not know presence and
 // is a string or bytes that are empty. A number, bool or enum without presence
 // that is not set is its zero: 0, false, or the name of the enum's zero. A
-// wrapper that is set is never absent, its text may be empty.
+// wrapper that is set is never absent, its text may be empty. A default that a
+// proto2 file gives is not a value.
 //
 // On failure it returns dst as it was and an *[Error].
 func AppendValueText(dst []byte, parents []*Field, f *Field, wire []byte, s *Scratch) (out []byte, ok bool, err error) {
