@@ -3,7 +3,6 @@ package rest
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/route"
@@ -47,13 +46,11 @@ func (l *rule) explain(r *http.Request, x *route.Exchange, last ...string) *tran
 	// What was bound can be printed.
 	e.JSON, _ = l.plan.AppendRequestJSON(nil, e.Message, &k.scratch)
 	k.call.Request.Release()
-	if ignored := string(k.scratch.Outcome.Ignored); ignored != "" {
-		e.Ignored = strings.Split(ignored, ", ")
-	}
-	// prepare has taken it already.
-	form, _ := l.form(r)
-	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body, Form: form}
-	for _, b := range l.plan.Explain(&request, e.Message, &k.scratch) {
+	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body}
+	request.Form, _ = l.form(r) // which prepare has asked before
+	var bound []plan.Bound
+	bound, e.Ignored = l.plan.Explain(&request, &k.scratch)
+	for _, b := range bound {
 		e.Bindings = append(e.Bindings, transcoder.Bound(b))
 	}
 	e.Stages = append(l.stages(), last...)

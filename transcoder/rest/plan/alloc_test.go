@@ -33,6 +33,32 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// Most options cost nothing but time, even when they are used.
+func TestOptionsDoNotAllocate(t *testing.T) {
+	f := newFixtureWith(t, func(o *plan.Options) {
+		o.UnknownQuery, o.UnknownFields = plan.Report, plan.Ignore
+		o.Alt, o.ErrorFormat, o.Key, o.Partial = true, true, true, true
+		o.FoldEnums, o.QueryMaps, o.QueryStructs, o.PathWins, o.PatchMask = true, true, true, true, "*"
+	})
+	for _, c := range []struct{ line, body string }{
+		{"GET /v1/things/abc", ""},
+		{"GET /v1/things/a%20b?i32=1&sub.name=a+b&foo=1&m[k]=v&m[l]=w&color=red&name=q&key=x&$alt=json%3Benum-encoding=int&xgafv=1&fields=name", ""},
+		{"GET /v1/things/n?st=%7B%22a%22:[1]%7D&val=1", ""},
+		{"PATCH /v1/body/p?i32=9", `{"name":"s","size":3,"tags":["a"],"nope":1}`},
+		{"POST /v1/star/p", `{"i32":3,"color":"blue","name":"q"}`},
+	} {
+		rule, r := f.find(t, c.line, c.body)
+		s := new(plan.Scratch)
+		var wire []byte
+		require.Zero(t, testing.AllocsPerRun(100, func() {
+			var err error
+			if wire, err = rule.plan.Bind(wire[:0], r, s); err != nil {
+				t.Fatal(err)
+			}
+		}), "%s", c.line)
+	}
+}
+
 func TestRenderStatusDoesNotAllocate(t *testing.T) {
 	f := newFixture(t)
 	rule, _ := f.find(t, thing, "")

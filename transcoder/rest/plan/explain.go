@@ -13,7 +13,8 @@ import (
 type Bound struct {
 	// Field is the path of the field by JSON names.
 	Field string
-	// Source is path, query, body, form or mask; From is the name that the field has there.
+	// Source is path, query, body, form or mask; From is the name that the field has
+	// there, or what the mask was made of.
 	Source, From string
 	// Value is the text that was given.
 	Value string
@@ -22,74 +23,109 @@ type Bound struct {
 // longestShown bounds the text of a [Bound] value.
 const longestShown = 200
 
-// Explain lists what of a request, of which [Plan.Bind] has made message, sets
-// which field: the path first, then the body, the query and the mask. It may
-// allocate.
-func (p *Plan) Explain(r *Request, message []byte, s *Scratch) []Bound {
-	var all []Bound
-	for i := range p.variables {
-		v := &p.variables[i]
-		if v.unescape(r, i, s) == nil {
-			all = append(all, Bound{Field: fieldPath(v.parents, v.field), Source: "path", From: "{" + v.name + "}", Value: clipValue(s.text)})
+// Explain lists what of a request that [Plan.Bind] has just taken, with s, sets
+// which field: the path first, then the body, the query and the mask of a PATCH;
+// and what is left out: query.utm_source, body.nope. It may allocate.
+func (p *Plan) Explain(r *Request, s *Scratch) (bound []Bound, ignored []string) {
+	var mask []Bound
+	if s.filled {
+		mask = []Bound{{Field: p.mask.field.JSONName(), Source: "mask", From: "the body", Value: clipValue(maskText(s.mask))}}
+	}
+	if len(r.Body) > 0 && !r.Form && p.mode != noBody {
+		s.codec.Parse.Record = true
+		_, _ = p.appendBody(nil, r, s) // which went well before
+		for _, path := range s.codec.Ignored {
+			ignored = append(ignored, "body."+path)
 		}
 	}
-	switch {
-	case len(r.Body) == 0 || p.mode == noBody:
-	case r.Form:
-		all = p.appendParameterFields(all, string(r.Body), InBody, s)
-	case p.mode == wholeBody:
-		all = appendBodyFields(all, p.input, r.Body, "", "")
-	default:
-		if m := p.body.Message(); m != nil && !p.body.Repeated() {
-			all = appendBodyFields(all, m, r.Body, p.body.JSONName(), "")
-		} else {
-			all = append(all, Bound{Field: p.body.JSONName(), Source: "body", From: "the whole", Value: clipValue(r.Body)})
-		}
+	e := explainer{Plan: p, s: s, ignored: ignored}
+	e.path(r)
+	if r.Form {
+		e.parameters(string(r.Body), InBody)
+	} else if len(r.Body) > 0 {
+		e.body(r.Body)
 	}
-	all = p.appendParameterFields(all, r.RawQuery, InQuery, s)
-	return p.appendMaskField(all, message, s)
+	e.parameters(r.RawQuery, InQuery)
+	return append(e.bound, mask...), e.ignored
 }
 
-// appendParameterFields adds the parameters of a query, or of a form, that name a
-// field.
-func (p *Plan) appendParameterFields(all []Bound, raw string, place Place, s *Scratch) []Bound {
+type explainer struct {
+	*Plan
+	s       *Scratch
+	bound   []Bound
+	ignored []string
+}
+
+func (e *explainer) path(r *Request) {
+	for i := range e.variables {
+		v := &e.variables[i]
+		if v.unescape(r, i, e.s) == nil {
+			e.bound = append(e.bound, Bound{Field: fieldPath(v.parents, v.field), Source: "path", From: "{" + v.name + "}", Value: clipValue(e.s.text)})
+		}
+	}
+}
+
+func (e *explainer) body(body []byte) {
+	switch e.mode {
+	case wholeBody:
+		e.bound = appendBodyFields(e.bound, e.input, body, "", "")
+	case fieldBody:
+		f := e.Plan.body
+		if m := f.Message(); m != nil && !f.Repeated() {
+			e.bound = appendBodyFields(e.bound, m, body, f.JSONName(), "")
+		} else {
+			e.bound = append(e.bound, Bound{Field: f.JSONName(), Source: "body", From: "the whole", Value: clipValue(body)})
+		}
+	}
+}
+
+// parameters adds those of a query, or of a form.
+func (e *explainer) parameters(raw string, place Place) {
+	s := e.s
 	source := "query"
 	if place == InBody {
 		source = "form"
 	}
-	s.tree, s.place = append(s.tree[:0], p.base...), place
-	s.entries, s.keys = s.entries[:0], s.keys[:0]
+	s.tree, s.place = append(s.tree[:0], e.base...), place
 	for pair := range strings.SplitSeq(raw, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		var ok bool
-		if s.name, ok = appendQueryUnescaped(s.name[:0], name); !ok || pair == "" || place == InQuery && p.reservation(s.name) != nil {
+		if s.name, ok = appendQueryUnescaped(s.name[:0], name); !ok || pair == "" {
 			continue
 		}
-		if p.options.PathWins && p.overruled(s.name, place) {
+		if place == InQuery {
+			if r := e.reservation(s.name); r != nil {
+				if r.use == useNothing {
+					e.leftOut()
+				}
+				continue
+			}
+		}
+		if e.options.PathWins && e.overruled(s.name, place) {
+			e.leftOut()
 			continue
 		}
-		field, err := p.find(s.name, s)
-		if err != nil || field == nil {
+		field, err := e.find(s.name, s)
+		if err != nil {
+			continue
+		}
+		if field == nil {
+			e.leftOut()
 			continue
 		}
 		if s.text, ok = appendQueryUnescaped(s.text[:0], value); ok {
-			all = append(all, Bound{Field: fieldPath(s.chain, field), Source: source, From: string(s.name), Value: clipValue(s.text)})
+			path := fieldPath(s.chain, field)
+			if field.Map() {
+				path += "[" + clipValue(s.key) + "]"
+			}
+			e.bound = append(e.bound, Bound{Field: path, Source: source, From: string(s.name), Value: clipValue(s.text)})
 		}
 	}
-	return all
 }
 
-// appendMaskField adds the mask of a PATCH, unless the request has set it itself.
-func (p *Plan) appendMaskField(all []Bound, message []byte, s *Scratch) []Bound {
-	name := p.MaskField()
-	if name == "" || slices.ContainsFunc(all, func(b Bound) bool { return b.Field == name }) {
-		return all
-	}
-	text, ok, err := codec.AppendValueText(nil, nil, p.mask.field, message, &s.codec)
-	if err != nil || !ok {
-		return all
-	}
-	return append(all, Bound{Field: name, Source: "mask", From: "the body", Value: clipValue(text)})
+// leftOut notes that the parameter at hand is not bound.
+func (e *explainer) leftOut() {
+	e.ignored = append(e.ignored, e.s.prefix()+clipValue(e.s.name))
 }
 
 // appendBodyFields adds the fields that a JSON object sets: objects that are

@@ -58,6 +58,60 @@ func FuzzBind(f *testing.F) {
 	})
 }
 
+// FuzzBindOptions is [FuzzBind] with all options on, for forms too. What is left out
+// must be told in a header's worth of printable text.
+func FuzzBindOptions(f *testing.F) {
+	for _, query := range []string{
+		"", "m[k]=v&m[%6B]=w&mi[1]=2", "st=%7B%22a%22:1%7D&val=[1,{}]&lv=1", "$alt=json%3Benum-encoding=int&xgafv=1&$fields=a(b)",
+		"unknown=1&sub.unknown&a%2Cb%20=%zz&key=1", "name=q&email=e&chosen.size=1", "color=rEd&i32=1",
+	} {
+		for which := range uint8(9) {
+			f.Add(which, query, "n", []byte(`{"nope":[{}],"size":1}`), false)
+			f.Add(which, "", "a%2Fb", []byte(query), true)
+		}
+	}
+	var fixtures []*fixture
+	for _, unknown := range []plan.Unknown{plan.Report, plan.Capture, plan.Reject} {
+		fixtures = append(fixtures, newFixtureWith(f, func(o *plan.Options) {
+			o.UnknownQuery, o.UnknownFields = unknown, unknown
+			o.Alt, o.ErrorFormat, o.Key, o.Partial = true, true, true, true
+			o.FoldEnums, o.QueryMaps, o.QueryStructs, o.PathWins, o.PatchMask = true, true, true, true, "*"
+		}))
+	}
+	used := new(plan.Scratch)
+	f.Fuzz(func(t *testing.T, which uint8, query, segment string, body []byte, form bool) {
+		fx := fixtures[int(which)/len(fuzzRules)%len(fixtures)]
+		rule, r := fx.find(t, fuzzRules[int(which)%len(fuzzRules)], "")
+		r.RawQuery, r.Body, r.Form = query, body, form && rule.plan.TakesForm()
+		start := r.Captures[0].Start
+		r.Path = r.Path[:start] + segment
+		r.Captures[0].End = len(r.Path)
+
+		fresh := new(plan.Scratch)
+		first, err := rule.plan.Bind(nil, r, fresh)
+		second, again := rule.plan.Bind(nil, r, used)
+		require.Equal(t, err, again)
+		require.Equal(t, first, second)
+		require.Equal(t, string(fresh.Outcome.Ignored), string(used.Outcome.Ignored))
+		require.Equal(t, string(fresh.Outcome.Captured), string(used.Outcome.Captured))
+		require.LessOrEqual(t, len(used.Outcome.Ignored), plan.MaxIgnored)
+		for _, text := range [][]byte{used.Outcome.Ignored, used.Outcome.Captured} {
+			for _, c := range text {
+				require.True(t, c >= ' ' && c < 0x7f, "%q", text)
+			}
+		}
+		if err != nil {
+			var pe *plan.Error
+			require.ErrorAs(t, err, &pe)
+			return
+		}
+		m := dynamicpb.NewMessage(rule.input)
+		require.NoError(t, proto.UnmarshalOptions{Resolver: fx.types}.Unmarshal(first, m))
+		bound, _ := rule.plan.Explain(r, used)
+		require.NotEmpty(t, bound, "the path sets a field")
+	})
+}
+
 // FuzzRenderStatus checks that whatever an upstream sends for a status becomes
 // JSON of its shape, with all that the shape always has.
 func FuzzRenderStatus(f *testing.F) {

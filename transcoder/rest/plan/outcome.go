@@ -47,6 +47,8 @@ func (o *Outcome) reset() {
 // [Plan.Bind] has it. Bind does the same once more.
 func (p *Plan) Begin(rawQuery string, s *Scratch) {
 	s.Outcome.reset()
+	s.trim()
+	s.filled = false
 	if p.options.ErrorFormat {
 		p.findErrorForm(rawQuery, s)
 	}

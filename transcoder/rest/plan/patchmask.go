@@ -100,15 +100,6 @@ func maskField(md protoreflect.MessageDescriptor, name string) (found protorefle
 	return found
 }
 
-// MaskField is the JSON name of the FieldMask that requests without one get from
-// their bodies, "" if there is none.
-func (p *Plan) MaskField() string {
-	if p.mask == nil {
-		return ""
-	}
-	return p.mask.field.JSONName()
-}
-
 // appendMask appends the mask of a request that has none. Its message begins at
 // dst[start]. A body that sets nothing makes no mask.
 func (p *Plan) appendMask(dst []byte, start int, r *Request, s *Scratch) ([]byte, error) {
@@ -131,6 +122,7 @@ func (p *Plan) appendMask(dst []byte, start int, r *Request, s *Scratch) ([]byte
 	if len(s.mask) == 0 {
 		return dst, nil
 	}
+	s.filled = true
 	if p.mask.group {
 		dst = protowire.AppendTag(dst, p.mask.field.Number(), protowire.StartGroupType)
 		dst = append(dst, s.mask...)
@@ -138,6 +130,21 @@ func (p *Plan) appendMask(dst []byte, start int, r *Request, s *Scratch) ([]byte
 	}
 	dst = protowire.AppendTag(dst, p.mask.field.Number(), protowire.BytesType)
 	return protowire.AppendBytes(dst, s.mask), nil
+}
+
+// maskText is a mask as people write it: title,author.given_name.
+func maskText(mask []byte) []byte {
+	var out []byte
+	for len(mask) > 0 {
+		_, _, tag := protowire.ConsumeTag(mask)
+		path, size := protowire.ConsumeBytes(mask[tag:])
+		mask = mask[tag+size:]
+		if out != nil {
+			out = append(out, ',')
+		}
+		out = append(out, path...)
+	}
+	return out
 }
 
 // filter takes out of s.mask what is not to be listed.

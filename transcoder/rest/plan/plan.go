@@ -70,8 +70,9 @@ type Unknown uint8
 const (
 	// Reject refuses it.
 	Reject Unknown = iota
-	// Ignore leaves it out, Report does so and puts it into [Outcome.Ignored].
+	// Ignore leaves it out.
 	Ignore
+	// Report leaves it out and puts it into [Outcome.Ignored].
 	Report
 	// Capture leaves it out and puts it into [Outcome.Captured].
 	Capture
@@ -171,8 +172,22 @@ type Scratch struct {
 	at      int32
 	entries []entry
 	keys    []byte
-	// mask holds the paths of the fields that a body sets.
-	mask []byte
+	// mask holds the paths of the fields that a body sets, and filled says that the
+	// last request got them as its mask.
+	mask   []byte
+	filled bool
+}
+
+// maxKept is the largest of a request's texts whose memory is kept for the next.
+const maxKept = 64 << 10
+
+// trim lets go of memory that one unusual request needed: forms may be large.
+func (s *Scratch) trim() {
+	for _, text := range [...]*[]byte{&s.name, &s.text, &s.keys, &s.mask} {
+		if cap(*text) > maxKept {
+			*text = nil
+		}
+	}
 }
 
 // TakesBody reports whether the rule reads the request body at all.
@@ -267,7 +282,7 @@ func (v *variable) unescape(r *Request, i int, s *Scratch) error {
 
 func (p *Plan) appendBody(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 	body := r.Body
-	if len(body) == 0 {
+	if len(body) == 0 || p.mode == noBody {
 		return dst, nil
 	}
 	if r.Form {

@@ -126,7 +126,8 @@ type ParseOptions struct {
 	// UnknownFields is what becomes of JSON fields that the message does not
 	// have: `reject` answers 400 and names the field, `ignore` takes them out, and
 	// `report` does so too and names them in the header x-dragoman-ignored of the
-	// answer. Values that do not fit a known field are always refused.
+	// answer. Values that do not fit a known field are always refused. The same goes
+	// for parameters of a form.
 	//
 	// Default: `reject`. Example: `ignore`
 	UnknownFields string `protobuf:"bytes,1,opt,name=unknown_fields,json=unknownFields,proto3" json:"unknown_fields,omitempty"`
@@ -148,14 +149,15 @@ type ParseOptions struct {
 	CaseInsensitiveEnums *bool `protobuf:"varint,4,opt,name=case_insensitive_enums,json=caseInsensitiveEnums,proto3,oneof" json:"case_insensitive_enums,omitempty"`
 	// SystemParameters lists the query parameters that speak to the gateway: `$alt`
 	// (`json`, with `;enum-encoding=int` for enums as numbers; the semicolon
-	// escaped as %3B), `$.xgafv` (error format: `1` is google, `2` is
-	// status) and `key` (an API key:
-	// taken out, never bound, forwarded or logged). Those that begin with $ have
-	// a second spelling without it, unless the message has such a field.
+	// escaped as %3B), `$.xgafv` (error format: `1` is google, `2` is status) and
+	// `key` (an API key: taken out, never bound, forwarded or logged). `$alt` may
+	// be written `alt` and `$.xgafv` may be written `xgafv`, unless the message has
+	// such a field.
 	//
 	// Default: none. Example: `[$alt, $.xgafv, key]`
 	SystemParameters []string `protobuf:"bytes,5,rep,name=system_parameters,json=systemParameters,proto3" json:"system_parameters,omitempty"`
-	// QueryMaps accepts entries of maps in the query: `labels[color]=red`.
+	// QueryMaps accepts entries of maps in the query: `labels[color]=red`. What is
+	// between the first bracket and the last one is the key.
 	//
 	// Default: `false`. Example: `true`
 	QueryMaps *bool `protobuf:"varint,6,opt,name=query_maps,json=queryMaps,proto3,oneof" json:"query_maps,omitempty"`
@@ -188,8 +190,9 @@ type ParseOptions struct {
 	// Default: `reject`. Example: `path_wins`
 	BoundFields string `protobuf:"bytes,11,opt,name=bound_fields,json=boundFields,proto3" json:"bound_fields,omitempty"`
 	// PatchMask fills the google.protobuf.FieldMask of a PATCH request that has
-	// none with the paths that its body has: the field of this name, or `*` for
-	// the only one of its type. Methods without that field are as before.
+	// none with the paths that its body has, without those that the path binds: the
+	// field of this name, or `*` for the only one of its type. Methods without that
+	// field are as before.
 	//
 	// Default: none. Example: `update_mask`
 	PatchMask string `protobuf:"bytes,12,opt,name=patch_mask,json=patchMask,proto3" json:"patch_mask,omitempty"`
