@@ -74,13 +74,13 @@ func (k *work) readAll(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	}
 	fault := k.fill(r.Body, limit)
 	x.RequestBytes += int64(len(k.body))
-	switch fault {
-	case nil:
-		return nil
-	case errTooLong:
+	if errors.Is(fault, errTooLong) {
 		return tooLarge(limit)
 	}
-	return unreadable(r, fault)
+	if fault != nil {
+		return unreadable(r, fault)
+	}
+	return nil
 }
 
 // fill reads body to its end, at most limit bytes of it, into k.body.

@@ -74,7 +74,7 @@ func (k *work) readCompressed(r *http.Request, x *route.Exchange, coding string,
 	}
 	x.RequestBytes += in.source.n
 	switch {
-	case in.source.err != nil && in.source.err != io.EOF:
+	case in.source.err != nil && !errors.Is(in.source.err, io.EOF):
 		// However the decoder took it.
 		if errors.Is(in.source.err, errTooLong) {
 			return tooLarge(limit)
@@ -82,7 +82,7 @@ func (k *work) readCompressed(r *http.Request, x *route.Exchange, coding string,
 		return unreadable(r, in.source.err)
 	case errors.Is(err, errTooLong), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return tooLarge(limit)
-	case err == nil || err == io.EOF:
+	case err == nil || errors.Is(err, io.EOF):
 		return nil
 	}
 	out := &rpc.Error{Reason: rpc.InvalidBody, Cause: err}
