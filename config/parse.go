@@ -33,7 +33,7 @@ func (f *source) parse(data []byte, into proto.Message, part func(*yaml.Node) (*
 	if doc == nil {
 		return nil
 	}
-	b := &builder{file: f, getenv: getenv, paths: make(map[mark]string)}
+	b := &builder{file: f, getenv: getenv, paths: map[mark]string{{doc.Line, doc.Column}: path}}
 	tree := b.message(doc, into.ProtoReflect().Descriptor(), path)
 	if tree != nil && !b.beyond {
 		for _, p := range f.unmarshal(tree, into, b.lines, b.paths) {

@@ -49,8 +49,9 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Report is everything that is wrong with a configuration, in the order of the
-// file. As an error it is never empty.
+// Report is everything that is wrong with a configuration and the service configs
+// that it names, file by file, in the order of each. As an error it is never
+// empty.
 type Report []Problem
 
 // Error is one line for each problem.
@@ -62,7 +63,7 @@ func (r Report) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Err is the report in the order of the file, each problem once, as an error;
+// Err is the report in the order of the files, each problem once, as an error;
 // nil if there is no problem.
 func (r Report) Err() error {
 	if len(r) == 0 {
@@ -70,7 +71,7 @@ func (r Report) Err() error {
 	}
 	sorted := slices.Clone(r)
 	slices.SortStableFunc(sorted, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return slices.Compact(sorted)
 }

@@ -44,20 +44,25 @@ func TestReports(t *testing.T) {
 			if err == nil {
 				_, err = Link(f)
 			}
-			var report Report
-			require.ErrorAs(t, err, &report)
-			got, golden := report.Error()+"\n", in+".golden"
-			if *update {
-				require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
-				t.Errorf("%s rewritten: read the diff", golden)
-				return
-			}
-			want, err := os.ReadFile(golden)
-			require.NoError(t, err)
-			require.Equal(t, string(want), got)
-			require.NotContains(t, got, "hunter2")
+			requireReport(t, in, err)
 		})
 	}
+}
+
+// requireReport compares the report about the file in with the golden file.
+func requireReport(t *testing.T, in string, err error) {
+	var report Report
+	require.ErrorAs(t, err, &report)
+	got, golden := report.Error()+"\n", in+".golden"
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
+		t.Errorf("%s rewritten: read the diff", golden)
+		return
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+	require.NotContains(t, got, "hunter2")
 }
 
 func TestReportIsSortedAndNilWhenEmpty(t *testing.T) {

@@ -42,7 +42,7 @@ func parseService(name string, data []byte) (*Service, error) {
 		http, others = s.http(doc)
 		return http, "http"
 	}, nil)
-	if len(report) > 0 {
+	if len(cfg.GetRules()) == 0 && len(report) > 0 {
 		return nil, report.Err()
 	}
 	if len(cfg.GetRules()) == 0 {
@@ -55,11 +55,15 @@ func parseService(name string, data []byte) (*Service, error) {
 		return nil, Report{p}.Err()
 	}
 	s.FullyDecode = cfg.GetFullyDecodeReservedExpansion()
+	known := report
 	for i, rule := range cfg.GetRules() {
 		path := indexPath("http.rules", i)
-		report = append(report, s.checkSelector(path, rule.GetSelector())...)
-		report = append(report, s.checkRule(path, rule)...)
 		s.Rules = append(s.Rules, Rule{Path: path, Rule: rule})
+		for _, p := range append(s.checkSelector(path, rule.GetSelector()), s.checkRule(path, rule)...) {
+			if !known.explains([]string{p.Path}) {
+				report = append(report, p)
+			}
+		}
 	}
 	if err := report.Err(); err != nil {
 		return nil, err

@@ -277,6 +277,8 @@ func (p *parser) setting(text string) error {
 	switch {
 	case strings.HasPrefix(text, "rule "):
 		s.Rules = append(s.Rules, strings.TrimPrefix(text, "rule "))
+	case key == "route" && s.Route != "":
+		s.Route += "\n" + value
 	case key == "route":
 		s.Route = value
 	case text == "upstream is down":

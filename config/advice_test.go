@@ -1,0 +1,29 @@
+package config
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestNearest(t *testing.T) {
+	long := strings.Repeat("very.long.package.", 10)
+	for _, c := range []struct {
+		name, in string
+		known    []string
+		most     int
+		want     string
+	}{
+		{"nothing known", "a", nil, 2, ""},
+		{"one letter", "GetBok", []string{"GetShelf", "GetBook"}, 2, "GetBook"},
+		{"two swapped", "GteBook", []string{"GetBook"}, 1, "GetBook"},
+		{"letter case is free", "getbook", []string{"GetBook"}, 0, "GetBook"},
+		{"too far", "GetShelf", []string{"GetBook"}, 3, ""},
+		{"behind a long beginning", long + "GetBok", []string{long + "ListBooks", long + "GetBook"}, 2, long + "GetBook"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			require.Equal(t, c.want, Nearest(c.in, c.known, c.most))
+		})
+	}
+}
