@@ -218,7 +218,7 @@ func (e *exposer) checkSelectors() {
 	}
 	for _, s := range t.Exclude {
 		if !e.names.fitsMethod(s.Text) && !e.names.fitsService(s.Text) {
-			e.wrong(place{file, s.Path}, e.names.adviseMethod(s.Text, up), "upstream %q has neither a service nor a method %s", up, quoted(s.Text))
+			e.wrong(place{file, s.Path}, e.names.adviseAny(s.Text, up), "upstream %q has neither a service nor a method %s", up, quoted(s.Text))
 		}
 	}
 	for _, r := range t.Responses {

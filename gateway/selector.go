@@ -95,6 +95,14 @@ func (n *names) adviseService(selector, upstream string) string {
 	return n.known(upstream)
 }
 
+// adviseAny is the same for a selector of either.
+func (n *names) adviseAny(selector, upstream string) string {
+	if meant := likely(selector, n.services); meant != "" {
+		return didYouMean(meant)
+	}
+	return n.adviseMethod(selector, upstream)
+}
+
 func (n *names) adviseWildcard(selector, upstream string) string {
 	var all []string
 	for _, name := range n.services {
