@@ -28,6 +28,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
@@ -128,7 +129,14 @@ func (u *upstream) reflect(srv *grpc.Server, version string) {
 
 // GetServiceInfo lists the services for reflection.
 func (u *upstream) GetServiceInfo() map[string]grpc.ServiceInfo {
-	return map[string]grpc.ServiceInfo{"t.v1.Things": {}, "main.Bookstore": {}}
+	info := make(map[string]grpc.ServiceInfo)
+	u.schema.files.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
+		for i := range fd.Services().Len() {
+			info[string(fd.Services().Get(i).FullName())] = grpc.ServiceInfo{}
+		}
+		return true
+	})
+	return info
 }
 
 // serve answers every call that is not one of reflection.
