@@ -24,7 +24,8 @@ const (
 // gives to m: one path for each leaf, in the order of the text, by the names of
 // the .proto file. An empty object counts itself, a null too (the field is to be
 // cleared). Names that m does not have are left out, as are extensions, which no
-// path can name. None of the fields of m in skip is listed, nor what is below
+// path can name; a message that is given nothing else is not listed either, since
+// that would ask for all of it to be cleared. None of the fields of m in skip is listed, nor what is below
 // them.
 //
 // The mask has at most 64 KiB and four times the length of the text, or it is an
