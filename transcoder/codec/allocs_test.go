@@ -153,3 +153,66 @@ func withoutAny(m protoreflect.Message) protoreflect.Message {
 	})
 	return m
 }
+
+// TestNoAllocationsOptions does the same for the other JSON forms, pretty JSON
+// and the parse options. Only a list of ignored fields is memory for the caller.
+func TestNoAllocationsOptions(t *testing.T) {
+	if testing.CoverMode() != "" {
+		t.Skip("coverage counters allocate")
+	}
+	u := fixedUniverse(t)
+	g := &valueGen{r: rand.New(rand.NewPCG(9, 9)), u: u}
+	s := &codec.Scratch{MaxDepth: deep, Parse: codec.Parse{IgnoreUnknown: true, FoldEnums: true, BoundWins: true}}
+	buf, pretty := make([]byte, 0, 1<<20), make([]byte, 0, 1<<20)
+	for _, md := range u.messages {
+		if holdsAny(md) {
+			continue
+		}
+		for i := range 6 {
+			g.full = i == 0
+			message := withoutAny(g.message(md, 3))
+			ordered, err := proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(message.Interface())
+			require.NoError(t, err)
+			for _, form := range forms {
+				m := u.printing(form).Message(md.FullName())
+				for _, wire := range [][]byte{ordered, g.rearranged(md, ordered, 3)} {
+					print := func() {
+						if text, err := m.AppendJSON(buf, wire, s); err == nil {
+							codec.AppendIndented(pretty, text)
+						}
+					}
+					if _, err := m.AppendJSON(buf, wire, s); err != nil {
+						continue // an error is memory for the caller
+					}
+					print()
+					require.Zero(t, testing.AllocsPerRun(2, print), "%s: %x %+v", md.FullName(), wire, form)
+				}
+			}
+			text, err := u.printJSON(message.Interface())
+			if err != nil {
+				continue
+			}
+			tree, err := parseNode(text)
+			require.NoError(t, err)
+			addUnknown(g.r, tree)
+			text = tree.write(g.r, nil)
+			m := u.codec.Message(md.FullName())
+			if _, err := m.AppendWire(buf, text, s, nil); err != nil {
+				continue
+			}
+			require.Zero(t, testing.AllocsPerRun(2, func() { _, _ = m.AppendWire(buf, text, s, nil) }), "%s: %s", md.FullName(), text)
+		}
+	}
+	wall, err := codec.New(compiled(t, "shades.proto", shadesProto))
+	require.NoError(t, err)
+	shade := wall.Message("shades.Wall").FieldByName([]byte("shade"))
+	name, value := []byte("light"), []byte(`"lIGHT"`)
+	require.Zero(t, testing.AllocsPerRun(5, func() {
+		if _, err := shade.AppendText(buf, name, s); err != nil {
+			panic(err)
+		}
+		if _, err := shade.AppendWire(buf, value, s, nil); err != nil {
+			panic(err)
+		}
+	}))
+}
