@@ -204,10 +204,6 @@ func closeObject(out []byte, start int) []byte {
 func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 	last := uint32(0)
 	base := len(p.places)
-	rest, due := m.unset, uint32(afterAll)
-	if len(rest) > 0 {
-		due = rest[0].number
-	}
 	var oneofs uint64
 	for i < end {
 		if len(out) > p.limit {
@@ -227,22 +223,24 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 			continue
 		}
 		late := number <= last
-		if !late {
-			if number >= due {
-				out, rest, due = p.unsetBefore(out, rest, number)
+		if f.involved {
+			if f.oneofBit >= 0 {
+				// Two oneofs that share a bit only lead to careful mode.
+				bit := uint64(1) << (f.oneofBit & 63)
+				if oneofs&bit != 0 {
+					return out, false
+				}
+				oneofs |= bit
 			}
+			if !late && m.unset != nil {
+				out = p.unsetBetween(out, m, last, number)
+			}
+		}
+		if !late {
 			last = number
 			p.places = append(p.places, place{number, len(out)})
 		}
 		begin := len(out)
-		if f.oneofBit >= 0 {
-			// Two oneofs that share a bit only lead to careful mode.
-			bit := uint64(1) << (f.oneofBit & 63)
-			if oneofs&bit != 0 {
-				return out, false
-			}
-			oneofs |= bit
-		}
 		ok := true
 		switch f.shape {
 		case shapeOne:
@@ -336,10 +334,10 @@ func (p *printer) ordered(out []byte, m *Message, i, end int) ([]byte, bool) {
 			return out, false
 		}
 	}
-	p.places = p.places[:base]
-	if due != afterAll {
-		out, _ = appendUnset(out, rest, afterAll)
+	if m.unset != nil {
+		out = p.unsetBetween(out, m, last, afterAll)
 	}
+	p.places = p.places[:base]
 	return out, true
 }
 

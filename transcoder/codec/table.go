@@ -117,6 +117,9 @@ type Field struct {
 	implicit bool
 	// omit is set if a zero, or an empty list, is not printed.
 	omit bool
+	// involved is set if printing it has to do with other fields: it is a member
+	// of a oneof, or its message has fields that are shown if they are not set.
+	involved bool
 	// takesNull is set if a JSON null is a value, not the absence of one.
 	takesNull bool
 	// utf8 is set if the wire is to be checked even where nothing is printed.
@@ -221,6 +224,7 @@ func compileMessage(m *Message, md protoreflect.MessageDescriptor, xds []protore
 		f := &m.fields[i]
 		if f.oneofIndex >= 0 {
 			f.oneofBit = int32(len(m.fields) + f.oneofIndex)
+			f.involved = true
 		}
 		if int(f.number) < len(m.dense) {
 			m.dense[f.number] = f

@@ -1,7 +1,9 @@
 package codec
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"sort"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -20,9 +22,9 @@ type unset struct {
 // afterAll is beyond every field number.
 const afterAll = math.MaxUint32
 
-// compileUnset fills m.unset. The fields that it is for have no presence; this
-// leaves out messages and members of oneofs. A map's entry shows both its
-// fields in any case.
+// compileUnset fills m.unset, after all fields. The fields that it is for have
+// no presence; this leaves out messages and members of oneofs. A map's entry
+// shows both its fields in any case.
 func (m *Message) compileUnset() {
 	for i := range m.fields {
 		f := &m.fields[i]
@@ -32,6 +34,9 @@ func (m *Message) compileUnset() {
 		m.unset = append(m.unset, unset{uint32(f.number), f.comma + string(f.appendZero(nil))})
 	}
 	sort.Slice(m.unset, func(i, j int) bool { return m.unset[i].number < m.unset[j].number })
+	for i := range m.fields {
+		m.fields[i].involved = m.fields[i].involved || len(m.unset) > 0
+	}
 }
 
 // appendZero appends what an empty list or map, or a zero, is in JSON. The
@@ -63,20 +68,18 @@ func appendUnset(out []byte, rest []unset, number uint32) ([]byte, []unset) {
 	return out, rest
 }
 
-// unsetBefore is appendUnset for a message that is written as it is read. It
-// notes where each one begins: a field that comes late may belong before it,
-// or be the same, which takes careful mode.
-func (p *printer) unsetBefore(out []byte, rest []unset, number uint32) (o []byte, left []unset, due uint32) {
-	for len(rest) > 0 && rest[0].number < number {
-		p.places = append(p.places, place{rest[0].number, len(out)})
-		out = append(out, rest[0].text...)
-		rest = rest[1:]
+// unsetBetween appends those that come after one field and before another, for
+// a message that is written as it is read. It notes where each begins: a field
+// that comes late may belong before it, or be the same, which takes careful
+// mode.
+func (p *printer) unsetBetween(out []byte, m *Message, after, before uint32) []byte {
+	at, _ := slices.BinarySearchFunc(m.unset, after+1, func(u unset, n uint32) int { return cmp.Compare(u.number, n) })
+	for _, u := range m.unset[at:] {
+		if u.number >= before {
+			break
+		}
+		p.places = append(p.places, place{u.number, len(out)})
+		out = append(out, u.text...)
 	}
-	if len(rest) > 0 && rest[0].number == number {
-		rest = rest[1:]
-	}
-	if len(rest) == 0 {
-		return out, nil, afterAll
-	}
-	return out, rest, rest[0].number
+	return out
 }
