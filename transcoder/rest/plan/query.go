@@ -74,7 +74,7 @@ func (p *Plan) appendParameter(dst []byte, pair string, s *Scratch) ([]byte, err
 	switch {
 	case field.Map():
 		return p.appendEntry(dst, field, s)
-	case field.JSONText():
+	case p.options.QueryStructs && field.JSONText():
 		dst, err = codec.AppendNestedJSON(dst, s.chain, field, s.text, &s.codec)
 	default:
 		dst, err = codec.AppendNested(dst, s.chain, field, s.text, &s.codec)

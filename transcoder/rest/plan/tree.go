@@ -33,11 +33,21 @@ type node struct {
 // another member of f's oneof that is in the tree already, and then nothing is
 // added; 0 is none.
 func (t *tree) enter(at int32, f *codec.Field) (child, clash int32) {
-	if child, clash = t.look(at, f); child != 0 || clash != 0 {
-		return child, clash
+	oneof := int32(f.OneofIndex())
+	for i := (*t)[at].child; i != 0; i = (*t)[i].next {
+		n := &(*t)[i]
+		if n.field == f {
+			return i, 0
+		}
+		if oneof >= 0 && n.oneof == oneof {
+			clash = i
+		}
+	}
+	if clash != 0 {
+		return 0, clash
 	}
 	child = int32(len(*t))
-	*t = append(*t, node{field: f, oneof: int32(f.OneofIndex()), next: (*t)[at].child})
+	*t = append(*t, node{field: f, oneof: oneof, next: (*t)[at].child})
 	(*t)[at].child = child
 	return child, 0
 }
