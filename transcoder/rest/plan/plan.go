@@ -7,15 +7,17 @@
 //
 //   - the values of the path are converted first, because the body has to be
 //     compared with them (see [codec.Watch]);
-//   - the body is translated;
+//   - the body is translated, or, if it is a form, read like a query;
 //   - query parameters are appended, each as one more serialized field, which
 //     protobuf merges;
 //   - the values of the path are appended last;
+//   - a PATCH without a field mask gets one of its body, if the route asks;
 //   - required fields are checked once, on the union.
 //
 // Nothing that the path or the body binds can be set again by the query, and the
 // query is read once, in its order, without a map: the same request gives the
-// same message, always.
+// same message, always. What a request says beside its message, or was left out
+// of it, is an [Outcome].
 //
 // The package is pure: bytes in, bytes appended to the caller's buffer out. It
 // knows no connection, no goroutine and no clock. In a steady state a call
@@ -29,7 +31,8 @@ import (
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 )
 
-// Options narrow what a [Plan] accepts. Every limit is taken as it is.
+// Options say what a [Plan] accepts. Every limit is taken as it is; every other
+// option is off when it is zero, and then costs nothing.
 type Options struct {
 	// MaxDepth bounds the nesting of messages, of JSON and of the names of
 	// query parameters.
