@@ -147,6 +147,25 @@ func squeeze(s string) string {
 	}, s)
 }
 
+// checkTrailer says how the trailer differs from the lines that are about it, and
+// returns the others.
+func checkTrailer(want []string, got http.Header) (others []string, diff string) {
+	for _, line := range want {
+		about, ok := strings.CutPrefix(line, "trailer ")
+		if name, none := strings.CutPrefix(line, "no trailer "); none {
+			about, ok = "no "+name, true
+		}
+		if !ok {
+			others = append(others, line)
+		} else if diff == "" {
+			if diff = checkHeader([]string{about}, got); diff != "" {
+				diff = "trailer: " + diff
+			}
+		}
+	}
+	return others, diff
+}
+
 // checkHeader says how the header differs from the wanted lines; "" if not.
 func checkHeader(want []string, got http.Header) string {
 	for _, line := range want {

@@ -52,6 +52,7 @@
 //	                                  and a body that is compressed is inflated
 //	< content-type: application/json
 //	< no x-a
+//	< trailer x-b: c                  "no trailer x-b" for its absence
 //	<
 //	< {"name": "a"}                   the body, compared as a JSON value
 //	< includes {"message": "~text"}   the body, which may have more members and elements; a string

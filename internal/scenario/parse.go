@@ -280,7 +280,7 @@ func (p *parser) setting(text string) error {
 	case key == "route" && s.Route != "":
 		s.Route += "\n" + value
 	case key == "route":
-		s.Route = value
+		s.Route = strings.TrimPrefix(s.Route+"\n"+value, "\n")
 	case text == "upstream is down":
 		s.Down = true
 	case key == "upstream reflects":

@@ -173,7 +173,9 @@ func (h *host) request(t *testing.T, at string, x *Exchange, sc *script) {
 	require.NoError(t, err, at)
 	text := fmt.Sprintf("%s: %s\n%s %s", at, x.RequestLine, got.Status, clip(got.body))
 	require.Equal(t, x.Status, got.StatusCode, text)
-	if diff := checkHeader(x.Want, got.Header); diff != "" {
+	wanted, diff := checkTrailer(x.Want, got.Trailer)
+	require.Empty(t, diff, text)
+	if diff := checkHeader(wanted, got.Header); diff != "" {
 		t.Fatalf("%s\n%s", text, diff)
 	}
 	if x.Aborted {

@@ -25,6 +25,10 @@ type rule struct {
 	plan     *plan.Plan
 	// rules are those that the request message must follow; nil for none.
 	rules *validate.Rules
+	// response chooses status and headers; nil for 200 and nothing else.
+	response *response
+	// passes says which response metadata becomes headers.
+	passes *rpc.HeaderPolicy
 }
 
 // look is how errors look to the client of k.
@@ -50,6 +54,8 @@ type work struct {
 	want plan.Want
 	// body is the request as it came, out the JSON of the response.
 	body, out []byte
+	// pretty is out with line feeds.
+	pretty []byte
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
@@ -66,7 +72,7 @@ func (k *work) release() {
 
 // trim empties the buffers, and lets go of those larger than most.
 func (k *work) trim(most int) {
-	k.body, k.out = trimmed(k.body, most), trimmed(k.out, most)
+	k.body, k.out, k.pretty = trimmed(k.body, most), trimmed(k.out, most), trimmed(k.pretty, most)
 }
 
 func trimmed(b []byte, most int) []byte {
@@ -112,6 +118,12 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 	if fault != nil {
 		message.Release()
 		return badRequest(fault)
+	}
+	if l.settings.Alt || l.settings.Partial {
+		if err := l.wish(k, r); err != nil {
+			message.Release()
+			return err
+		}
 	}
 	if err := transcoder.Check(l.rules, message.B, &k.checks); err != nil {
 		message.Release()

@@ -49,7 +49,15 @@ func (l look) refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, 
 	}
 	status := err.Reason.HTTPStatus()
 	l.challenge(h, status)
-	write(w, r, status, l.media(), l.appendError(nil, err))
+	write(w, r, status, l.media(), l.dressed(l.appendError(nil, err)))
+}
+
+// dressed is an error as it is sent.
+func (l look) dressed(json []byte) []byte {
+	if l.settings.Pretty && codec.IndentedLen(json) <= l.settings.MaxJSONBytes {
+		return codec.AppendIndented(nil, json)
+	}
+	return json
 }
 
 // challenge says how to authenticate, if the upstream does not: RFC 9110, section
@@ -135,10 +143,20 @@ func (l *rule) refuseStatus(k *work, w http.ResponseWriter, r *http.Request, x *
 		return
 	}
 	status := st.HTTPStatus()
+	if l.response != nil && st.Reason == "" {
+		told, err := l.response.told(head, trailer)
+		if err != nil {
+			look.refuse(w, r, x, err)
+			return
+		}
+		if told != 0 {
+			status = told
+		}
+	}
 	note(x, st)
 	h := w.Header()
-	transcoder.WriteMetadata(h, head, &l.settings.ResponseMetadata)
-	transcoder.WriteMetadata(h, trailer, &l.settings.ResponseMetadata)
+	transcoder.WriteMetadata(h, head, l.passes)
+	transcoder.WriteMetadata(h, trailer, l.passes)
 	if st.Reason != "" {
 		h.Set(rpc.ErrorHeader, string(st.Reason))
 	}
@@ -148,7 +166,7 @@ func (l *rule) refuseStatus(k *work, w http.ResponseWriter, r *http.Request, x *
 	}
 	look.challenge(h, status)
 	k.out = l.renderStatus(k.out[:0], k, st, status, instead)
-	write(w, r, status, look.media(), k.out)
+	write(w, r, status, look.media(), look.dressed(k.out))
 }
 
 // explained sets the headers that the details of a status ask for, and returns

@@ -86,6 +86,7 @@ func newAPI(t testing.TB) *api {
 func (a *api) endpoint(t testing.TB, md protoreflect.MethodDescriptor, up rpc.Upstream, s *transcoder.Settings) *transcoder.Endpoint {
 	t.Helper()
 	ep := &transcoder.Endpoint{Method: rpc.NewMethod(md), Upstream: up, Codec: a.codec, AutoMapping: true, Settings: s}
+	ep.Print = func(p codec.Print) (*codec.Codec, error) { return codec.NewPrinting(a.schema, p) }
 	if rule := a.schema.HTTPRule(md); rule != nil {
 		var err error
 		ep.Bindings, err = httprule.Bindings(rule)

@@ -16,6 +16,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
 )
@@ -45,9 +46,14 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 		return nil, nil
 	}
 	var routes []transcoder.Route
-	var problems []error
+	response, problems := newResponse(ep)
+	passes := response.passes(&ep.Settings.ResponseMetadata)
+	options, err := planOptions(ep)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ep.Method.FullName(), err)
+	}
 	add := func(b *httprule.Binding, origin string) {
-		h, err := newHandler(ep, b)
+		h, err := newHandler(ep, b, options, response, passes)
 		if err != nil {
 			problems = append(problems, &transcoder.RuleError{RPC: ep.Method.FullName(), Origin: origin, Method: b.Method, Path: b.Template.String(), Err: err})
 			return
@@ -75,13 +81,13 @@ func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	lookOf(s).refuse(w, r, x, err)
 }
 
-func newHandler(ep *transcoder.Endpoint, b *httprule.Binding) (route.Handler, error) {
+func newHandler(ep *transcoder.Endpoint, b *httprule.Binding, o plan.Options, response *response, passes *rpc.HeaderPolicy) (route.Handler, error) {
 	s := ep.Settings
-	p, err := plan.Compile(ep.Codec, ep.Method.Descriptor.Input(), ep.Method.Descriptor.Output(), b, planOptions(s))
+	p, err := plan.Compile(ep.Codec, ep.Method.Descriptor.Input(), ep.Method.Descriptor.Output(), b, o)
 	if err != nil {
 		return nil, err
 	}
-	rule := rule{method: ep.Method, upstream: ep.Upstream, settings: s, plan: p, rules: ep.Validate}
+	rule := rule{method: ep.Method, upstream: ep.Upstream, settings: s, plan: p, rules: ep.Validate, response: response, passes: passes}
 	switch {
 	case ep.Method.ClientStreaming:
 		return unservable{ep.Method, s}, nil
@@ -93,8 +99,9 @@ func newHandler(ep *transcoder.Endpoint, b *httprule.Binding) (route.Handler, er
 
 // planOptions are the settings in the words of the plan, which knows nothing of
 // protocols; what is unknown has the same order in both.
-func planOptions(s *transcoder.Settings) plan.Options {
-	return plan.Options{
+func planOptions(ep *transcoder.Endpoint) (plan.Options, error) {
+	s := ep.Settings
+	o := plan.Options{
 		MaxDepth:           s.MaxDepth,
 		MaxJSONBytes:       s.MaxJSONBytes,
 		MaxQueryParameters: s.MaxQueryParameters,
@@ -111,6 +118,21 @@ func planOptions(s *transcoder.Settings) plan.Options {
 		PathWins:           s.PathWins,
 		PatchMask:          s.PatchMask,
 	}
+	if ep.Print == nil {
+		return o, nil
+	}
+	var err error
+	if s.Print != (codec.Print{}) {
+		if o.Output, err = ep.Print(s.Print); err != nil {
+			return o, err
+		}
+	}
+	if s.Alt {
+		numbers := s.Print
+		numbers.EnumsAsNumbers = true
+		o.Numbers, err = ep.Print(numbers)
+	}
+	return o, err
 }
 
 // unservable answers for methods with client streaming.

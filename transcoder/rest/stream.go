@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -9,6 +10,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
 )
 
@@ -107,30 +109,58 @@ func (e *elements) message(wire []byte) {
 	} else {
 		e.out = append(e.out, '[')
 	}
-	out, err := e.plan.Render(e.out, wire, e.want, &e.scratch)
-	if err != nil {
+	if err := e.element(wire); err != nil {
 		e.out = e.out[:mark]
-		e.fail(e.unrenderable(err))
+		e.fail(err)
 		return
 	}
-	e.out = out
-	e.begin()
-	if len(e.out) >= flushAt {
+	if e.begin(); len(e.out) >= flushAt {
 		e.flush()
 	}
 }
+
+// element adds the JSON of a message, indented by one level if that is asked for.
+func (e *elements) element(wire []byte) *rpc.Error {
+	if !e.settings.Pretty {
+		out, err := e.plan.Render(e.out, wire, e.want, &e.scratch)
+		if err != nil {
+			return e.unrenderable(err)
+		}
+		e.out = out
+		return nil
+	}
+	var err error
+	alone := append(e.body[:0], '[')
+	if alone, err = e.plan.Render(alone, wire, e.want, &e.scratch); err != nil {
+		return e.unrenderable(err)
+	}
+	e.body = append(alone, ']')
+	pretty, refused := e.indented(e.work, e.body)
+	if refused != nil {
+		return refused
+	}
+	e.out = append(e.out, inArray(pretty)...)
+	e.body, e.pretty = trimmed(e.body, maxIdle), trimmed(e.pretty, maxIdle)
+	return nil
+}
+
+// inArray is the one element of an indented array, with the line feed before it.
+func inArray(pretty []byte) []byte { return pretty[len("[") : len(pretty)-len("\n]")] }
 
 // end ends the array, or cuts it.
 func (e *elements) end(st *rpc.Status, trailer rpc.Header) {
 	switch {
 	case st.Code == codes.OK:
-		if !e.begun {
+		empty := !e.begun
+		if empty {
 			e.out = append(e.out, '[')
-			e.begin()
+			if e.begin(); e.done {
+				return
+			}
 		}
 		if !e.done {
-			e.out = append(e.out, ']')
-			e.flush()
+			e.close(empty)
+			e.trail(trailer)
 		}
 		e.x.Code, e.done = int(codes.OK), true
 	case e.begun:
@@ -143,6 +173,7 @@ func (e *elements) end(st *rpc.Status, trailer rpc.Header) {
 		}
 		d := plan.ReadDetails(st.Details)
 		e.breakOff(e.renderStatus(nil, e.work, st, st.HTTPStatus(), e.translated(e.r, d.Localized).Message))
+		e.trail(trailer)
 	default:
 		e.out = e.out[:0]
 		e.refuseStatus(e.work, e.w, e.r, e.x, st, e.metadata, trailer)
@@ -166,10 +197,30 @@ func (e *elements) fail(err *rpc.Error) {
 
 // breakOff ends the array with an element that says why there are no more.
 func (e *elements) breakOff(fault []byte) {
-	e.out = append(e.out, ',')
-	e.out = append(e.look(e.work).shape.AppendElement(e.out, fault), ']')
-	e.flush()
+	fault = e.look(e.work).shape.AppendElement(nil, fault)
+	if e.settings.Pretty {
+		fault = inArray(codec.AppendIndented(nil, slices.Concat([]byte{'['}, fault, []byte{']'})))
+	}
+	e.out = append(append(e.out, ','), fault...)
+	e.close(false)
 	e.done = true
+}
+
+// close sends the end of the array.
+func (e *elements) close(empty bool) {
+	if e.settings.Pretty && !empty {
+		e.out = append(e.out, '\n')
+	}
+	e.out = append(e.out, ']')
+	e.flush()
+}
+
+// trail adds the upstream's trailers to what was sent, for clients that asked
+// for them.
+func (e *elements) trail(trailer rpc.Header) {
+	if takesTrailers(e.r) {
+		transcoder.WriteMetadataPrefix(e.w.Header(), trailer, e.passes, http.TrailerPrefix)
+	}
 }
 
 // gone ends a stream whose client has left.
@@ -184,17 +235,36 @@ func (e *elements) cut() {
 	panic(http.ErrAbortHandler)
 }
 
-// begin sends the head, once. To HEAD that is all of the answer.
+// begin sends the head, once. To HEAD, and with a status that has no body, that
+// is all of the answer.
 func (e *elements) begin() {
 	if e.begun {
 		return
 	}
+	status := http.StatusOK
+	if e.response != nil {
+		told, err := e.response.told(e.metadata, nil)
+		if err != nil {
+			e.out = e.out[:0]
+			e.fail(err)
+			return
+		}
+		if status = e.response.status; told != 0 {
+			status = told
+		}
+	}
 	e.begun = true
 	h := e.w.Header()
-	transcoder.WriteMetadata(h, e.metadata, &e.settings.ResponseMetadata)
-	h["Content-Type"] = jsonType
-	e.w.WriteHeader(http.StatusOK)
-	if e.r.Method == http.MethodHead {
+	transcoder.WriteMetadata(h, e.metadata, e.passes)
+	if e.settings.Partial {
+		h.Add("Vary", maskHeader)
+	}
+	if !bodiless(status) {
+		e.look(e.work).challenge(h, status)
+		h["Content-Type"] = jsonType
+	}
+	e.w.WriteHeader(status)
+	if e.r.Method == http.MethodHead || bodiless(status) {
 		e.out, e.done = e.out[:0], true
 		e.x.Code = int(codes.OK)
 	}

@@ -37,16 +37,47 @@ func (u *unary) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange)
 
 // reply writes the answer of a call that went well.
 func (u *unary) reply(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange) {
+	status := http.StatusOK
+	if u.response != nil {
+		var refused *rpc.Error
+		if status, refused = u.choose(k); refused != nil {
+			u.look(k).refuse(w, r, x, refused)
+			return
+		}
+	}
 	var err error
 	if k.out, err = u.plan.Render(k.out[:0], k.sink.message.B, k.want, &k.scratch); err != nil {
 		u.look(k).refuse(w, r, x, u.unrenderable(err))
 		return
 	}
+	body := k.out
+	if u.settings.Pretty {
+		var refused *rpc.Error
+		if body, refused = u.indented(k, body); refused != nil {
+			u.look(k).refuse(w, r, x, refused)
+			return
+		}
+	}
 	h := w.Header()
-	transcoder.WriteMetadata(h, k.sink.head, &u.settings.ResponseMetadata)
-	transcoder.WriteMetadata(h, k.sink.trailer, &u.settings.ResponseMetadata)
+	transcoder.WriteMetadata(h, k.sink.head, u.passes)
+	if u.settings.Partial {
+		h.Add("Vary", maskHeader)
+	}
+	if u.response != nil {
+		status = u.response.dress(h, r, k, status, body, u.passes)
+	}
 	x.Code = int(codes.OK)
-	write(w, r, http.StatusOK, jsonType, k.out)
+	trailers := len(k.sink.trailer) > 0 && !bodiless(status) && takesTrailers(r)
+	if !trailers {
+		transcoder.WriteMetadata(h, k.sink.trailer, u.passes)
+	}
+	u.look(k).challenge(h, status)
+	if trailers {
+		transcoder.WriteMetadataPrefix(h, k.sink.trailer, u.passes, http.TrailerPrefix)
+		writeOpen(w, r, status, jsonType, body)
+		return
+	}
+	write(w, r, status, jsonType, body)
 }
 
 // answer is the sink of a unary call.

@@ -17,16 +17,23 @@ const smallAnswer = 2000
 
 // write writes a whole answer. Metadata has been added to the header already.
 func write(w http.ResponseWriter, r *http.Request, status int, media []string, body []byte) {
+	if len(body) > smallAnswer || r.Method == http.MethodHead {
+		// net/http counts smaller answers itself, and cheaper.
+		w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	writeOpen(w, r, status, media, body)
+}
+
+// writeOpen is write for an answer that trailers follow: over HTTP/1 they need a
+// body of unknown length.
+func writeOpen(w http.ResponseWriter, r *http.Request, status int, media []string, body []byte) {
+	h := w.Header()
 	if bodiless(status) {
+		delete(h, "Content-Length")
 		w.WriteHeader(status)
 		return
 	}
-	h := w.Header()
 	h["Content-Type"] = media
-	if len(body) > smallAnswer || r.Method == http.MethodHead {
-		// net/http counts smaller answers itself, and cheaper.
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	}
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return

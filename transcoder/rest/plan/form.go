@@ -11,9 +11,12 @@ import (
 // Want is what one request asks of its answer's form. Its zero value is what the
 // rule's options say.
 type Want struct {
-	// Numbers asks for enum values as numbers. The plan must have been compiled
-	// with [Options.Numbers].
+	// Numbers asks for enum values as numbers. Without [Options.Numbers] it has no
+	// effect.
 	Numbers bool
+	// Mask selects a part of each message; nil is everything. It is one of
+	// [Plan.ParseMask].
+	Mask *codec.Mask
 }
 
 // form has the tables of answers in one JSON form.
@@ -23,6 +26,19 @@ type form struct {
 	response *codec.Field
 	// any renders the details of a status; nil if the schema lacks the type.
 	any *codec.Message
+}
+
+// maxCut is the largest buffer for parts of messages that is kept.
+const maxCut = 256 << 10
+
+// ParseMask parses what a client asks of its answers by the parameter fields, or
+// by X-Goog-FieldMask. Paths begin in the response body. The error is a
+// *[codec.Error].
+func (p *Plan) ParseMask(text string) (*codec.Mask, error) {
+	if p.usual.response != nil {
+		return p.usual.response.ParseMask(text)
+	}
+	return p.usual.output.ParseMask(text)
 }
 
 // newForm finds the tables of output, or of the field of it that is the response
@@ -42,7 +58,7 @@ func newForm(c *codec.Codec, output protoreflect.MessageDescriptor, body string)
 }
 
 func (p *Plan) form(w Want) *form {
-	if w.Numbers {
+	if w.Numbers && p.numbers != nil {
 		return p.numbers
 	}
 	return p.usual
@@ -53,6 +69,16 @@ func (p *Plan) form(w Want) *form {
 func (p *Plan) Render(dst, wire []byte, want Want, s *Scratch) ([]byte, error) {
 	p.limit(s)
 	f := p.form(want)
+	if want.Mask != nil {
+		cut, err := want.Mask.AppendCut(s.cut[:0], wire, &s.codec)
+		if err != nil {
+			return dst, err
+		}
+		wire = cut
+		if s.cut = cut; cap(cut) > maxCut {
+			s.cut = nil
+		}
+	}
 	if f.response != nil {
 		return f.response.AppendJSON(dst, wire, &s.codec)
 	}

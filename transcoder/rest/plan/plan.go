@@ -167,6 +167,8 @@ type Scratch struct {
 	// place is where the parameters at hand are from: InQuery, or InBody for a
 	// form.
 	place Place
+	// cut holds the part of a message that is shown.
+	cut []byte
 	// heeded has a bit for each [use] of which the query has had a parameter.
 	heeded uint8
 	// key is the key of the map entry at hand, a part of name, and at the node of
