@@ -44,9 +44,9 @@ routes:
   transcode:
     upstream: u
     print: { pretty: false, unset_fields: true }
-    parse: { ignored_query: [c], path_escapes: keep }
+    parse: { ignored_query: [c], path_escapes: keep, patch_mask: "" }
     errors: { shape: google }
-    http: { cors: {}, compression: { disabled: true } }
+    http: { cors: {}, compression: { disabled: true }, etag: "" }
     validate: false
 `), nil)
 	require.NoError(t, err)
@@ -57,12 +57,12 @@ routes:
 		Print: &configpb.PrintOptions{Pretty: proto.Bool(true), ProtoNames: proto.Bool(true)},
 		Parse: &configpb.ParseOptions{
 			UnknownFields: "report", UnknownQuery: "reject", IgnoredQuery: []string{"a", "b"},
-			TrailingSlash: proto.Bool(true), PathEscapes: "standard", BoundFields: "reject", PatchMask: "*",
+			TrailingSlash: proto.Bool(true), PathEscapes: "standard", BoundFields: "reject", PatchMask: proto.String("*"),
 		},
 		Errors: &configpb.ErrorOptions{Shape: "problem", Localized: proto.Bool(false), WwwAuthenticate: "Bearer"},
 		HTTP: &configpb.HTTPOptions{
 			Head: proto.Bool(false), Options: proto.Bool(true), MethodNotAllowed: proto.Bool(true),
-			TimeoutHeader: "X-Server-Timeout", Etag: "*",
+			TimeoutHeader: "X-Server-Timeout", Etag: proto.String("*"),
 			Cors:        &configpb.CORS{Origins: []string{"https://a.example.com"}, Credentials: true},
 			Compression: &configpb.Compression{Encodings: []string{"gzip"}},
 		},
@@ -82,9 +82,9 @@ routes:
 	require.Same(t, inherits[0], inherits[2], "equal options are compiled once")
 
 	sets := proto.CloneOf(strict.Parse)
-	sets.IgnoredQuery, sets.PathEscapes = []string{"c"}, "keep"
+	sets.IgnoredQuery, sets.PathEscapes, sets.PatchMask = []string{"c"}, "keep", proto.String("")
 	manners := proto.CloneOf(strict.HTTP)
-	manners.Cors, manners.Compression = &configpb.CORS{}, &configpb.Compression{Disabled: true}
+	manners.Cors, manners.Compression, manners.Etag = &configpb.CORS{}, &configpb.Compression{Disabled: true}, proto.String("")
 	require.Len(t, plan.Routes[1].Options, 1)
 	same(&Options{
 		Print:  &configpb.PrintOptions{Pretty: proto.Bool(false), ProtoNames: proto.Bool(true), UnsetFields: proto.Bool(true)},

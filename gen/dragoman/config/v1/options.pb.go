@@ -120,7 +120,7 @@ func (x *PrintOptions) GetPartial() bool {
 }
 
 // ParseOptions say what is accepted in paths, queries and bodies. What is not
-// set is inherited from the listener.
+// set is inherited from the listener; an empty list counts as not set.
 type ParseOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// UnknownFields is what becomes of JSON fields that the message does not
@@ -192,10 +192,10 @@ type ParseOptions struct {
 	// PatchMask fills the google.protobuf.FieldMask of a PATCH request that has
 	// none with the paths that its body has, without those that the path binds: the
 	// field of this name, or `*` for the only one of its type. Methods without that
-	// field are as before.
+	// field are as before. An empty name turns off what the listener has turned on.
 	//
 	// Default: none. Example: `update_mask`
-	PatchMask string `protobuf:"bytes,12,opt,name=patch_mask,json=patchMask,proto3" json:"patch_mask,omitempty"`
+	PatchMask *string `protobuf:"bytes,12,opt,name=patch_mask,json=patchMask,proto3,oneof" json:"patch_mask,omitempty"`
 	// FormBodies reads bodies of type application/x-www-form-urlencoded as
 	// parameters that set fields of the body, as a query does.
 	//
@@ -314,8 +314,8 @@ func (x *ParseOptions) GetBoundFields() string {
 }
 
 func (x *ParseOptions) GetPatchMask() string {
-	if x != nil {
-		return x.PatchMask
+	if x != nil && x.PatchMask != nil {
+		return *x.PatchMask
 	}
 	return ""
 }
@@ -418,7 +418,7 @@ func (x *ErrorOptions) GetInBand() bool {
 }
 
 // HTTPOptions say what a route does beyond its rules. What is not set is
-// inherited from the listener.
+// inherited from the listener; cors and compression are inherited as a whole.
 type HTTPOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Head answers HEAD by the rule for GET, without the body.
@@ -451,10 +451,11 @@ type HTTPOptions struct {
 	Compression *Compression `protobuf:"bytes,6,opt,name=compression,proto3" json:"compression,omitempty"`
 	// ETag gives answers to GET an entity tag, and answers 304 to a client that
 	// has it already (If-None-Match): `*` makes it of the bytes of the answer, a
-	// name takes the string field of the response message that has it.
+	// name takes the string field of the response message that has it. An empty
+	// name turns off what the listener has turned on.
 	//
 	// Default: none. Example: `etag`
-	Etag          string `protobuf:"bytes,7,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag          *string `protobuf:"bytes,7,opt,name=etag,proto3,oneof" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -532,8 +533,8 @@ func (x *HTTPOptions) GetCompression() *Compression {
 }
 
 func (x *HTTPOptions) GetEtag() string {
-	if x != nil {
-		return x.Etag
+	if x != nil && x.Etag != nil {
+		return *x.Etag
 	}
 	return ""
 }
@@ -751,7 +752,7 @@ const file_dragoman_config_v1_options_proto_rawDesc = "" +
 	"\f_proto_namesB\t\n" +
 	"\a_prettyB\n" +
 	"\n" +
-	"\b_partial\"\x89\b\n" +
+	"\b_partial\"\x9d\b\n" +
 	"\fParseOptions\x12F\n" +
 	"\x0eunknown_fields\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1aR\x00R\x06rejectR\x06ignoreR\x06reportR\runknownFields\x12M\n" +
 	"\runknown_query\x18\x02 \x01(\tB(\xbaH%r#R\x00R\x06rejectR\x06ignoreR\x06reportR\acaptureR\funknownQuery\x121\n" +
@@ -765,17 +766,18 @@ const file_dragoman_config_v1_options_proto_rawDesc = "" +
 	"\x0etrailing_slash\x18\t \x01(\bH\x03R\rtrailingSlash\x88\x01\x01\x12&\n" +
 	"\fstrict_verbs\x18\n" +
 	" \x01(\bH\x04R\vstrictVerbs\x88\x01\x01\x12=\n" +
-	"\fbound_fields\x18\v \x01(\tB\x1a\xbaH\x17r\x15R\x00R\x06rejectR\tpath_winsR\vboundFields\x12\xe1\x01\n" +
+	"\fbound_fields\x18\v \x01(\tB\x1a\xbaH\x17r\x15R\x00R\x06rejectR\tpath_winsR\vboundFields\x12\xe6\x01\n" +
 	"\n" +
 	"patch_mask\x18\f \x01(\tB\xc1\x01\xbaH\xbd\x01\xba\x01\xb9\x01\n" +
-	"\x18parse_options.patch_mask\x12_must be the name of a field of the request message, or * for its only google.protobuf.FieldMask\x1a<this == '' || this.matches('^([a-z_A-Z][0-9A-Za-z_]*|\\\\*)$')R\tpatchMask\x12$\n" +
-	"\vform_bodies\x18\r \x01(\bH\x05R\n" +
+	"\x18parse_options.patch_mask\x12_must be the name of a field of the request message, or * for its only google.protobuf.FieldMask\x1a<this == '' || this.matches('^([a-z_A-Z][0-9A-Za-z_]*|\\\\*)$')H\x05R\tpatchMask\x88\x01\x01\x12$\n" +
+	"\vform_bodies\x18\r \x01(\bH\x06R\n" +
 	"formBodies\x88\x01\x01B\x19\n" +
 	"\x17_case_insensitive_enumsB\r\n" +
 	"\v_query_mapsB\x10\n" +
 	"\x0e_query_structsB\x11\n" +
 	"\x0f_trailing_slashB\x0f\n" +
-	"\r_strict_verbsB\x0e\n" +
+	"\r_strict_verbsB\r\n" +
+	"\v_patch_maskB\x0e\n" +
 	"\f_form_bodies\"\xca\x02\n" +
 	"\fErrorOptions\x126\n" +
 	"\x05shape\x18\x01 \x01(\tB \xbaH\x1dr\x1bR\x00R\x06statusR\x06googleR\aproblemR\x05shape\x12\xa6\x01\n" +
@@ -786,7 +788,7 @@ const file_dragoman_config_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"_localizedB\n" +
 	"\n" +
-	"\b_in_band\"\x82\x05\n" +
+	"\b_in_band\"\x90\x05\n" +
 	"\vHTTPOptions\x12\x17\n" +
 	"\x04head\x18\x01 \x01(\bH\x00R\x04head\x88\x01\x01\x12\x1d\n" +
 	"\aoptions\x18\x02 \x01(\bH\x01R\aoptions\x88\x01\x01\x121\n" +
@@ -794,13 +796,14 @@ const file_dragoman_config_v1_options_proto_rawDesc = "" +
 	"\x0etimeout_header\x18\x04 \x01(\tBz\xbaHw\xba\x01t\n" +
 	"\x1bhttp_options.timeout_header\x124must be a header name, for example X-Request-Timeout\x1a\x1fthis.matches('^[0-9A-Za-z-]*$')R\rtimeoutHeader\x12,\n" +
 	"\x04cors\x18\x05 \x01(\v2\x18.dragoman.config.v1.CORSR\x04cors\x12A\n" +
-	"\vcompression\x18\x06 \x01(\v2\x1f.dragoman.config.v1.CompressionR\vcompression\x12\xc6\x01\n" +
+	"\vcompression\x18\x06 \x01(\v2\x1f.dragoman.config.v1.CompressionR\vcompression\x12\xcb\x01\n" +
 	"\x04etag\x18\a \x01(\tB\xb1\x01\xbaH\xad\x01\xba\x01\xa9\x01\n" +
-	"\x11http_options.etag\x12Umust be * for the bytes of the answer, or the name of a field of the response message\x1a=this == '' || this.matches('^([a-z_A-Z][0-9A-Za-z_.]*|\\\\*)$')R\x04etagB\a\n" +
+	"\x11http_options.etag\x12Umust be * for the bytes of the answer, or the name of a field of the response message\x1a=this == '' || this.matches('^([a-z_A-Z][0-9A-Za-z_.]*|\\\\*)$')H\x03R\x04etag\x88\x01\x01B\a\n" +
 	"\x05_headB\n" +
 	"\n" +
 	"\b_optionsB\x15\n" +
-	"\x13_method_not_allowed\"\x9e\n" +
+	"\x13_method_not_allowedB\a\n" +
+	"\x05_etag\"\x9e\n" +
 	"\n" +
 	"\x04CORS\x12\x8d\x03\n" +
 	"\aorigins\x18\x01 \x03(\tB\xf2\x02\xbaH\xee\x02\x92\x01\xea\x02\"\xe7\x02\xba\x01\xed\x01\n" +
