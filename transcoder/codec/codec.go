@@ -78,6 +78,11 @@ type Scratch struct {
 	// reused by the next call, the strings may be kept.
 	Ignored []string
 
+	// Selected is what the message was cut by ([Mask.AppendCut]) that the next
+	// AppendJSON prints, and that one alone; nil is the usual case of a whole
+	// message. [Print].UnsetFields then shows only what the mask selects.
+	Selected *Mask
+
 	parser  parser
 	printer printer
 }

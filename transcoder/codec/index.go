@@ -124,12 +124,15 @@ func (p *printer) indexed(out []byte, m *Message, parts []span) ([]byte, bool) {
 		return out, false
 	}
 	end := len(p.runs)
-	rest := m.unset
+	rest, only := m.unset, p.only
 	for a := base; a < end; {
 		b := p.group(a)
 		f := &m.fields[p.runs[a].field]
 		if len(rest) > 0 {
-			out, rest = appendUnset(out, rest, uint32(f.number))
+			out, rest = appendUnset(out, rest, uint32(f.number), only)
+		}
+		if only != nil {
+			p.only = only.inside(f)
 		}
 		if out, ok = p.field(out, f, a, b, true); !ok {
 			return out, false
@@ -137,7 +140,8 @@ func (p *printer) indexed(out []byte, m *Message, parts []span) ([]byte, bool) {
 		a = b
 	}
 	p.runs = p.runs[:base]
-	out, _ = appendUnset(out, rest, afterAll)
+	p.only = only
+	out, _ = appendUnset(out, rest, afterAll, only)
 	return out, true
 }
 
@@ -154,6 +158,9 @@ func (p *printer) alone(out []byte, f *Field) ([]byte, bool) {
 	for a := base; a < end; {
 		b := p.group(a)
 		if g := &m.fields[p.runs[a].field]; g == f {
+			if p.only != nil {
+				p.only = p.only.inside(f)
+			}
 			if out, ok = p.field(out, f, a, b, false); !ok {
 				return out, false
 			}

@@ -265,6 +265,21 @@ func compareMask(t testing.TB, u *universe, md protoreflect.MessageDescriptor, m
 	got, ok := jsonOf(u, part)
 	require.True(t, ok, "%s: %s: %x", md.FullName(), mask, wire)
 	require.Equal(t, keep(value), got, "%s: %s: %x", md.FullName(), mask, wire)
+
+	// Where unset fields are shown, so are those that are selected.
+	form := codec.Print{UnsetFields: true}
+	text, err := u.printJSONAs(whole, form)
+	require.NoError(t, err)
+	if value, err = jsonValue(text); err != nil {
+		return
+	}
+	s.Selected = k
+	text, err = u.printing(form).Message(md.FullName()).AppendJSON(nil, cut, s)
+	require.NoError(t, err)
+	require.Nil(t, s.Selected, "it is for one message")
+	got, err = jsonValue(text)
+	require.NoError(t, err)
+	require.Equal(t, keep(value), got, "%s: %s: %x", md.FullName(), mask, wire)
 }
 
 func jsonOf(u *universe, m *dynamicpb.Message) (value any, ok bool) {

@@ -29,6 +29,9 @@ type printer struct {
 	// limit is how long the output may be, maxJSON of it new.
 	depth, maxDepth, limit, maxJSON int
 	careful                         bool
+	// only is what a mask selects of the message that is being printed, nil for
+	// everything. It restrains what is printed of fields that are not set.
+	only *maskNode
 	// places says where the fields of the messages that are being written
 	// begin, those of the innermost last; moved counts bytes of output that
 	// had to make room.
@@ -52,7 +55,7 @@ type place struct {
 const maxMoved = 8
 
 func (p *printer) begin(dst, wire []byte, s *Scratch) {
-	p.in, p.err = wire, nil
+	p.in, p.err, p.only = wire, nil, nil
 	p.maxDepth, p.maxJSON = s.maxDepth(), s.maxJSON()
 	p.depth, p.limit = p.maxDepth, len(dst)+p.maxJSON
 	p.places, p.moved = p.places[:0], 0
@@ -61,7 +64,7 @@ func (p *printer) begin(dst, wire []byte, s *Scratch) {
 
 // end lets go of the caller's memory, and of what one unusual message needed.
 func (p *printer) end() {
-	p.in, p.err = nil, nil
+	p.in, p.err, p.only = nil, nil, nil
 	if cap(p.places) > maxKept {
 		p.places = nil
 	}
@@ -86,6 +89,10 @@ func (p *printer) end() {
 func (p *printer) print(dst, wire []byte, s *Scratch, m *Message, f *Field) ([]byte, error) {
 	p.begin(dst, wire, s)
 	p.careful = f != nil
+	if s.Selected != nil {
+		p.selected(m, s.Selected)
+		s.Selected = nil
+	}
 	out, ok := p.top(dst, m, f)
 	if !ok && !p.careful {
 		p.begin(dst, wire, s)

@@ -215,3 +215,39 @@ func TestFormsOfTags(t *testing.T) {
 		}
 	}
 }
+
+// TestFormsOfParts prints a part of a message, and of a field, with what is not
+// set of it alone.
+func TestFormsOfParts(t *testing.T) {
+	m := plant(t)
+	c, err := codec.NewPrinting(gardenFiles(t), codec.Print{UnsetFields: true})
+	require.NoError(t, err)
+	s := &codec.Scratch{}
+	wire, err := m.AppendWire(nil, []byte(`{"name":"a","sprouts":[{"name":"b"},{"ripe":true}],"near":{"x":{"name":"c"}}}`), s, nil)
+	require.NoError(t, err)
+	print := func(k *codec.Mask, print func(dst, wire []byte, s *codec.Scratch) ([]byte, error)) string {
+		cut, err := k.AppendCut(nil, wire, s)
+		require.NoError(t, err)
+		s.Selected = k
+		text, err := print(nil, cut, s)
+		require.NoError(t, err)
+		return string(text)
+	}
+	whole := c.Message("garden.Plant")
+	k, err := m.ParseMask("name,roots,tags,parent.name,sprouts(name,ripe),near.height_cm,bed")
+	require.NoError(t, err)
+	require.Equal(t, `{"name":"a","tags":[],"near":{"x":{"heightCm":0}},"roots":"0",`+
+		`"sprouts":[{"name":"b","ripe":false},{"name":"","ripe":true}]}`, print(k, whole.AppendJSON))
+
+	// Masks of either codec do.
+	k, err = whole.ParseMask("*")
+	require.NoError(t, err)
+	text, err := whole.AppendJSON(nil, wire, s)
+	require.NoError(t, err)
+	require.Equal(t, string(text), print(k, whole.AppendJSON))
+
+	sprouts := whole.FieldByName([]byte("sprouts"))
+	k, err = m.FieldByName([]byte("sprouts")).ParseMask("name")
+	require.NoError(t, err)
+	require.Equal(t, `[{"name":"b"},{"name":""}]`, print(k, sprouts.AppendJSON))
+}

@@ -55,11 +55,13 @@ func (f *Field) appendZero(out []byte) []byte {
 	return appendNumber(out, f, 0)
 }
 
-// appendUnset appends those in rest that come before a field, and returns
-// those that come after it.
-func appendUnset(out []byte, rest []unset, number uint32) ([]byte, []unset) {
+// appendUnset appends those in rest that come before a field, as far as only
+// selects them, and returns those that come after it.
+func appendUnset(out []byte, rest []unset, number uint32, only *maskNode) ([]byte, []unset) {
 	for len(rest) > 0 && rest[0].number < number {
-		out = append(out, rest[0].text...)
+		if only == nil || only.find(rest[0].number) != nil {
+			out = append(out, rest[0].text...)
+		}
 		rest = rest[1:]
 	}
 	if len(rest) > 0 && rest[0].number == number {
@@ -82,4 +84,35 @@ func (p *printer) unsetBetween(out []byte, m *Message, after, before uint32) []b
 		out = append(out, u.text...)
 	}
 	return out
+}
+
+// selected makes the printer go by a mask, which takes careful mode. It does
+// nothing if no field is printed that is not set, or the mask selects all.
+func (p *printer) selected(m *Message, k *Mask) {
+	if m.codec.print.UnsetFields && !k.root.all {
+		p.careful, p.only = true, k.root
+	}
+}
+
+// find is the node's entry for a field, nil if it is not selected. The mask may
+// be of another codec of the schema, so it goes by the number.
+func (n *maskNode) find(number uint32) *maskField {
+	i, ok := slices.BinarySearchFunc(n.fields, number, func(e maskField, n uint32) int { return cmp.Compare(uint32(e.field.number), n) })
+	if !ok {
+		return nil
+	}
+	return &n.fields[i]
+}
+
+// inside is what is selected of the messages in f, which is selected, nil if
+// they are selected whole.
+func (n *maskNode) inside(f *Field) *maskNode {
+	e := n.find(uint32(f.number))
+	if e != nil && e.below != nil && f.shape == shapeMap {
+		e = e.below.find(2) // below it are key and value
+	}
+	if e == nil {
+		return nil
+	}
+	return e.below
 }
