@@ -82,7 +82,7 @@ func excusedOption(u *universe, md protoreflect.MessageDescriptor, text []byte, 
 
 // ignoredDiff says what is wrong with the list of ignored fields.
 func ignoredDiff(ignored []string, options codec.Parse) string {
-	if len(ignored) > 0 && !(options.IgnoreUnknown && options.Record) {
+	if len(ignored) > 0 && (!options.IgnoreUnknown || !options.Record) {
 		return fmt.Sprintf("ignored %q without being asked to", ignored)
 	}
 	for i, path := range ignored {

@@ -78,6 +78,7 @@ func (p *Plan) Render(dst, wire []byte, want Want, s *Scratch) ([]byte, error) {
 		if s.cut = cut; cap(cut) > maxCut {
 			s.cut = nil
 		}
+		s.codec.Selected = want.Mask
 	}
 	if f.response != nil {
 		return f.response.AppendJSON(dst, wire, &s.codec)
