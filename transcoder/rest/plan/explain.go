@@ -66,15 +66,23 @@ func (e *explainer) path(r *Request) {
 }
 
 func (e *explainer) body(body []byte) {
+	var all []Bound
 	switch e.mode {
 	case wholeBody:
-		e.bound = appendBodyFields(e.bound, e.input, body, "", "")
+		all = appendBodyFields(all, e.input, body, "", "")
 	case fieldBody:
 		f := e.Plan.body
 		if m := f.Message(); m != nil && !f.Repeated() {
-			e.bound = appendBodyFields(e.bound, m, body, f.JSONName(), "")
+			all = appendBodyFields(all, m, body, f.JSONName(), "")
 		} else {
-			e.bound = append(e.bound, Bound{Field: f.JSONName(), Source: "body", From: "the whole", Value: clipValue(body)})
+			all = append(all, Bound{Field: f.JSONName(), Source: "body", From: "the whole", Value: clipValue(body)})
+		}
+	}
+	for _, b := range all {
+		if e.options.PathWins && e.overruled([]byte(b.From), InBody) {
+			e.ignored = append(e.ignored, "body."+b.From)
+		} else {
+			e.bound = append(e.bound, b)
 		}
 	}
 }

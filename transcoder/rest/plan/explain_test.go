@@ -31,6 +31,15 @@ func TestExplain(t *testing.T) {
 			{Field: "i32", Source: "query", From: "i32", Value: "1"},
 			{Field: "mask", Source: "mask", From: "the body", Value: "camel_case,size"},
 		}, ignored: []string{"body.nope"}},
+		{name: "the path wins", line: "POST /v1/star/sub/p", body: `{"sub": {"name": "x", "size": 2}, "i32": 1}`, want: []plan.Bound{
+			{Field: "sub.name", Source: "path", From: "{sub.name}", Value: "p"},
+			{Field: "sub.size", Source: "body", From: "sub.size", Value: "2"},
+			{Field: "i32", Source: "body", From: "i32", Value: "1"},
+		}, ignored: []string{"body.sub.name"}},
+		{name: "a body without fields", line: "POST /v1/rep/p", body: `["x"]`, want: []plan.Bound{
+			{Field: "name", Source: "path", From: "{name}", Value: "p"},
+			{Field: "rs", Source: "body", From: "the whole", Value: `["x"]`},
+		}},
 		{name: "form", line: "PATCH /v1/body/n", form: true, body: "camel_case=x&nope=1&tags=a&tags=b", want: []plan.Bound{
 			{Field: "name", Source: "path", From: "{name}", Value: "n"},
 			{Field: "sub.camelCase", Source: "form", From: "camel_case", Value: "x"},

@@ -208,7 +208,7 @@ func (p *Plan) onlyBody(name []byte, s *Scratch) error {
 func (p *Plan) overruled(name []byte, place Place) bool {
 	message, at := p.top(place)
 	rest := name
-	for {
+	for message != nil {
 		var field *codec.Field
 		var more bool
 		if field, _, rest, more = step(message, rest); field == nil {
@@ -223,10 +223,9 @@ func (p *Plan) overruled(name []byte, place Place) bool {
 		case !more:
 			return p.base[child].origin == fromPath
 		}
-		if message, at = field.Message(), child; message == nil {
-			return false
-		}
+		message, at = field.Message(), child
 	}
+	return false
 }
 
 // closed says what a field is whose value has no fields that a query could set;
