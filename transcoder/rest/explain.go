@@ -18,12 +18,12 @@ var (
 
 // Explain implements [transcoder.Explainer].
 func (u *unary) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
-	return u.explain(r, x, "render the message as JSON", "answer")
+	return u.explain(r, x, u.answers()...)
 }
 
 // Explain implements [transcoder.Explainer].
 func (t *stream) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
-	return t.explain(r, x, "render each message as an element of a JSON array", "answer as they come")
+	return t.explain(r, x, "render each message as an element of a JSON array", "answer "+t.statuses()+" as they come")
 }
 
 // Explain implements [transcoder.Explainer].
@@ -53,7 +53,7 @@ func (l *rule) explain(r *http.Request, x *route.Exchange, last ...string) *tran
 	for _, b := range bound {
 		e.Bindings = append(e.Bindings, transcoder.Bound(b))
 	}
-	e.Stages = append(l.stages(), last...)
+	e.Stages = slices.Concat(l.stages(), l.answerStages(&k.want), last)
 	return e
 }
 

@@ -71,7 +71,9 @@ func (u *unary) reply(k *work, w http.ResponseWriter, r *http.Request, x *route.
 	if !trailers {
 		transcoder.WriteMetadata(h, k.sink.trailer, u.passes)
 	}
-	u.look(k).challenge(h, status)
+	if status == http.StatusUnauthorized {
+		u.look(k).challenge(h, status)
+	}
 	if trailers {
 		transcoder.WriteMetadataPrefix(h, k.sink.trailer, u.passes, http.TrailerPrefix)
 		writeOpen(w, r, status, jsonType, body)
