@@ -4,7 +4,7 @@
 // It stands between the handler and the connection: the handler writes, flushes
 // and sets deadlines as ever, and sees conditional requests as if nothing were
 // compressed. It is complete for the answers of the gateway; it knows nothing of
-// ranges and trailers, which they do not have.
+// ranges, which they do not have.
 package compress
 
 import (

@@ -456,6 +456,24 @@ func TestWriteDeadline(t *testing.T) {
 	require.Error(t, <-ended)
 }
 
+// Trailers come after the end of the encoding, and after an answer that was held
+// to its end.
+func TestTrailers(t *testing.T) {
+	for _, two := range []bool{false, true} {
+		for _, size := range []int{10, 1500, 3000} {
+			g := serve(t, nil, two, func(w http.ResponseWriter, _ *http.Request, _ *route.Exchange) {
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set(http.TrailerPrefix+"X-T", "1")
+				_, _ = w.Write(books(size))
+			})
+			a := g.do(t, "GET", "Accept-Encoding: gzip")
+			require.NoError(t, a.err)
+			require.Equal(t, string(books(size)), a.text(t))
+			require.Equal(t, "1", a.Trailer.Get("X-T"), "%d bytes, HTTP/2 %t", size, two)
+		}
+	}
+}
+
 func TestUnknownEncoding(t *testing.T) {
 	_, err := compress.New(&configpb.Compression{Encodings: []string{"br"}}, filter.Env{})
 	require.ErrorContains(t, err, `"br"`)
