@@ -65,6 +65,8 @@ type rule struct {
 	// of other upstreams too.
 	shared   bool
 	bindings []binding
+	// adds is set once the rule has been added to something.
+	adds bool
 }
 
 // services lists the services of which a method is exposed, in order.
@@ -102,6 +104,14 @@ func (c *compiler) expose(rt *config.Route, up *upstreamState) *exposure {
 			if md := sd.Methods().Get(i); e.selected(md) {
 				e.out.methods = append(e.out.methods, exposed{method: md, bindings: e.bindings(md), response: e.response(md)})
 			}
+		}
+	}
+	for _, r := range e.rules {
+		if r.Additive && !r.adds && !e.route.Transcode.Annotations {
+			at := r.at
+			at.path += ".additive"
+			e.wrong(at, "write annotations: true into the route if annotations count, or leave additive out",
+				"there is nothing that the rule could be added to")
 		}
 	}
 	if len(e.out.methods) == 0 && len(e.names.methods) > 0 && len(c.report) == before {
@@ -258,6 +268,7 @@ func (e *exposer) bindings(md protoreflect.MethodDescriptor) []binding {
 		switch {
 		case !fits(r.Rule.Rule.GetSelector(), string(md.FullName())):
 		case r.Additive:
+			r.adds = r.adds || len(rules) > 0
 			rules = append(rules, r)
 		default:
 			rules, annotated = []*rule{r}, false

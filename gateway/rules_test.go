@@ -194,6 +194,14 @@ func TestWrongRules(t *testing.T) {
 			`{upstream: a, rules: [{selector: b.v1.Books.List, get: /x}, {selector: b.v1.Other.Do, get: /y, additional_bindings: [{get: /x}]}]}`,
 			`routes[0].transcode.rules[1].additional_bindings[0]: route "r": GET /x (b.v1.Books.List, rules[0]) and route "r": GET /x (b.v1.Other.Do, rules[1] additional_bindings[0]) take the same requests`,
 		},
+		"a rule that is added to nothing": {
+			`{upstream: a, rules: [{selector: b.v1.Books.Get, get: "/x/{name}", additive: true}]}`,
+			`routes[0].transcode.rules[0].additive: there is nothing that the rule could be added to; write annotations: true into the route`,
+		},
+		"a response": {
+			`{upstream: a, responses: [{selector: "*"}, {selector: b.v1.Books.Get, status_field: nope}]}`,
+			`routes[0].transcode.responses[1]: b.v1.Books.Get: status_field "nope": `,
+		},
 		"a rule behind a prefix": {
 			`{upstream: a, prefix: /v1, annotations: true, rules: [{selector: b.v1.Books.Get, get: "/{nope}/{neither}"}]}`,
 			"routes[0].transcode.rules[0]: b.v1.Books.Get: GET /v1/{nope}/{neither}: path variable \"nope\": b.v1.Book has no field \"nope\"",

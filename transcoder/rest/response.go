@@ -35,11 +35,13 @@ type response struct {
 func newResponse(ep *transcoder.Endpoint) (_ *response, problems []error) {
 	output, streams := ep.Method.Descriptor.Output(), ep.Method.ServerStreaming
 	out := &response{status: http.StatusOK}
+	origin := ""
 	problem := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf("%s: "+format, append([]any{ep.Method.FullName()}, args...)...))
+		problems = append(problems, &transcoder.RuleError{RPC: ep.Method.FullName(), Origin: origin, Err: fmt.Errorf(format, args...)})
 	}
 	var err error
 	if from := ep.Response; from != nil {
+		origin = from.Origin
 		out.metadata = from.StatusMetadata
 		if from.Status != 0 {
 			out.status = from.Status
@@ -65,6 +67,7 @@ func newResponse(ep *transcoder.Endpoint) (_ *response, problems []error) {
 			}
 		}
 	}
+	origin = ""
 	if !streams {
 		if out.tag, err = newEntityTag(ep, output); err != nil {
 			problem("etag %q: %w", ep.Settings.ETag, err)
