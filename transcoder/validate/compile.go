@@ -279,6 +279,14 @@ func (n *node) finish() {
 	slices.SortFunc(kept, func(a, b int) int { return int(n.drafts[a].number - n.drafts[b].number) })
 	for _, i := range kept {
 		f := n.drafts[i].field
+		if f.wire = wireType(f.value.kind); f.shape == mapping {
+			f.wire = protowire.BytesType
+		}
+		f.plain = f.shape == single && f.oneof < 0 && f.wire != protowire.StartGroupType
+		f.items = f.shape != single && (len(f.value.checks)+len(f.key.checks) > 0 || f.value.table != nil)
+		if f.required || len(f.checks) > 0 || f.shape == mapping && f.items || f.shape == single && (len(f.value.checks) > 0 || f.value.table != nil) {
+			m.after = append(m.after, uint16(len(m.fields)))
+		}
 		m.fields = append(m.fields, f)
 		if f.number <= maxDense {
 			m.dense = append(m.dense, make([]uint16, max(0, int(f.number)+1-len(m.dense)))...)

@@ -86,10 +86,8 @@ func isHeaderValue(s string) bool {
 	return true
 }
 
-// set is a set of ASCII characters.
-type set [4]uint32
-
-func (s *set) has(c byte) bool { return c < 128 && s[c/32]>>(c%32)&1 == 1 }
+// set is a set of ASCII characters, by their codes.
+type set [256]bool
 
 // chars makes a set; a-z stands for a range.
 func chars(spec string) *set {
@@ -100,7 +98,7 @@ func chars(spec string) *set {
 			last = spec[i+2]
 		}
 		for c := spec[i]; c <= last; c++ {
-			s[c/32] |= 1 << (c % 32)
+			s[c] = true
 		}
 		if last != spec[i] {
 			i += 2
@@ -112,7 +110,7 @@ func chars(spec string) *set {
 // all reports whether s has no other characters.
 func all(s string, of *set) bool {
 	for i := range len(s) {
-		if !of.has(s[i]) {
+		if !of[s[i]] {
 			return false
 		}
 	}
@@ -130,25 +128,26 @@ var (
 
 // isEmail is the syntax of HTML's input type=email.
 func isEmail(s string) bool {
-	at := strings.IndexByte(s, '@')
-	if at <= 0 || !all(s[:at], mailbox) {
-		return false
+	at, of := 0, mailbox
+	for at < len(s) && of[s[at]] {
+		at++
 	}
-	return labels(s[at+1:])
+	return at > 0 && at < len(s) && s[at] == '@' && labels(s[at+1:])
 }
 
 // labels reports whether s is one or more labels of host names.
 func labels(s string) bool {
-	for {
-		label, rest, more := strings.Cut(s, ".")
-		if l := len(label); l == 0 || l > 63 || !all(label, ldh) || label[0] == '-' || label[l-1] == '-' {
+	begin, of := 0, ldh
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && of[s[i]] {
+			continue
+		}
+		if i < len(s) && s[i] != '.' || i == begin || i-begin > 63 || s[begin] == '-' || s[i-1] == '-' {
 			return false
 		}
-		if !more {
-			return true
-		}
-		s = rest
+		begin = i + 1
 	}
+	return true
 }
 
 // isHostname follows RFC 1123, with a dot at the end allowed; the last label must
@@ -235,7 +234,7 @@ func isUUID(s string) bool {
 				return false
 			}
 		default:
-			if !hex.has(s[i]) {
+			if !hex[s[i]] {
 				return false
 			}
 		}
@@ -250,7 +249,7 @@ func isULID(s string) bool {
 func isFullName(s string) bool {
 	for {
 		part, rest, more := strings.Cut(s, ".")
-		if part == "" || digits.has(part[0]) || !all(part, word) {
+		if part == "" || digits[part[0]] || !all(part, word) {
 			return false
 		}
 		if !more {

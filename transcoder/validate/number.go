@@ -166,9 +166,31 @@ func (p place) numberChecks(rules protoreflect.Message, name string) []check {
 		return n
 	}, func(a, b uint64) bool { return a < b })
 	if ok {
-		checks = append(checks, check{op: opRange, id: name + words.id, message: words.message, span: sp})
+		c := check{op: opRange, id: name + words.id, message: words.message, span: sp}
+		if low, high, ok := bounds(sp); ok {
+			c.op, c.n, c.most = opWithinBounds, low, high
+		}
+		checks = append(checks, c)
 	}
 	return checks
+}
+
+// bounds are the first and the last number of a span; ok is false if it is not one
+// piece.
+func bounds(s span[uint64]) (low, high uint64, ok bool) {
+	low, high = 0, math.MaxUint64
+	if s.lower != open {
+		if low = s.low; s.lower == exclusive {
+			low++
+		}
+	}
+	if s.upper != open {
+		if high = s.high; s.upper == exclusive {
+			high--
+		}
+	}
+	overflown := s.lower == exclusive && low == 0 || s.upper == exclusive && high == math.MaxUint64
+	return low, high, !s.outside && !overflown
 }
 
 // spanWords are what a span is called.
@@ -234,6 +256,8 @@ func definedOnly(ed protoreflect.EnumDescriptor) check {
 func (c *check) numberHolds(n uint64, float bool) bool {
 	nan := float && n == notANumber
 	switch c.op {
+	case opWithinBounds:
+		return c.n <= n && n <= c.most && !nan
 	case opConst:
 		return n == c.n && !nan
 	case opIn:

@@ -57,12 +57,17 @@ type datum struct {
 // step is one part of a path: a field, and an item or a pair of it.
 type step struct {
 	field *field
-	// index is that of an item, or -1.
-	index int
-	// keyed says that key is that of a pair.
-	keyed bool
-	key   datum
+	at    part
 }
+
+// part says which value of a field is meant: an item, a pair by its place among
+// the entries, or the only one.
+type part struct {
+	item, pair int32
+}
+
+// whole is the field itself.
+var whole = part{-1, -1}
 
 const (
 	// keptSlots and keptBytes bound what a Scratch keeps.
@@ -98,8 +103,15 @@ func (s *Scratch) end() {
 // full says that there are enough violations.
 func (s *Scratch) full() bool { return len(s.violations) >= s.most }
 
-// violate adds a violation at the path, and at name below it if that is not empty.
-func (s *Scratch) violate(name, id, message string) {
+// violate adds a violation of a field of the message that is being checked.
+func (s *Scratch) violate(f *field, at part, c *check) {
+	s.path = append(s.path, step{f, at})
+	s.violateAt("", c.id, c.message)
+	s.pop()
+}
+
+// violateAt adds a violation at the path, and at name below it if that is not empty.
+func (s *Scratch) violateAt(name, id, message string) {
 	if s.full() {
 		return
 	}
@@ -115,10 +127,10 @@ func (s *Scratch) appendPath(dst []byte, name string) []byte {
 		}
 		dst = append(dst, st.field.name...)
 		switch {
-		case st.keyed:
-			dst = append(appendKey(append(dst, '['), &st.field.key, st.key), ']')
-		case st.index >= 0:
-			dst = append(strconv.AppendInt(append(dst, '['), int64(st.index), 10), ']')
+		case st.at.pair >= 0:
+			dst = append(appendKey(append(dst, '['), &st.field.key, s.entries[st.at.pair].key), ']')
+		case st.at.item >= 0:
+			dst = append(strconv.AppendInt(append(dst, '['), int64(st.at.item), 10), ']')
 		}
 	}
 	if name != "" && len(dst) > 0 {
@@ -127,12 +139,7 @@ func (s *Scratch) appendPath(dst []byte, name string) []byte {
 	return append(dst, name...)
 }
 
-func (s *Scratch) push(f *field) { s.path = append(s.path, step{field: f, index: -1}) }
-
 func (s *Scratch) pop() { s.path = s.path[:len(s.path)-1] }
-
-// top is the last step of the path.
-func (s *Scratch) top() *step { return &s.path[len(s.path)-1] }
 
 // drop gives the entries from base on back.
 func (s *Scratch) drop(base int) {

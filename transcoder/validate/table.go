@@ -2,6 +2,7 @@ package validate
 
 import (
 	"regexp"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -14,6 +15,8 @@ type message struct {
 	fields []field
 	// dense maps numbers below its length to an index in fields plus one.
 	dense []uint16
+	// after are indexes of the fields to be checked when the message has been read.
+	after []uint16
 	// oneofs are those with a rule, or with a member that matters.
 	oneofs []oneof
 	// groups are the rules message.oneof.
@@ -27,24 +30,17 @@ const maxDense = 255
 
 // find is the index of the field with this number, or -1.
 func (m *message) find(num protowire.Number) int {
-	if int(num) < len(m.dense) {
-		return int(m.dense[num]) - 1
-	}
 	if num <= maxDense {
+		if int(num) < len(m.dense) {
+			return int(m.dense[num]) - 1
+		}
 		return -1
 	}
-	lo, hi := 0, len(m.fields)
-	for lo < hi {
-		if mid := int(uint(lo+hi) >> 1); m.fields[mid].number < num {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
+	i, ok := slices.BinarySearchFunc(m.fields, num, func(f field, num protowire.Number) int { return int(f.number - num) })
+	if !ok {
+		return -1
 	}
-	if lo < len(m.fields) && m.fields[lo].number == num {
-		return lo
-	}
-	return -1
+	return i
 }
 
 // shape is how often a field may occur.
@@ -62,6 +58,12 @@ type field struct {
 	// name is that in JSON.
 	name  string
 	shape shape
+	// wire is the type of its values on the wire, those of a packed list excepted.
+	wire protowire.Type
+	// items says that there is something to check of each item or pair.
+	items bool
+	// plain says that it occurs once, in no oneof, and is no group.
+	plain bool
 	// oneof is an index in the message's oneofs, or -1.
 	oneof int
 	// presence says that a value on the wire counts, whatever it is.
@@ -94,7 +96,6 @@ const (
 type value struct {
 	class class
 	kind  protoreflect.Kind
-	wire  protowire.Type
 	// inner is the kind of a wrapper's value.
 	inner protoreflect.Kind
 	// skipZero says that an item, key or value that is zero follows its rules.
@@ -133,6 +134,7 @@ const (
 	opIn
 	opNotIn
 	opFinite
+	opWithinBounds // from n to most
 	opRange
 	// Of strings and bytes.
 	opEqual
@@ -173,12 +175,12 @@ type check struct {
 	op          op
 	id, message string
 
-	n    uint64
-	span span[uint64]
-	set  []uint64
-	s    string
-	strs []string
-	re   *regexp.Regexp
+	n, most uint64
+	span    span[uint64]
+	set     []uint64
+	s       string
+	strs    []string
+	re      *regexp.Regexp
 	// valid is that of a format; it is not asked about the empty string unless
 	// empty is set.
 	valid func(string) bool

@@ -24,7 +24,7 @@ var (
 
 func isURI(s string) bool {
 	scheme, rest, ok := strings.Cut(s, ":")
-	return ok && scheme != "" && alpha.has(scheme[0]) && all(scheme, schemeTail) && hierarchy(rest, false)
+	return ok && scheme != "" && alpha[scheme[0]] && all(scheme, schemeTail) && hierarchy(rest, false)
 }
 
 func isURIReference(s string) bool { return isURI(s) || hierarchy(s, true) }
@@ -98,9 +98,9 @@ func ipLiteral(s string) bool {
 // escaped reports whether s has no other characters but for whole escapes.
 func escaped(s string, of *set) bool {
 	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) && hex.has(s[i+1]) && hex.has(s[i+2]) {
+		if s[i] == '%' && i+2 < len(s) && hex[s[i+1]] && hex[s[i+2]] {
 			i += 2
-		} else if !of.has(s[i]) {
+		} else if !of[s[i]] {
 			return false
 		}
 	}

@@ -78,7 +78,7 @@ var wellKnown = map[protoreflect.FullName]struct {
 // value compiles the rules of one value; nested ones are those of items, keys and
 // values.
 func (p place) value(fd protoreflect.FieldDescriptor, rules *pv.FieldRules, nested bool) value {
-	v := value{kind: fd.Kind(), wire: wireType(fd.Kind())}
+	v := value{kind: fd.Kind()}
 	if ignoredBelow(rules) {
 		rules = nil
 	}

@@ -23,36 +23,61 @@ func (s *Scratch) message(m *message, wire []byte, depth int) error {
 	}
 	base := s.grow(len(m.fields) + len(m.oneofs))
 	for pos := 0; pos < len(wire); {
-		num, typ, tag := consumeTag(wire[pos:])
-		if tag < 0 {
-			return broken(tag)
-		}
 		from := pos
-		pos += tag
-		i := m.find(num)
+		var num protowire.Number
+		var typ protowire.Type
+		i := -1
+		if c := wire[pos]; c >= 1<<3 && c < 0x80 {
+			// A tag of one byte: numbers up to 15.
+			num, typ = protowire.Number(c>>3), protowire.Type(c&7)
+			pos++
+			if int(num) < len(m.dense) {
+				i = int(m.dense[num]) - 1
+			}
+		} else {
+			var n int
+			if num, typ, n = protowire.ConsumeTag(wire[pos:]); n < 0 {
+				return broken(n)
+			}
+			pos += n
+			i = m.find(num)
+		}
 		if i < 0 {
-			n := protowire.ConsumeFieldValue(num, typ, wire[pos:])
+			n := skip(num, typ, wire[pos:])
 			if n < 0 {
 				return broken(n)
 			}
 			pos += n
 			continue
 		}
-		n, err := s.occurrence(m, base, i, num, typ, wire, from, pos, depth)
-		if err != nil {
+		d, n := readDatum(num, typ, wire[pos:])
+		if n < 0 {
+			return broken(n)
+		}
+		f := &m.fields[i]
+		if f.plain && typ == f.wire {
+			// Most fields: noted here, without a call.
+			at := &s.slots[base+i]
+			if at.count++; at.count == 1 {
+				at.from = from
+			}
+			at.bits, at.start, at.end = d.bits, pos+n-len(d.b), pos+n
+		} else if err := s.occurrence(m, base, i, typ, d, from, pos, pos+n, depth); err != nil {
 			return err
 		}
 		pos += n
 	}
-	for i := range m.fields {
+	for _, i := range m.after {
 		if s.full() {
 			break
 		}
-		if err := s.field(&m.fields[i], s.slots[base+i], wire, depth); err != nil {
+		if err := s.field(&m.fields[i], base+int(i), wire, depth); err != nil {
 			return err
 		}
 	}
-	s.together(m, base)
+	if len(m.oneofs)+len(m.groups) > 0 {
+		s.together(m, base)
+	}
 	s.slots = s.slots[:base]
 	if m.program != nil {
 		return s.program(m.program, wire)
@@ -62,31 +87,15 @@ func (s *Scratch) message(m *message, wire []byte, depth int) error {
 
 func broken(n int) error { return fmt.Errorf("the message is broken: %w", protowire.ParseError(n)) }
 
-// consumeTag is [protowire.ConsumeTag], quicker for tags of one byte.
-func consumeTag(b []byte) (protowire.Number, protowire.Type, int) {
-	if c := b[0]; c >= 1<<3 && c < 0x80 {
-		return protowire.Number(c >> 3), protowire.Type(c & 7), 1
-	}
-	return protowire.ConsumeTag(b)
-}
-
 // occurrence notes one value, or checks it if it is an item. The field begins at
-// from and its value at pos, and n is the length of the value.
-func (s *Scratch) occurrence(m *message, base, i int, num protowire.Number, typ protowire.Type, wire []byte, from, pos, depth int) (n int, err error) {
+// from, and its value is what lies from start to end.
+func (s *Scratch) occurrence(m *message, base, i int, typ protowire.Type, d datum, from, start, end, depth int) error {
 	f := &m.fields[i]
-	d, n := s.datum(num, typ, wire[pos:])
-	if n < 0 {
-		return 0, broken(n)
-	}
-	expected := f.value.wire
-	if f.shape == mapping {
-		expected = protowire.BytesType
-	}
-	if typ != expected {
-		if f.shape == list && typ == protowire.BytesType && expected != protowire.StartGroupType {
-			return n, s.packed(f, base+i, d.b)
+	if typ != f.wire {
+		if f.shape == list && typ == protowire.BytesType && f.wire != protowire.StartGroupType {
+			return s.packed(f, base+i, d.b)
 		}
-		return n, nil // an unknown field to every parser
+		return nil // an unknown field to every parser
 	}
 	slot := &s.slots[base+i]
 	if f.oneof >= 0 {
@@ -102,37 +111,57 @@ func (s *Scratch) occurrence(m *message, base, i int, num protowire.Number, typ 
 		slot.from = from
 	}
 	slot.count++
-	switch {
-	case f.shape == list:
-		return n, s.item(f, slot.count-1, d, depth)
-	case typ == protowire.BytesType:
-		slot.start, slot.end = pos+n-len(d.b), pos+n
-	case typ == protowire.StartGroupType:
-		slot.start, slot.end = pos, pos+len(d.b)
+	switch typ {
+	case protowire.BytesType:
+		slot.start, slot.end = end-len(d.b), end
+	case protowire.StartGroupType:
+		slot.start, slot.end = start, start+len(d.b)
 	default:
 		slot.bits = d.bits
 	}
-	return n, nil
+	if f.shape == list && f.items {
+		return s.value(f, &f.value, part{item: int32(slot.count - 1), pair: -1}, d, depth)
+	}
+	return nil
 }
 
 var zeroSlot slot
 
-// datum reads a value.
-func (s *Scratch) datum(num protowire.Number, typ protowire.Type, wire []byte) (d datum, n int) {
+// skip is the length of a value, negative if the bytes are broken.
+func skip(num protowire.Number, typ protowire.Type, wire []byte) int {
+	if len(wire) > 0 && wire[0] < 0x80 {
+		switch typ {
+		case protowire.VarintType:
+			return 1
+		case protowire.BytesType:
+			if int(wire[0]) < len(wire) {
+				return 1 + int(wire[0])
+			}
+		}
+	}
+	return protowire.ConsumeFieldValue(num, typ, wire)
+}
+
+// readDatum reads a value. n is its length, negative if the bytes are broken.
+func readDatum(num protowire.Number, typ protowire.Type, wire []byte) (d datum, n int) {
 	switch typ {
 	case protowire.VarintType:
 		if len(wire) > 0 && wire[0] < 0x80 {
 			return datum{bits: uint64(wire[0])}, 1
 		}
 		d.bits, n = protowire.ConsumeVarint(wire)
+	case protowire.BytesType:
+		if len(wire) > 0 && wire[0] < 0x80 && int(wire[0]) < len(wire) {
+			n = 1 + int(wire[0])
+			return datum{b: wire[1:n:n]}, n
+		}
+		d.b, n = protowire.ConsumeBytes(wire)
 	case protowire.Fixed32Type:
 		var bits uint32
 		bits, n = protowire.ConsumeFixed32(wire)
 		d.bits = uint64(bits)
 	case protowire.Fixed64Type:
 		d.bits, n = protowire.ConsumeFixed64(wire)
-	case protowire.BytesType:
-		d.b, n = protowire.ConsumeBytes(wire)
 	case protowire.StartGroupType:
 		d.b, n = protowire.ConsumeGroup(num, wire)
 	default:
@@ -144,28 +173,19 @@ func (s *Scratch) datum(num protowire.Number, typ protowire.Type, wire []byte) (
 // packed checks the items of a packed list.
 func (s *Scratch) packed(f *field, at int, wire []byte) error {
 	for len(wire) > 0 {
-		d, n := s.datum(f.number, f.value.wire, wire)
+		d, n := readDatum(f.number, f.wire, wire)
 		if n < 0 {
 			return broken(n)
 		}
 		wire = wire[n:]
 		s.slots[at].count++
-		if err := s.item(f, s.slots[at].count-1, d, 0); err != nil {
-			return err
+		if f.items {
+			if err := s.value(f, &f.value, part{item: int32(s.slots[at].count - 1), pair: -1}, d, 0); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
-}
-
-// item checks an item of a list.
-func (s *Scratch) item(f *field, index int, d datum, depth int) error {
-	if len(f.value.checks) == 0 && f.value.table == nil {
-		return nil
-	}
-	s.path = append(s.path, step{field: f, index: index})
-	err := s.value(&f.value, d, depth)
-	s.pop()
-	return err
 }
 
 // present reports whether the field has a value.
@@ -182,47 +202,44 @@ func (f *field) present(sl *slot) bool {
 	}
 }
 
-// field checks what a message says of one field, once it has been read.
-func (s *Scratch) field(f *field, sl slot, wire []byte, depth int) error {
-	if !f.present(&sl) {
+var requiredCheck = check{id: "required", message: "value is required"}
+
+// field checks what a message says of one field, once it has been read. at is the
+// field's slot.
+func (s *Scratch) field(f *field, at int, wire []byte, depth int) error {
+	sl := &s.slots[at]
+	if !f.present(sl) {
 		if f.required {
-			s.push(f)
-			s.violate("", "required", "value is required")
-			s.pop()
+			s.violate(f, whole, &requiredCheck)
 			return nil
 		}
 		if f.skipUnset {
 			return nil
 		}
 	}
-	if len(f.checks)+len(f.value.checks)+len(f.key.checks) == 0 && f.value.table == nil {
-		return nil
-	}
-	s.push(f)
-	defer s.pop()
 	switch f.shape {
 	case list:
 		return s.counts(f, sl.count, wire)
 	case mapping:
-		return s.pairs(f, sl, wire, depth)
+		return s.pairs(f, sl.count, sl.from, wire, depth)
+	}
+	if len(f.value.checks) == 0 && f.value.table == nil {
+		return nil
 	}
 	d := datum{bits: sl.bits}
-	switch {
-	case !f.value.isMessage():
-		if f.value.class == text {
-			d.b = wire[sl.start:sl.end]
-		}
-	case sl.count == 1:
+	if f.value.class != number {
 		d.b = wire[sl.start:sl.end]
-	default:
-		base := len(s.merged)
-		defer func() { s.merged = s.merged[:base] }()
-		var err error
-		if d.b, err = s.merge(f.number, f.value.wire, wire[sl.from:]); err != nil {
-			return err
-		}
 	}
-	return s.value(&f.value, d, depth)
+	if sl.count <= 1 || !f.value.isMessage() {
+		return s.value(f, &f.value, whole, d, depth)
+	}
+	base := len(s.merged)
+	var err error
+	if d.b, err = s.merge(f.number, f.wire, wire[sl.from:]); err == nil {
+		err = s.value(f, &f.value, whole, d, depth)
+	}
+	s.merged = s.merged[:base]
+	return err
 }
 
 // merge puts the parts of a sub-message together.
@@ -244,33 +261,50 @@ func (s *Scratch) merge(number protowire.Number, of protowire.Type, wire []byte)
 	return s.merged[base:len(s.merged):len(s.merged)], nil
 }
 
-// value checks one value; the path leads to it.
-func (s *Scratch) value(v *value, d datum, depth int) error {
+// value checks one value of a field.
+func (s *Scratch) value(f *field, v *value, at part, d datum, depth int) error {
 	if v.skipZero && v.zero(d) {
 		return nil
 	}
-	for i := range v.checks {
-		ok, err := s.holds(&v.checks[i], v, d)
-		if err != nil {
-			return err
+	switch {
+	case len(v.checks) == 0:
+	case v.class == number:
+		n, float := ordered(v.kind, d.bits), isFloat(v.kind)
+		for i := range v.checks {
+			if c := &v.checks[i]; !c.numberHolds(n, float) {
+				s.violate(f, at, c)
+			}
 		}
-		if !ok {
-			s.violate("", v.checks[i].id, v.checks[i].message)
+	case v.class == text:
+		for i := range v.checks {
+			if c := &v.checks[i]; !c.textHolds(view(d.b)) {
+				s.violate(f, at, c)
+			}
+		}
+	default:
+		for i := range v.checks {
+			c := &v.checks[i]
+			ok, err := s.holds(c, v, d)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				s.violate(f, at, c)
+			}
 		}
 	}
 	if v.table == nil {
 		return nil
 	}
-	return s.message(v.table, d.b, depth-1)
+	s.path = append(s.path, step{f, at})
+	err := s.message(v.table, d.b, depth-1)
+	s.pop()
+	return err
 }
 
-// holds reports whether a value keeps a rule.
+// holds reports whether a well-known message keeps a rule.
 func (s *Scratch) holds(c *check, v *value, d datum) (bool, error) {
 	switch v.class {
-	case number:
-		return c.numberHolds(ordered(v.kind, d.bits), isFloat(v.kind)), nil
-	case text:
-		return c.textHolds(view(d.b)), nil
 	case wrapped:
 		b, err := fieldOne(d.b, wireType(v.inner))
 		if err != nil {
@@ -367,7 +401,7 @@ func (s *Scratch) counts(f *field, count int, wire []byte) error {
 			}
 		}
 		if !ok {
-			s.violate("", c.id, c.message)
+			s.violate(f, whole, c)
 		}
 	}
 	return nil
@@ -377,7 +411,7 @@ func (s *Scratch) counts(f *field, count int, wire []byte) error {
 func (s *Scratch) unique(f *field, wire []byte) (bool, error) {
 	base := len(s.entries)
 	defer func() { s.drop(base) }()
-	of := f.value.wire
+	of := f.wire
 	for len(wire) > 0 {
 		num, typ, value, n := consume(wire)
 		if n < 0 {
@@ -392,7 +426,7 @@ func (s *Scratch) unique(f *field, wire []byte) (bool, error) {
 			s.entry(f.value.kind, bitsOf(value, of))
 		case typ == protowire.BytesType:
 			for len(value) > 0 {
-				d, n := s.datum(num, of, value)
+				d, n := readDatum(num, of, value)
 				if n < 0 {
 					return false, broken(n)
 				}
@@ -418,15 +452,18 @@ func (s *Scratch) entry(kind protoreflect.Kind, bits uint64) {
 	}
 }
 
-// pairs checks a map.
-func (s *Scratch) pairs(f *field, sl slot, wire []byte, depth int) error {
+// pairs checks a map, of which count pairs came, the first one at from.
+func (s *Scratch) pairs(f *field, count, from int, wire []byte, depth int) error {
+	if !f.items && f.enough(count) {
+		return nil
+	}
 	base, merged := len(s.entries), len(s.merged)
 	defer func() {
 		s.drop(base)
 		s.merged = s.merged[:merged]
 	}()
-	if sl.count > 0 {
-		if err := s.collect(f, wire[sl.from:]); err != nil {
+	if count > 0 {
+		if err := s.collect(f, wire[from:]); err != nil {
 			return err
 		}
 	}
@@ -443,31 +480,40 @@ func (s *Scratch) pairs(f *field, sl slot, wire []byte, depth int) error {
 	for i := range f.checks {
 		c := &f.checks[i]
 		if c.op == opMinCount && uint64(n) < c.n || c.op == opMaxCount && uint64(n) > c.n {
-			s.violate("", c.id, c.message)
+			s.violate(f, whole, c)
 		}
 	}
 	for i := range n {
 		if s.full() {
 			break
 		}
-		pair := s.entries[base+i]
-		top := s.top()
-		top.keyed, top.key = true, pair.key
-		if len(f.key.checks) > 0 {
-			if err := s.value(&f.key, pair.key, depth); err != nil {
-				return err
-			}
+		// A copy: entries may move while the value is checked.
+		pair, at := s.entries[base+i], part{item: -1, pair: int32(base + i)}
+		if err := s.value(f, &f.key, at, pair.key, depth); err != nil {
+			return err
 		}
-		if err := s.value(&f.value, pair.value, depth); err != nil {
+		if err := s.value(f, &f.value, at, pair.value, depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// enough reports whether a map keeps the rules about its size however many of its
+// pairs replace others: at least one stays.
+func (f *field) enough(count int) bool {
+	for i := range f.checks {
+		switch c := &f.checks[i]; {
+		case c.op == opMinCount && uint64(min(count, 1)) < c.n, c.op == opMaxCount && uint64(count) > c.n:
+			return false
+		}
+	}
+	return true
+}
+
 // collect adds the pairs of a map.
 func (s *Scratch) collect(f *field, wire []byte) error {
-	at := 0
+	of, at := wireType(f.value.kind), 0
 	for len(wire) > 0 {
 		num, typ, pair, n := consume(wire)
 		if n < 0 {
@@ -485,26 +531,26 @@ func (s *Scratch) collect(f *field, wire []byte) error {
 			if tag < 0 {
 				return broken(tag)
 			}
-			d, n := s.datum(num, typ, rest[tag:])
+			d, n := readDatum(num, typ, rest[tag:])
 			if n < 0 {
 				return broken(n)
 			}
 			rest = rest[tag+n:]
 			switch {
-			case num == 1 && typ == f.key.wire:
+			case num == 1 && typ == wireType(f.key.kind):
 				e.key = d
-			case num == 2 && typ == f.value.wire:
+			case num == 2 && typ == of:
 				e.value = d
 				parts++
 			}
 		}
 		if parts > 1 && f.value.isMessage() {
 			var err error
-			if e.value.b, err = s.merge(2, f.value.wire, pair); err != nil {
+			if e.value.b, err = s.merge(2, of, pair); err != nil {
 				return err
 			}
 		}
-		if f.key.wire != protowire.BytesType {
+		if wireType(f.key.kind) != protowire.BytesType {
 			e.key.bits = keyBits(f.key.kind, e.key.bits)
 		}
 		s.entries = append(s.entries, e)
@@ -529,7 +575,7 @@ func keyBits(kind protoreflect.Kind, bits uint64) uint64 {
 func (s *Scratch) together(m *message, base int) {
 	for i := range m.oneofs {
 		if o := &m.oneofs[i]; o.required && s.slots[base+len(m.fields)+i].count == 0 {
-			s.violate(o.name, "required", "exactly one field is required in oneof")
+			s.violateAt(o.name, "required", "exactly one field is required in oneof")
 		}
 	}
 	for i := range m.groups {
@@ -542,9 +588,9 @@ func (s *Scratch) together(m *message, base int) {
 		}
 		switch {
 		case n > 1:
-			s.violate("", "message.oneof", g.many)
+			s.violateAt("", "message.oneof", g.many)
 		case n == 0 && g.required:
-			s.violate("", "message.oneof", g.few)
+			s.violateAt("", "message.oneof", g.few)
 		}
 	}
 }
