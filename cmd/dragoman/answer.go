@@ -126,8 +126,8 @@ func newAnswer(plan *config.Plan, r *http.Request, e *gateway.Explanation) *answ
 	}
 	a.Request = &request{Type: string(e.Method.Descriptor.Input().FullName()), Bytes: len(e.Message), JSON: e.JSON}
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
-		if name == "Content-Type" {
-			continue
+		if strings.HasPrefix(name, "Content-") {
+			continue // about the body, which is another one
 		}
 		for _, value := range r.Header[name] {
 			a.headers = append(a.headers, metadatum{strings.ToLower(name), value})
@@ -192,7 +192,7 @@ func (a *answer) print(w io.Writer) error {
 	p.table("metadata", len(a.Metadata), func(tw io.Writer, i int) {
 		fmt.Fprintf(tw, "  %s\t%s\n", a.Metadata[i].Name, a.Metadata[i].Value)
 	})
-	p.table("stages", len(a.Stages), func(tw io.Writer, i int) { fmt.Fprintf(tw, "  %d. %s\n", i+1, a.Stages[i]) })
+	p.table("stages", len(a.Stages), func(tw io.Writer, i int) { fmt.Fprintf(tw, "  %d.\t%s\n", i+1, a.Stages[i]) })
 	if a.Grpcurl != "" {
 		p.line("")
 		p.line("the same call")

@@ -50,6 +50,9 @@ func (h *handler) Explain(r *http.Request, _ *route.Exchange) *transcoder.Explan
 		// What was parsed can be printed.
 		e.JSON, _ = input.AppendJSON(nil, e.Message, &scratch)
 	}
-	e.Stages = []string{"call " + method.Path + " with the messages as they are", "answer with the messages as they are"}
+	if h.ep.Validate != nil {
+		e.Stages = append(e.Stages, "check the buf.validate rules of "+string(method.Descriptor.Input().FullName()))
+	}
+	e.Stages = append(e.Stages, "call "+method.Path+" with the messages as they are", "answer with the messages as they are")
 	return e
 }

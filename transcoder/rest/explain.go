@@ -18,7 +18,7 @@ var (
 
 // Explain implements [transcoder.Explainer].
 func (u *unary) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
-	return u.explain(r, x, u.answers()...)
+	return u.explain(r, x, "render the message as JSON", u.answers()...)
 }
 
 // Explain implements [transcoder.Explainer].
@@ -32,7 +32,7 @@ func (u unservable) Explain(*http.Request, *route.Exchange) *transcoder.Explanat
 }
 
 // explain goes the way of a request up to the call.
-func (l *rule) explain(r *http.Request, x *route.Exchange, last ...string) *transcoder.Explanation {
+func (l *rule) explain(r *http.Request, x *route.Exchange, render string, last ...string) *transcoder.Explanation {
 	e := &transcoder.Explanation{Method: l.method}
 	k := newWork()
 	defer k.release()
@@ -53,14 +53,8 @@ func (l *rule) explain(r *http.Request, x *route.Exchange, last ...string) *tran
 	for _, b := range bound {
 		e.Bindings = append(e.Bindings, transcoder.Bound(b))
 	}
-	e.Stages = slices.Concat(l.stages(), l.answerStages(&k.want), last)
+	e.Stages = append(append(l.stages(r, bound), l.answerStages(&k.want, render)...), last...)
 	return e
-}
-
-// stages are what a request of the rule goes through.
-func (l *rule) stages() []string {
-	stages := []string{"bind path, body and query to " + string(l.method.Descriptor.Input().FullName())}
-	return append(stages, "call "+l.method.Path)
 }
 
 // nowhere is where an explanation writes: it must not write anything.

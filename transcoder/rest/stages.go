@@ -1,23 +1,60 @@
 package rest
 
 import (
+	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
 )
 
-// answerStages are what a message of the upstream goes through before it is
-// rendered.
-func (l *rule) answerStages(want *plan.Want) []string {
-	if want.Mask == nil {
-		return nil
+// stages are what a request of the rule goes through before its answer.
+func (l *rule) stages(r *http.Request, bound []plan.Bound) []string {
+	var stages []string
+	input := string(l.method.Descriptor.Input().FullName())
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && l.plan.TakesBody() {
+		stages = append(stages, "inflate the body, "+encoding)
 	}
-	return []string{"cut the answer to the fields that are asked for"}
+	stages = append(stages, "bind path, body and query to "+input)
+	for _, b := range bound {
+		if b.Source == "mask" {
+			stages = append(stages, "fill "+b.Field+" from the body")
+		}
+	}
+	if l.rules != nil {
+		stages = append(stages, "check the buf.validate rules of "+input)
+	}
+	return append(stages, "call "+l.method.Path)
+}
+
+// answerStages are what becomes of each message of the upstream.
+func (l *rule) answerStages(want *plan.Want, render string) []string {
+	var stages, how []string
+	if want.Mask != nil {
+		stages = append(stages, "cut the answer to the fields that are asked for")
+	}
+	for _, option := range []struct {
+		on   bool
+		what string
+	}{
+		{l.settings.Print.EnumsAsNumbers || want.Numbers, "enums as numbers"},
+		{l.settings.Print.UnsetFields, "unset fields"},
+		{l.settings.Print.ProtoNames, "proto names"},
+		{l.settings.Pretty, "indented"},
+	} {
+		if option.on {
+			how = append(how, option.what)
+		}
+	}
+	if len(how) > 0 {
+		render += ", with " + strings.Join(how, ", ")
+	}
+	return append(stages, render)
 }
 
 // answers are what becomes of a message once it is there.
 func (u *unary) answers() []string {
-	stages := []string{"render the message as JSON"}
+	var stages []string
 	if p := u.response; p != nil {
 		if p.location != nil {
 			stages = append(stages, "make Location of the message")
