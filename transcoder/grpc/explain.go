@@ -10,6 +10,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/codec"
+	"github.com/dragoman-gateway/dragoman/transcoder/validate"
 )
 
 var _ transcoder.Explainer = (*handler)(nil)
@@ -51,6 +52,11 @@ func (h *handler) Explain(r *http.Request, _ *route.Exchange) *transcoder.Explan
 		e.JSON, _ = input.AppendJSON(nil, e.Message, &scratch)
 	}
 	if h.ep.Validate != nil {
+		if len(body) > 0 || !method.ClientStreaming {
+			if e.Refused = transcoder.Check(h.ep.Validate, e.Message, new(validate.Scratch)); e.Refused != nil {
+				return e
+			}
+		}
 		e.Stages = append(e.Stages, "check the buf.validate rules of "+string(method.Descriptor.Input().FullName()))
 	}
 	e.Stages = append(e.Stages, "call "+method.Path+" with the messages as they are", "answer with the messages as they are")

@@ -188,6 +188,12 @@ func TestRandomMessages(t *testing.T) {
 	require.Greater(t, kept, 20, "most messages break rules: make more that keep them")
 }
 
+// parses reports whether the oracle can read a message; it panics for some.
+func parses(md protoreflect.MessageDescriptor, wire []byte) (ok bool) {
+	defer func() { _ = recover() }()
+	return proto.Unmarshal(wire, dynamicpb.NewMessage(md)) == nil
+}
+
 func FuzzCheck(f *testing.F) {
 	o, md := richOracle(f)
 	r := rand.New(rand.NewPCG(3, 4))
@@ -201,7 +207,7 @@ func FuzzCheck(f *testing.F) {
 	rules := o.compile(f, md)
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		violations, err := rules.Check(nil, wire, new(validate.Scratch))
-		if proto.Unmarshal(wire, dynamicpb.NewMessage(md)) != nil {
+		if !parses(md, wire) {
 			return
 		}
 		require.NoError(t, err)
@@ -211,9 +217,10 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// FuzzFormats compares strings of every format. Two sorts of strings are left out,
-// of which the oracle and RFC 3986 differ: it goes on with a relative reference
-// where it gave up on a URI, and it knows no IPv6 address with dots in brackets.
+// FuzzFormats compares strings of every format. Three sorts of strings are left
+// out, of which the oracle and the RFCs differ: it goes on with a relative reference
+// where it gave up on a URI, it knows no IPv6 address with dots in brackets, and it
+// takes a colon at the end of one that has a zone.
 func FuzzFormats(f *testing.F) {
 	source := prelude + "message Formats {\n"
 	for i, format := range formatsOf {
@@ -226,6 +233,9 @@ func FuzzFormats(f *testing.F) {
 	o := newOracle(f, file, protovalidate.WithDisableNativeRules())
 	md := file.Messages().ByName("Formats")
 	f.Fuzz(func(t *testing.T, s string) {
+		if strings.Contains(s, ":%") {
+			return
+		}
 		m := dynamicpb.NewMessage(md)
 		for i, format := range formatsOf {
 			if format.rule == "uri_ref" && strings.Contains(s, ":") || strings.HasPrefix(format.rule, "uri") && strings.Contains(s, "[") && strings.Contains(s, ".") {

@@ -130,7 +130,7 @@ func (p *program) compiles(f *filter) error {
 // Check implements [validate.Program].
 func (p *program) Check(dst []validate.Violation, wire []byte) ([]validate.Violation, error) {
 	m := dynamicpb.NewMessage(p.md)
-	if err := (proto.UnmarshalOptions{AllowPartial: true, Resolver: p.types}).Unmarshal(wire, m); err != nil {
+	if err := p.parse(m, wire); err != nil {
 		return dst, err
 	}
 	err := p.validator.Validate(m, protovalidate.WithFilter(&filter{root: m, fields: p.fields}))
@@ -147,6 +147,17 @@ func (p *program) Check(dst []validate.Violation, wire []byte) ([]validate.Viola
 		}
 	}
 	return dst, nil
+}
+
+// parse reads a serialized message. Dynamic messages panic for some bytes: for a
+// key of a map that comes twice, and with another type the second time.
+func (p *program) parse(m *dynamicpb.Message, wire []byte) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the message cannot be read: %v", r)
+		}
+	}()
+	return proto.UnmarshalOptions{AllowPartial: true, Resolver: p.types}.Unmarshal(wire, m)
 }
 
 // inCEL reports whether a broken rule is one that the tables do not have.

@@ -34,6 +34,7 @@ message Outer {
   optional int32 divisor = 3 [(buf.validate.field).cel = {id: "divides" expression: "12 % this == 0"}];
   optional int32 a = 4;
   optional int32 b = 5;
+  map<int32, int32> m = 6;
 }
 message Inner {
   option (buf.validate.message).cel = {id: "inner" message: "no" expression: "false"};
@@ -97,8 +98,10 @@ func TestProgram(t *testing.T) {
 	}
 	_, err = p.Check(nil, wire(t, md, `{"divisor": 0}`))
 	require.ErrorContains(t, err, "modulus by zero")
-	_, err = p.Check(nil, []byte{0x0a, 9})
-	require.Error(t, err)
+	for _, broken := range [][]byte{{0x0a, 9}, {0x32, 4, 0x08, 1, 0x0a, 0}} {
+		_, err = p.Check(nil, broken)
+		require.Error(t, err, "%x", broken)
+	}
 }
 
 func TestConcurrently(t *testing.T) {
