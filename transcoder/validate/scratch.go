@@ -24,6 +24,9 @@ type Scratch struct {
 	slots   []slot
 	entries []entry
 	merged  []byte
+	// numbers and texts are the items of one list.
+	numbers []uint64
+	texts   [][]byte
 	// room is how much may still be merged.
 	room int
 }
@@ -40,9 +43,8 @@ type slot struct {
 	bits uint64
 }
 
-// entry is an item of a list or a pair of a map.
+// entry is a pair of a map.
 type entry struct {
-	// key are the bits of a number or where text is, and likewise value.
 	key, value datum
 	// at is the place in the order of the wire.
 	at int
@@ -88,16 +90,18 @@ func (s *Scratch) begin(r *Rules, dst []Violation, size int) {
 // end lets go of what was checked.
 func (s *Scratch) end() {
 	s.rules, s.violations = nil, nil
-	s.path, s.slots, s.entries, s.merged = s.path[:0], s.slots[:0], s.entries[:0], s.merged[:0]
-	if cap(s.slots) > keptSlots {
-		s.slots = nil
+	s.path = s.path[:0]
+	clear(s.texts) // they are bytes of the message
+	s.slots, s.entries, s.merged = kept(s.slots, keptSlots), kept(s.entries, keptSlots), kept(s.merged, keptBytes)
+	s.numbers, s.texts = kept(s.numbers, keptSlots), kept(s.texts, keptSlots)
+}
+
+// kept empties a buffer, or lets go of it if it has grown beyond most.
+func kept[T any](b []T, most int) []T {
+	if cap(b) > most {
+		return nil
 	}
-	if cap(s.entries) > keptSlots {
-		s.entries = nil
-	}
-	if cap(s.merged) > keptBytes {
-		s.merged = nil
-	}
+	return b[:0]
 }
 
 // full says that there are enough violations.
@@ -160,14 +164,6 @@ func compareKeys(a, b entry) int {
 
 func sameKey(a, b *entry) bool {
 	return a.key.bits == b.key.bits && bytes.Equal(a.key.b, b.key.b)
-}
-
-// compareItems orders items by value.
-func compareItems(a, b entry) int {
-	if a.value.bits != b.value.bits {
-		return order(a.value.bits, b.value.bits)
-	}
-	return bytes.Compare(a.value.b, b.value.b)
 }
 
 // grow gives n zeroed slots at the end of the stack.

@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -407,11 +408,10 @@ func (s *Scratch) counts(f *field, count int, wire []byte) error {
 	return nil
 }
 
-// unique reports whether no two items of a list are equal.
+// unique reports whether no two items of a list are equal. Items are sorted, so that
+// a long list costs little more than to read it.
 func (s *Scratch) unique(f *field, wire []byte) (bool, error) {
-	base := len(s.entries)
-	defer func() { s.drop(base) }()
-	of := f.wire
+	s.numbers, s.texts = s.numbers[:0], s.texts[:0]
 	for len(wire) > 0 {
 		num, typ, value, n := consume(wire)
 		if n < 0 {
@@ -420,35 +420,40 @@ func (s *Scratch) unique(f *field, wire []byte) (bool, error) {
 		wire = wire[n:]
 		switch {
 		case num != f.number:
-		case typ == protowire.BytesType && of == protowire.BytesType:
-			s.entries = append(s.entries, entry{value: datum{b: value}})
-		case typ == of:
-			s.entry(f.value.kind, bitsOf(value, of))
+		case typ == protowire.BytesType && f.wire == protowire.BytesType:
+			s.texts = append(s.texts, value)
+		case typ == f.wire:
+			s.number(f.value.kind, bitsOf(value, f.wire))
 		case typ == protowire.BytesType:
 			for len(value) > 0 {
-				d, n := readDatum(num, of, value)
+				d, n := readDatum(num, f.wire, value)
 				if n < 0 {
 					return false, broken(n)
 				}
 				value = value[n:]
-				s.entry(f.value.kind, d.bits)
+				s.number(f.value.kind, d.bits)
 			}
 		}
 	}
-	items := s.entries[base:]
-	slices.SortFunc(items, compareItems)
-	for i := 1; i < len(items); i++ {
-		if compareItems(items[i-1], items[i]) == 0 {
+	slices.Sort(s.numbers)
+	for i := 1; i < len(s.numbers); i++ {
+		if s.numbers[i-1] == s.numbers[i] {
+			return false, nil
+		}
+	}
+	slices.SortFunc(s.texts, bytes.Compare)
+	for i := 1; i < len(s.texts); i++ {
+		if bytes.Equal(s.texts[i-1], s.texts[i]) {
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
-// entry notes a number of a list; what is none is equal to nothing.
-func (s *Scratch) entry(kind protoreflect.Kind, bits uint64) {
+// number notes a number of a list; what is none is equal to nothing.
+func (s *Scratch) number(kind protoreflect.Kind, bits uint64) {
 	if n := ordered(kind, bits); n != notANumber || !isFloat(kind) {
-		s.entries = append(s.entries, entry{value: datum{bits: n}})
+		s.numbers = append(s.numbers, n)
 	}
 }
 
