@@ -1,8 +1,11 @@
 package config
 
 import (
+	"time"
+
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 )
@@ -28,8 +31,18 @@ func defaultOptions() *Options {
 			MethodNotAllowed: proto.Bool(true),
 			TimeoutHeader:    "X-Server-Timeout",
 		},
+		Stream: &configpb.StreamOptions{
+			Form:        "accept",
+			Heartbeat:   durationpb.New(15 * time.Second),
+			IdleTimeout: durationpb.New(0),
+			Websocket:   &configpb.WebSocketOptions{},
+		},
+		Files: &configpb.FileOptions{},
 	}
 }
+
+// DefaultPing is how long a WebSocket may be silent where nothing is said of it.
+const DefaultPing = 30 * time.Second
 
 // optionsSource is a message that options can be set in: a listener's defaults,
 // or a route.
@@ -39,6 +52,8 @@ type optionsSource interface {
 	GetParse() *configpb.ParseOptions
 	GetErrors() *configpb.ErrorOptions
 	GetHttp() *configpb.HTTPOptions
+	GetStream() *configpb.StreamOptions
+	GetFiles() *configpb.FileOptions
 }
 
 // with is o with what src sets itself; o is not changed.
@@ -48,13 +63,16 @@ func (o *Options) with(src optionsSource) *Options {
 		Parse:    override(o.Parse, src.GetParse()),
 		Errors:   override(o.Errors, src.GetErrors()),
 		HTTP:     override(o.HTTP, src.GetHttp()),
+		Stream:   override(o.Stream, src.GetStream()),
+		Files:    override(o.Files, src.GetFiles()),
 		Validate: setOr(src, "validate", o.Validate),
 	}
 }
 
 func (o *Options) equal(p *Options) bool {
 	return o.Validate == p.Validate && proto.Equal(o.Print, p.Print) && proto.Equal(o.Parse, p.Parse) &&
-		proto.Equal(o.Errors, p.Errors) && proto.Equal(o.HTTP, p.HTTP)
+		proto.Equal(o.Errors, p.Errors) && proto.Equal(o.HTTP, p.HTTP) &&
+		proto.Equal(o.Stream, p.Stream) && proto.Equal(o.Files, p.Files)
 }
 
 // override is base with the fields that are set in own; lists and messages are

@@ -70,6 +70,9 @@ routes:
 	}
 	same := func(want, got *Options) {
 		t.Helper()
+		if want.Stream == nil {
+			want.Stream, want.Files = defaultOptions().Stream, defaultOptions().Files
+		}
 		require.Empty(t, cmp.Diff(want, got, protocmp.Transform()))
 	}
 	same(defaultOptions(), plan.Listeners[0].Options)

@@ -48,6 +48,8 @@ type Options struct {
 	Parse    *configpb.ParseOptions
 	Errors   *configpb.ErrorOptions
 	HTTP     *configpb.HTTPOptions
+	Stream   *configpb.StreamOptions
+	Files    *configpb.FileOptions
 	Validate bool
 }
 

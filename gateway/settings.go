@@ -69,6 +69,23 @@ func setOptions(s *transcoder.Settings, o *config.Options) {
 	s.Localized, s.InBand = o.Errors.GetLocalized(), o.Errors.GetInBand()
 	s.TimeoutHeader = http.CanonicalHeaderKey(o.HTTP.GetTimeoutHeader())
 	s.ETag = o.HTTP.GetEtag()
+
+	ws := o.Stream.GetWebsocket()
+	s.Stream = transcoder.Stream{
+		Form:        forms[o.Stream.GetForm()],
+		Heartbeat:   o.Stream.GetHeartbeat().AsDuration(),
+		EventField:  o.Stream.GetEventField(),
+		IDField:     o.Stream.GetIdField(),
+		BindAll:     o.Stream.GetBindAll(),
+		IdleTimeout: o.Stream.GetIdleTimeout().AsDuration(),
+		WebSocket:   !ws.GetDisabled(),
+		Origins:     ws.GetOrigins(),
+		Ping:        config.DefaultPing,
+	}
+	if ws.GetPing() != nil {
+		s.Stream.Ping = ws.GetPing().AsDuration()
+	}
+	s.ContentTypes, s.Multipart = o.Files.GetContentTypes(), o.Files.GetMultipart()
 }
 
 // responseOf is a rule for answers in the words of the transcoder.
@@ -77,7 +94,12 @@ func responseOf(cfg *configpb.ResponseRule, origin string) *transcoder.Response 
 	if cfg.Status != nil {
 		status = int(cfg.GetStatus())
 	}
+	var headers []transcoder.ResponseHeader
+	for _, h := range cfg.GetHeaders() {
+		headers = append(headers, transcoder.ResponseHeader{Name: http.CanonicalHeaderKey(h.GetName()), Value: h.GetValue()})
+	}
 	return &transcoder.Response{
+		Headers:        headers,
 		Origin:         origin,
 		Status:         status,
 		Location:       cfg.GetLocation(),
@@ -94,6 +116,9 @@ var (
 	}
 	shapes = map[string]transcoder.ErrorShape{
 		"status": transcoder.ShapeStatus, "google": transcoder.ShapeGoogle, "problem": transcoder.ShapeProblem,
+	}
+	forms = map[string]transcoder.StreamForm{
+		"accept": transcoder.FormByAccept, "array": transcoder.FormArray, "ndjson": transcoder.FormLines, "sse": transcoder.FormEvents,
 	}
 	escapes = map[string]httprule.Escapes{
 		"standard": httprule.Standard, "decode": httprule.DecodeSlashes, "keep": httprule.KeepSlashes, "reject": httprule.RejectSlashes,

@@ -76,7 +76,14 @@ type Response struct {
 	// message, StatusMetadata the name of metadata, lower case, with the HTTP
 	// status; empty for none.
 	StatusField, StatusMetadata string
+	// Headers are further headers of success.
+	Headers []ResponseHeader
 }
+
+// ResponseHeader is a header of an answer. Name is in canonical form; Value is a
+// template like Location, in which {[package.Message].field} is a field of an
+// extension of a google.api.HttpBody.
+type ResponseHeader struct{ Name, Value string }
 
 // Settings are the options of one transcode route, shared by its endpoints.
 // Every field is set (see [DefaultSettings]); a zero limit means zero.
@@ -129,6 +136,12 @@ type Settings struct {
 	// TimeoutHeader is the header, in canonical form, with a client's timeout in
 	// seconds.
 	TimeoutHeader string
+	// Stream are the options of streams.
+	Stream Stream
+	// ContentTypes are the patterns of media types that a google.api.HttpBody may
+	// have, in lower case; empty for any. Multipart reads multipart forms.
+	ContentTypes []string
+	Multipart    bool
 	// ETag is "*" for an entity tag of the answer's bytes, the path of a field of
 	// the response message, or "" for none.
 	ETag string
@@ -149,6 +162,47 @@ const (
 	// Capture passes it on as metadata x-unknown-query.
 	Capture
 )
+
+// Stream says how streams travel over HTTP.
+type Stream struct {
+	// Form is that of answers with many messages.
+	Form StreamForm
+	// Heartbeat is how long server-sent events may be silent; zero for ever.
+	Heartbeat time.Duration
+	// EventField and IDField are paths of fields of the response message, by their
+	// proto names, with the type and the id of its event; empty for none.
+	EventField, IDField string
+	// BindAll puts what path and query bind into every message of the client, not
+	// only into the first.
+	BindAll bool
+	// IdleTimeout ends a stream on which no message has travelled for so long;
+	// zero is never.
+	IdleTimeout time.Duration
+	// WebSocket takes upgrades, from pages of the gateway's own host and of
+	// Origins, patterns in which a star stands for any text. Ping is how long a
+	// connection may be silent before it is pinged; zero is for ever.
+	WebSocket bool
+	Origins   []string
+	Ping      time.Duration
+}
+
+// StreamForm is the form of an answer with many messages.
+type StreamForm uint8
+
+const (
+	// FormByAccept is the one that the client prefers, else an array.
+	FormByAccept StreamForm = iota
+	// FormArray is one JSON array.
+	FormArray
+	// FormLines is NDJSON, a JSON value in each line.
+	FormLines
+	// FormEvents are server-sent events.
+	FormEvents
+)
+
+// MethodWebSocket stands for an upgrade to a WebSocket where a [Route] or a
+// request has an HTTP method.
+const MethodWebSocket = "WEBSOCKET"
 
 // ErrorShape is the JSON form of errors.
 type ErrorShape uint8
@@ -174,6 +228,7 @@ func DefaultSettings() Settings {
 		WWWAuthenticate:    "Bearer",
 		Localized:          true,
 		TimeoutHeader:      "X-Server-Timeout",
+		Stream:             Stream{Heartbeat: 15 * time.Second, WebSocket: true, Ping: 30 * time.Second},
 	}
 }
 
@@ -213,6 +268,8 @@ type Explanation struct {
 	// Timeout bounds the call, zero is none. TimeoutFrom says what set it.
 	Timeout     time.Duration
 	TimeoutFrom string
+	// Forms are the forms in which the stream can travel; empty for unary calls.
+	Forms []string
 	// Stages are what the request and its answer go through, in order.
 	Stages []string
 	// Ignored is what of the request would be left out.

@@ -145,7 +145,15 @@ type TranscodeDefaults struct {
 	// before the upstream is called.
 	//
 	// Default: `false`. Example: `true`
-	Validate      *bool `protobuf:"varint,5,opt,name=validate,proto3,oneof" json:"validate,omitempty"`
+	Validate *bool `protobuf:"varint,5,opt,name=validate,proto3,oneof" json:"validate,omitempty"`
+	// Stream says how streams travel over HTTP.
+	//
+	// Default: see its fields. Example: `{form: ndjson}`
+	Stream *StreamOptions `protobuf:"bytes,6,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Files is about bodies that are not JSON.
+	//
+	// Default: see its fields. Example: `{multipart: true}`
+	Files         *FileOptions `protobuf:"bytes,7,opt,name=files,proto3" json:"files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -213,6 +221,20 @@ func (x *TranscodeDefaults) GetValidate() bool {
 		return *x.Validate
 	}
 	return false
+}
+
+func (x *TranscodeDefaults) GetStream() *StreamOptions {
+	if x != nil {
+		return x.Stream
+	}
+	return nil
+}
+
+func (x *TranscodeDefaults) GetFiles() *FileOptions {
+	if x != nil {
+		return x.Files
+	}
+	return nil
 }
 
 // ListenerLimits bound what one connection may cost.
@@ -302,7 +324,7 @@ var File_dragoman_config_v1_listener_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_listener_proto_rawDesc = "" +
 	"\n" +
-	"!dragoman/config/v1/listener.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a dragoman/config/v1/options.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe5\x04\n" +
+	"!dragoman/config/v1/listener.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a dragoman/config/v1/options.proto\x1a\x1fdragoman/config/v1/stream.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe5\x04\n" +
 	"\bListener\x12\x89\x01\n" +
 	"\x04name\x18\x01 \x01(\tBu\xbaHr\xba\x01o\n" +
 	"\rlistener.name\x12,must be 1 to 128 letters, digits or ._:/@[]-\x1a0this.matches('^[0-9A-Za-z._:/@\\\\[\\\\]-]{1,128}$')R\x04name\x12\x9a\x02\n" +
@@ -310,13 +332,15 @@ const file_dragoman_config_v1_listener_proto_rawDesc = "" +
 	"\x10listener.address\x12Vmust be HOST:PORT, [IPv6]:PORT or :PORT with a port from 0 to 65535, for example :8080\x1a\x8a\x01this.matches('^([0-9A-Za-z._-]*|\\\\[[0-9A-Fa-f:.]+\\\\]):([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$')R\aaddress\x12/\n" +
 	"\x03tls\x18\x03 \x01(\v2\x1d.dragoman.config.v1.ServerTLSR\x03tls\x12:\n" +
 	"\x06limits\x18\x04 \x01(\v2\".dragoman.config.v1.ListenerLimitsR\x06limits\x12C\n" +
-	"\ttranscode\x18\x05 \x01(\v2%.dragoman.config.v1.TranscodeDefaultsR\ttranscode\"\xa0\x02\n" +
+	"\ttranscode\x18\x05 \x01(\v2%.dragoman.config.v1.TranscodeDefaultsR\ttranscode\"\x92\x03\n" +
 	"\x11TranscodeDefaults\x126\n" +
 	"\x05print\x18\x01 \x01(\v2 .dragoman.config.v1.PrintOptionsR\x05print\x126\n" +
 	"\x05parse\x18\x02 \x01(\v2 .dragoman.config.v1.ParseOptionsR\x05parse\x128\n" +
 	"\x06errors\x18\x03 \x01(\v2 .dragoman.config.v1.ErrorOptionsR\x06errors\x123\n" +
 	"\x04http\x18\x04 \x01(\v2\x1f.dragoman.config.v1.HTTPOptionsR\x04http\x12\x1f\n" +
-	"\bvalidate\x18\x05 \x01(\bH\x00R\bvalidate\x88\x01\x01B\v\n" +
+	"\bvalidate\x18\x05 \x01(\bH\x00R\bvalidate\x88\x01\x01\x129\n" +
+	"\x06stream\x18\x06 \x01(\v2!.dragoman.config.v1.StreamOptionsR\x06stream\x125\n" +
+	"\x05files\x18\a \x01(\v2\x1f.dragoman.config.v1.FileOptionsR\x05filesB\v\n" +
 	"\t_validate\"\xe2\x02\n" +
 	"\x0eListenerLimits\x125\n" +
 	"\fheader_bytes\x18\x01 \x01(\rB\r\xbaH\n" +
@@ -349,23 +373,27 @@ var file_dragoman_config_v1_listener_proto_goTypes = []any{
 	(*ParseOptions)(nil),        // 5: dragoman.config.v1.ParseOptions
 	(*ErrorOptions)(nil),        // 6: dragoman.config.v1.ErrorOptions
 	(*HTTPOptions)(nil),         // 7: dragoman.config.v1.HTTPOptions
-	(*durationpb.Duration)(nil), // 8: google.protobuf.Duration
+	(*StreamOptions)(nil),       // 8: dragoman.config.v1.StreamOptions
+	(*FileOptions)(nil),         // 9: dragoman.config.v1.FileOptions
+	(*durationpb.Duration)(nil), // 10: google.protobuf.Duration
 }
 var file_dragoman_config_v1_listener_proto_depIdxs = []int32{
-	3, // 0: dragoman.config.v1.Listener.tls:type_name -> dragoman.config.v1.ServerTLS
-	2, // 1: dragoman.config.v1.Listener.limits:type_name -> dragoman.config.v1.ListenerLimits
-	1, // 2: dragoman.config.v1.Listener.transcode:type_name -> dragoman.config.v1.TranscodeDefaults
-	4, // 3: dragoman.config.v1.TranscodeDefaults.print:type_name -> dragoman.config.v1.PrintOptions
-	5, // 4: dragoman.config.v1.TranscodeDefaults.parse:type_name -> dragoman.config.v1.ParseOptions
-	6, // 5: dragoman.config.v1.TranscodeDefaults.errors:type_name -> dragoman.config.v1.ErrorOptions
-	7, // 6: dragoman.config.v1.TranscodeDefaults.http:type_name -> dragoman.config.v1.HTTPOptions
-	8, // 7: dragoman.config.v1.ListenerLimits.header_timeout:type_name -> google.protobuf.Duration
-	8, // 8: dragoman.config.v1.ListenerLimits.idle_timeout:type_name -> google.protobuf.Duration
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	3,  // 0: dragoman.config.v1.Listener.tls:type_name -> dragoman.config.v1.ServerTLS
+	2,  // 1: dragoman.config.v1.Listener.limits:type_name -> dragoman.config.v1.ListenerLimits
+	1,  // 2: dragoman.config.v1.Listener.transcode:type_name -> dragoman.config.v1.TranscodeDefaults
+	4,  // 3: dragoman.config.v1.TranscodeDefaults.print:type_name -> dragoman.config.v1.PrintOptions
+	5,  // 4: dragoman.config.v1.TranscodeDefaults.parse:type_name -> dragoman.config.v1.ParseOptions
+	6,  // 5: dragoman.config.v1.TranscodeDefaults.errors:type_name -> dragoman.config.v1.ErrorOptions
+	7,  // 6: dragoman.config.v1.TranscodeDefaults.http:type_name -> dragoman.config.v1.HTTPOptions
+	8,  // 7: dragoman.config.v1.TranscodeDefaults.stream:type_name -> dragoman.config.v1.StreamOptions
+	9,  // 8: dragoman.config.v1.TranscodeDefaults.files:type_name -> dragoman.config.v1.FileOptions
+	10, // 9: dragoman.config.v1.ListenerLimits.header_timeout:type_name -> google.protobuf.Duration
+	10, // 10: dragoman.config.v1.ListenerLimits.idle_timeout:type_name -> google.protobuf.Duration
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_listener_proto_init() }
@@ -374,6 +402,7 @@ func file_dragoman_config_v1_listener_proto_init() {
 		return
 	}
 	file_dragoman_config_v1_options_proto_init()
+	file_dragoman_config_v1_stream_proto_init()
 	file_dragoman_config_v1_tls_proto_init()
 	file_dragoman_config_v1_listener_proto_msgTypes[1].OneofWrappers = []any{}
 	file_dragoman_config_v1_listener_proto_msgTypes[2].OneofWrappers = []any{}

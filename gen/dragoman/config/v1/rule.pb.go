@@ -288,8 +288,13 @@ type ResponseRule struct {
 	//
 	// Default: none. Example: `x-http-status`
 	StatusMetadata string `protobuf:"bytes,6,opt,name=status_metadata,json=statusMetadata,proto3" json:"status_metadata,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Headers are further headers of a successful answer.
+	//
+	// Default: none. Example:
+	// `[{name: Content-Disposition, value: "attachment; filename={[acme.v1.File].name}"}]`
+	Headers       []*ResponseHeader `protobuf:"bytes,7,rep,name=headers,proto3" json:"headers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResponseRule) Reset() {
@@ -364,6 +369,76 @@ func (x *ResponseRule) GetStatusMetadata() string {
 	return ""
 }
 
+func (x *ResponseRule) GetHeaders() []*ResponseHeader {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+// ResponseHeader is a header whose value is made of the response message.
+type ResponseHeader struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name is the header's name. Those of the connection and of the body's form
+	// cannot be set.
+	//
+	// Default: none, it must be given. Example: `Cache-Control`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Value is the header's text, in which `{field}` and `{field.below}` stand for
+	// fields of the response message (of a stream, of its first message), and
+	// `{[package.Message].field}` for fields of an extension of a
+	// google.api.HttpBody. If one of them is empty the header is left out.
+	//
+	// Default: none, it must be given. Example: `max-age={max_age_seconds}`
+	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResponseHeader) Reset() {
+	*x = ResponseHeader{}
+	mi := &file_dragoman_config_v1_rule_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseHeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseHeader) ProtoMessage() {}
+
+func (x *ResponseHeader) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_config_v1_rule_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseHeader.ProtoReflect.Descriptor instead.
+func (*ResponseHeader) Descriptor() ([]byte, []int) {
+	return file_dragoman_config_v1_rule_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ResponseHeader) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ResponseHeader) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 var File_dragoman_config_v1_rule_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_rule_proto_rawDesc = "" +
@@ -382,7 +457,7 @@ const file_dragoman_config_v1_rule_proto_rawDesc = "" +
 	"\rresponse_body\x18\f \x01(\tR\fresponseBody\x12E\n" +
 	"\x13additional_bindings\x18\v \x03(\v2\x14.google.api.HttpRuleR\x12additionalBindings\x12\x1a\n" +
 	"\badditive\x18d \x01(\bR\badditiveB\x10\n" +
-	"\apattern\x12\x05\xbaH\x02\b\x01\"\xd3\x05\n" +
+	"\apattern\x12\x05\xbaH\x02\b\x01\"\x91\x06\n" +
 	"\fResponseRule\x12\x80\x02\n" +
 	"\bselector\x18\x01 \x01(\tB\xe3\x01\xbaH\xdf\x01\xba\x01\xdb\x01\n" +
 	"\x16response_rule.selector\x12lmust be a method, package.Service.Method, or the beginning of names and .*, for example library.v1.Library.*\x1aSthis.matches('^([A-Za-z_][0-9A-Za-z_]*(\\\\.[A-Za-z_][0-9A-Za-z_]*)*(\\\\.\\\\*)?|\\\\*)$')R\bselector\x12(\n" +
@@ -392,8 +467,13 @@ const file_dragoman_config_v1_rule_proto_rawDesc = "" +
 	"no_content\x18\x04 \x01(\bR\tnoContent\x12!\n" +
 	"\fstatus_field\x18\x05 \x01(\tR\vstatusField\x12\xac\x02\n" +
 	"\x0fstatus_metadata\x18\x06 \x01(\tB\x82\x02\xbaH\xfe\x01\xba\x01\xfa\x01\n" +
-	"\x1dresponse_rule.status_metadata\x12rmust be a metadata name in lower case that neither begins with grpc- nor ends with -bin, for example x-http-status\x1aethis == '' || (this.matches('^[0-9a-z_.-]+$') && !this.startsWith('grpc-') && !this.endsWith('-bin'))R\x0estatusMetadataB\t\n" +
-	"\a_statusBFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
+	"\x1dresponse_rule.status_metadata\x12rmust be a metadata name in lower case that neither begins with grpc- nor ends with -bin, for example x-http-status\x1aethis == '' || (this.matches('^[0-9a-z_.-]+$') && !this.startsWith('grpc-') && !this.endsWith('-bin'))R\x0estatusMetadata\x12<\n" +
+	"\aheaders\x18\a \x03(\v2\".dragoman.config.v1.ResponseHeaderR\aheadersB\t\n" +
+	"\a_status\"\xee\x02\n" +
+	"\x0eResponseHeader\x12\xbc\x02\n" +
+	"\x04name\x18\x01 \x01(\tB\xa7\x02\xbaH\xa3\x02\xba\x01\x9f\x02\n" +
+	"\x14response_header.name\x12jmust be a header name that is not about the connection or the body's form, for example Content-Disposition\x1a\x9a\x01this.matches('^[0-9A-Za-z-]+$') && !this.matches('(?i)^(connection|content-length|content-encoding|content-type|transfer-encoding|trailer|upgrade|date)$')R\x04name\x12\x1d\n" +
+	"\x05value\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05valueBFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
 
 var (
 	file_dragoman_config_v1_rule_proto_rawDescOnce sync.Once
@@ -407,21 +487,23 @@ func file_dragoman_config_v1_rule_proto_rawDescGZIP() []byte {
 	return file_dragoman_config_v1_rule_proto_rawDescData
 }
 
-var file_dragoman_config_v1_rule_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_dragoman_config_v1_rule_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_dragoman_config_v1_rule_proto_goTypes = []any{
 	(*Rule)(nil),                          // 0: dragoman.config.v1.Rule
 	(*ResponseRule)(nil),                  // 1: dragoman.config.v1.ResponseRule
-	(*annotations.CustomHttpPattern)(nil), // 2: google.api.CustomHttpPattern
-	(*annotations.HttpRule)(nil),          // 3: google.api.HttpRule
+	(*ResponseHeader)(nil),                // 2: dragoman.config.v1.ResponseHeader
+	(*annotations.CustomHttpPattern)(nil), // 3: google.api.CustomHttpPattern
+	(*annotations.HttpRule)(nil),          // 4: google.api.HttpRule
 }
 var file_dragoman_config_v1_rule_proto_depIdxs = []int32{
-	2, // 0: dragoman.config.v1.Rule.custom:type_name -> google.api.CustomHttpPattern
-	3, // 1: dragoman.config.v1.Rule.additional_bindings:type_name -> google.api.HttpRule
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 0: dragoman.config.v1.Rule.custom:type_name -> google.api.CustomHttpPattern
+	4, // 1: dragoman.config.v1.Rule.additional_bindings:type_name -> google.api.HttpRule
+	2, // 2: dragoman.config.v1.ResponseRule.headers:type_name -> dragoman.config.v1.ResponseHeader
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_rule_proto_init() }
@@ -444,7 +526,7 @@ func file_dragoman_config_v1_rule_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dragoman_config_v1_rule_proto_rawDesc), len(file_dragoman_config_v1_rule_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -126,7 +126,15 @@ type TranscodeRoute struct {
 	// the descriptors before the upstream is called.
 	//
 	// Default: that of the listener. Example: `true`
-	Validate      *bool `protobuf:"varint,20,opt,name=validate,proto3,oneof" json:"validate,omitempty"`
+	Validate *bool `protobuf:"varint,20,opt,name=validate,proto3,oneof" json:"validate,omitempty"`
+	// Stream says how streams travel over HTTP.
+	//
+	// Default: that of the listener. Example: `{form: ndjson}`
+	Stream *StreamOptions `protobuf:"bytes,21,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Files is about bodies that are not JSON.
+	//
+	// Default: that of the listener. Example: `{multipart: true}`
+	Files         *FileOptions `protobuf:"bytes,22,opt,name=files,proto3" json:"files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -292,6 +300,20 @@ func (x *TranscodeRoute) GetValidate() bool {
 		return *x.Validate
 	}
 	return false
+}
+
+func (x *TranscodeRoute) GetStream() *StreamOptions {
+	if x != nil {
+		return x.Stream
+	}
+	return nil
+}
+
+func (x *TranscodeRoute) GetFiles() *FileOptions {
+	if x != nil {
+		return x.Files
+	}
+	return nil
 }
 
 // Limits bound what one call may cost. What exceeds one is answered with an
@@ -512,7 +534,7 @@ var File_dragoman_config_v1_transcode_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_transcode_proto_rawDesc = "" +
 	"\n" +
-	"\"dragoman/config/v1/transcode.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a dragoman/config/v1/options.proto\x1a\x1ddragoman/config/v1/rule.proto\x1a\x1egoogle/protobuf/duration.proto\"\x86\x0f\n" +
+	"\"dragoman/config/v1/transcode.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a dragoman/config/v1/options.proto\x1a\x1ddragoman/config/v1/rule.proto\x1a\x1fdragoman/config/v1/stream.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf8\x0f\n" +
 	"\x0eTranscodeRoute\x12\"\n" +
 	"\bupstream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\bupstream\x12C\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\atimeout\x12Q\n" +
@@ -537,7 +559,9 @@ const file_dragoman_config_v1_transcode_proto_rawDesc = "" +
 	"\x05parse\x18\x11 \x01(\v2 .dragoman.config.v1.ParseOptionsR\x05parse\x128\n" +
 	"\x06errors\x18\x12 \x01(\v2 .dragoman.config.v1.ErrorOptionsR\x06errors\x123\n" +
 	"\x04http\x18\x13 \x01(\v2\x1f.dragoman.config.v1.HTTPOptionsR\x04http\x12\x1f\n" +
-	"\bvalidate\x18\x14 \x01(\bH\x02R\bvalidate\x88\x01\x01B\x0f\n" +
+	"\bvalidate\x18\x14 \x01(\bH\x02R\bvalidate\x88\x01\x01\x129\n" +
+	"\x06stream\x18\x15 \x01(\v2!.dragoman.config.v1.StreamOptionsR\x06stream\x125\n" +
+	"\x05files\x18\x16 \x01(\v2\x1f.dragoman.config.v1.FileOptionsR\x05filesB\x0f\n" +
 	"\r_auto_mappingB\x0e\n" +
 	"\f_annotationsB\v\n" +
 	"\t_validateJ\x04\b\x06\x10\aR\x18ignored_query_parameters\"\xe3\x02\n" +
@@ -592,6 +616,8 @@ var file_dragoman_config_v1_transcode_proto_goTypes = []any{
 	(*ParseOptions)(nil),        // 8: dragoman.config.v1.ParseOptions
 	(*ErrorOptions)(nil),        // 9: dragoman.config.v1.ErrorOptions
 	(*HTTPOptions)(nil),         // 10: dragoman.config.v1.HTTPOptions
+	(*StreamOptions)(nil),       // 11: dragoman.config.v1.StreamOptions
+	(*FileOptions)(nil),         // 12: dragoman.config.v1.FileOptions
 }
 var file_dragoman_config_v1_transcode_proto_depIdxs = []int32{
 	4,  // 0: dragoman.config.v1.TranscodeRoute.timeout:type_name -> google.protobuf.Duration
@@ -604,13 +630,15 @@ var file_dragoman_config_v1_transcode_proto_depIdxs = []int32{
 	8,  // 7: dragoman.config.v1.TranscodeRoute.parse:type_name -> dragoman.config.v1.ParseOptions
 	9,  // 8: dragoman.config.v1.TranscodeRoute.errors:type_name -> dragoman.config.v1.ErrorOptions
 	10, // 9: dragoman.config.v1.TranscodeRoute.http:type_name -> dragoman.config.v1.HTTPOptions
-	3,  // 10: dragoman.config.v1.Metadata.request:type_name -> dragoman.config.v1.HeaderList
-	3,  // 11: dragoman.config.v1.Metadata.response:type_name -> dragoman.config.v1.HeaderList
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	11, // 10: dragoman.config.v1.TranscodeRoute.stream:type_name -> dragoman.config.v1.StreamOptions
+	12, // 11: dragoman.config.v1.TranscodeRoute.files:type_name -> dragoman.config.v1.FileOptions
+	3,  // 12: dragoman.config.v1.Metadata.request:type_name -> dragoman.config.v1.HeaderList
+	3,  // 13: dragoman.config.v1.Metadata.response:type_name -> dragoman.config.v1.HeaderList
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_transcode_proto_init() }
@@ -620,6 +648,7 @@ func file_dragoman_config_v1_transcode_proto_init() {
 	}
 	file_dragoman_config_v1_options_proto_init()
 	file_dragoman_config_v1_rule_proto_init()
+	file_dragoman_config_v1_stream_proto_init()
 	file_dragoman_config_v1_transcode_proto_msgTypes[0].OneofWrappers = []any{}
 	file_dragoman_config_v1_transcode_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
