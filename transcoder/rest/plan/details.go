@@ -94,8 +94,9 @@ func (d *Details) readRetry(info []byte) {
 				nanos = int64(int32(v))
 			}
 		})
-		// What does not fit a time.Duration is as good as for ever.
-		const most = int64(math.MaxInt64/time.Second) - 1
+		// What does not fit a time.Duration, with the nanoseconds and rounded up, is
+		// as good as for ever.
+		const most = int64(math.MaxInt64/time.Second) - 2
 		nanos = min(max(nanos, -999_999_999), 999_999_999)
 		delay := time.Duration(min(max(seconds, -most), most))*time.Second + time.Duration(nanos)
 		d.Retry, d.RetryDelay = true, max(delay, 0)

@@ -76,6 +76,7 @@ const maskProto = `syntax = "proto3"; package d;
 	message Update { Book book = 1; google.protobuf.FieldMask update_mask = 2; string etag = 3; string user_id = 4; }
 	message Two { Book book = 1; google.protobuf.FieldMask one = 2; google.protobuf.FieldMask other = 3; }
 	message None { Book book = 1; repeated google.protobuf.FieldMask many = 2; }
+	message Member { oneof by { string id = 1; google.protobuf.FieldMask mask = 2; } string x = 3; }
 	message Choice { oneof by { string id = 1; Book whole = 2; } string x = 3; google.protobuf.FieldMask mask = 4; }`
 
 func TestPatchMask(t *testing.T) {
@@ -126,6 +127,8 @@ func TestPatchMask(t *testing.T) {
 		{name: "the mask itself", binding: with(flat, func(b *binding) { b.Body = "update_mask" }), body: `"etag"`, want: `user_id: "n" update_mask {paths: "etag"}`},
 		{name: "other members", mask: "mask", input: "d.Choice", binding: with(whole, func(b *binding) { b.Template = template(t, "/v1/{id}") }),
 			body: `{"whole": {"title": "t"}, "x": "y"}`, want: `id: "n" x: "y" mask {paths: ["x"]}`},
+		{name: "a member itself", mask: "mask", input: "d.Member", binding: with(whole, func(b *binding) { b.Template = template(t, "/v1/{id}") }),
+			body: `{"x": "y"}`, want: `id: "n" x: "y"`},
 		{name: "unknown", binding: field, body: `{"title": "t", "foo": {"bar": 1}}`, want: `book {title: "t" name: "n"} update_mask {paths: ["title"]}`},
 		{name: "form", binding: field, form: true, body: "title=t&inner.floatValue=2&tags=a&tags=b&m[k]=v&m[l]=w&foo=1",
 			want: `book {title: "t" inner {float_value: 2} tags: ["a", "b"] m {key: "k" value: "v"} m {key: "l" value: "w"} name: "n"}

@@ -63,7 +63,7 @@ func FuzzBind(f *testing.F) {
 func FuzzBindOptions(f *testing.F) {
 	for _, query := range []string{
 		"", "m[k]=v&m[%6B]=w&mi[1]=2", "st=%7B%22a%22:1%7D&val=[1,{}]&lv=1", "$alt=json%3Benum-encoding=int&xgafv=1&$fields=a(b)",
-		"unknown=1&sub.unknown&a%2Cb%20=%zz&key=1", "name=q&email=e&chosen.size=1", "color=rEd&i32=1",
+		"unknown=1&sub.unknown&a%2Cb%20=%zz&key=1", "name=q&email=e&chosen.size=1", "chosen.unknown=1&email=e", "color=rEd&i32=1",
 	} {
 		for which := range uint8(9) {
 			f.Add(which, query, "n", []byte(`{"nope":[{}],"size":1}`), false)

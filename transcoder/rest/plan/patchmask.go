@@ -81,10 +81,15 @@ func (m *patchMask) leaveOut(md protoreflect.MessageDescriptor, chain []*codec.F
 	}
 }
 
-// maskField is the field of md that is named, or its only FieldMask for "*".
+// maskField is the field of md that is named, or its only FieldMask for "*". A
+// member of a oneof is none: it would displace what the request says itself, the
+// path above all.
 func maskField(md protoreflect.MessageDescriptor, name string) (found protoreflect.FieldDescriptor) {
 	for i := range md.Fields().Len() {
 		fd := md.Fields().Get(i)
+		if oneof := fd.ContainingOneof(); oneof != nil && !oneof.IsSynthetic() {
+			continue
+		}
 		if fd.IsList() || fd.Message() == nil || fd.Message().FullName() != "google.protobuf.FieldMask" {
 			continue
 		}

@@ -107,6 +107,8 @@ func (p *Plan) find(name []byte, s *Scratch) (*codec.Field, error) {
 		s.chain = append(s.chain, p.body)
 	}
 	rest := name
+	// What an unknown name goes through on its way is not set by it.
+	size, above := len(s.tree), int32(0)
 	for {
 		var field *codec.Field
 		var head []byte
@@ -118,6 +120,7 @@ func (p *Plan) find(name []byte, s *Scratch) (*codec.Field, error) {
 					return field, p.claimEntry(name, at, field, s)
 				}
 			}
+			s.tree.undo(size, above)
 			return nil, p.unknownParameter(name, head, s)
 		}
 		if !more {
@@ -125,6 +128,7 @@ func (p *Plan) find(name []byte, s *Scratch) (*codec.Field, error) {
 		}
 		if why := closed(field); why != "" {
 			if field.Message() == nil && !field.Map() && p.unknown(s) != Reject {
+				s.tree.undo(size, above)
 				return nil, nil // nothing of that name can be in a scalar
 			}
 			return nil, s.badParameter(name, "there is nothing to set in field \""+field.Name()+"\", which is "+why)
@@ -138,6 +142,9 @@ func (p *Plan) find(name []byte, s *Scratch) (*codec.Field, error) {
 		}
 		if s.tree[child].origin == fromBody {
 			return nil, s.badParameter(name, "the field is taken from the body")
+		}
+		if int(child) == size {
+			above = at
 		}
 		s.chain = append(s.chain, field)
 		message, at = field.Message(), child

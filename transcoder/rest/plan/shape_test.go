@@ -99,7 +99,9 @@ func TestReadDetails(t *testing.T) {
 		{"delay of nothing", retry(&durationpb.Duration{}), plan.Details{Retry: true}},
 		{"delay below zero", retry(&durationpb.Duration{Seconds: -5}), plan.Details{Retry: true}},
 		{"delay that overflows", retry(&durationpb.Duration{Seconds: math.MaxInt64}),
-			plan.Details{Retry: true, RetryDelay: time.Duration(math.MaxInt64/int64(time.Second)-1) * time.Second}},
+			plan.Details{Retry: true, RetryDelay: time.Duration(math.MaxInt64/int64(time.Second)-2) * time.Second}},
+		{"delay that overflows by its nanoseconds", retry(&durationpb.Duration{Seconds: math.MaxInt64, Nanos: math.MaxInt32}),
+			plan.Details{Retry: true, RetryDelay: time.Duration(math.MaxInt64/int64(time.Second)-2)*time.Second + 999_999_999}},
 		{"delay far below zero", retry(&durationpb.Duration{Seconds: math.MinInt64, Nanos: math.MinInt32}), plan.Details{Retry: true}},
 		{"all violations", status(t, violation("a"), violation("b")), plan.Details{Violations: []plan.Violation{{Field: "a"}, {Field: "b"}}}},
 		{"the first of the others", status(t,
@@ -109,7 +111,11 @@ func TestReadDetails(t *testing.T) {
 		{"languages", status(t, &errdetails.LocalizedMessage{Locale: "de", Message: "weg"}, &errdetails.LocalizedMessage{Locale: "en"}),
 			plan.Details{Localized: []plan.Localized{{Locale: "de", Message: "weg"}, {Locale: "en"}}}},
 	} {
-		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, plan.ReadDetails(c.in)) })
+		t.Run(c.name, func(t *testing.T) {
+			got := plan.ReadDetails(c.in)
+			require.Equal(t, c.want, got)
+			require.Positive(t, got.RetryDelay+time.Second, "it must be possible to round up")
+		})
 	}
 	many := make([]proto.Message, 100)
 	for i := range many {

@@ -52,6 +52,15 @@ func (t *tree) enter(at int32, f *codec.Field) (child, clash int32) {
 	return child, 0
 }
 
+// undo takes back the nodes that were entered, each below the one before, since
+// the tree had this size; above is the node that the first of them is below.
+func (t *tree) undo(size int, above int32) {
+	if len(*t) > size {
+		(*t)[above].child = (*t)[size].next
+		*t = (*t)[:size]
+	}
+}
+
 // look is [tree.enter], but adds nothing: child is then 0.
 func (t tree) look(at int32, f *codec.Field) (child, clash int32) {
 	oneof := int32(f.OneofIndex())
@@ -83,14 +92,15 @@ func (t tree) bindsPath(at int32) bool {
 
 // setter says, for an error, what has set the field of node at, or a field in it.
 func (t tree) setter(at int32) string {
+	// A message that is only passed was entered for the sake of a child.
+	for t[at].origin == passed && t[at].child != 0 {
+		at = t[at].child
+	}
 	switch t[at].origin {
 	case fromPath:
 		return "the path"
 	case fromBody:
 		return "the body"
-	case fromQuery:
-		return "another parameter"
 	}
-	// A message that is only passed was entered for the sake of a child.
-	return t.setter(t[at].child)
+	return "another parameter"
 }
