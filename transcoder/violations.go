@@ -1,6 +1,7 @@
 package transcoder
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -16,7 +17,11 @@ func Check(rules *validate.Rules, wire []byte, s *validate.Scratch) *rpc.Error {
 	}
 	violations, err := rules.Check(nil, wire, s)
 	if err != nil {
-		return &rpc.Error{Reason: rpc.ValidationFailed, Message: "the request cannot be checked against the rules of its message", Cause: err}
+		out := &rpc.Error{Reason: rpc.ValidationFailed, Message: "the request cannot be checked against the rules of its message", Cause: err}
+		if errors.Is(err, validate.ErrDepth) {
+			out.Message += ": " + err.Error()
+		}
+		return out
 	}
 	if len(violations) == 0 {
 		return nil

@@ -294,9 +294,11 @@ func TestLimits(t *testing.T) {
 
 	shallow, err := validate.Compile(kid, validate.Options{MaxDepth: 2})
 	require.NoError(t, err)
-	violations, err = shallow.Check(nil, []byte{0x1a, 2, 0x1a, 0}, new(validate.Scratch))
+	violations, err = shallow.Check(nil, []byte{0x1a, 0}, new(validate.Scratch))
 	require.NoError(t, err)
-	require.Len(t, violations, 2, "the message and its kid have no name; what is deeper is not looked at: %v", violations)
+	require.Len(t, violations, 2, "the message and its kid have no name: %v", violations)
+	_, err = shallow.Check(nil, []byte{0x1a, 2, 0x1a, 0}, new(validate.Scratch))
+	require.ErrorIs(t, err, validate.ErrDepth)
 }
 
 func TestNothingToCheck(t *testing.T) {

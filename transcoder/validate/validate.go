@@ -19,6 +19,7 @@
 package validate
 
 import (
+	"errors"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -26,8 +27,8 @@ import (
 
 // Options are what [Compile] needs besides descriptors.
 type Options struct {
-	// MaxDepth bounds the nesting of messages; deeper ones are not looked at,
-	// since translating them fails. Zero is 100.
+	// MaxDepth bounds the nesting of messages. One that has rules, or rules below
+	// it, deeper than that cannot be checked: [ErrDepth]. Zero is 100.
 	MaxDepth int
 	// CEL makes the program for the rules in CEL of a message and of its fields;
 	// it is not called for messages below it. If it is nil, such rules are an
@@ -62,6 +63,11 @@ type Violation struct {
 // long list of wrong elements must not become a longer answer.
 const maxViolations = 100
 
+// ErrDepth says that a message which has rules nests deeper than [Options.MaxDepth].
+// It is not passed over: upstreams take messages of native gRPC that are deeper
+// than what is translated.
+var ErrDepth = errors.New("it nests deeper than the limit for messages")
+
 // defaultDepth is [Options.MaxDepth] if it is not set.
 const defaultDepth = 100
 
@@ -78,7 +84,7 @@ type Rules struct {
 // what a parser would make of the bytes: of several values of a field the last
 // one, of sub-messages in several parts their union.
 //
-// The error is about bytes that are no message, or about a rule in CEL that has no
+// The error is about bytes that are no message, about their nesting, or about a rule in CEL that has no
 // result for this message; what dst has then is of no use.
 func (r *Rules) Check(dst []Violation, wire []byte, s *Scratch) ([]Violation, error) {
 	s.begin(r, dst, len(wire))

@@ -19,8 +19,11 @@ import (
 
 // message checks one message of the type m.
 func (s *Scratch) message(m *message, wire []byte, depth int) error {
-	if depth <= 0 || s.full() {
+	if s.full() {
 		return nil
+	}
+	if depth <= 0 {
+		return ErrDepth
 	}
 	base := s.grow(len(m.fields) + len(m.oneofs))
 	for pos := 0; pos < len(wire); {
