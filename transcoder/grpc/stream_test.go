@@ -170,11 +170,14 @@ func TestDeadline(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var left atomic.Int64
+			released := make(chan struct{})
+			// The service knows the deadline too. It says nothing of it, so that only
+			// the gateway can.
 			hang := func(ctx context.Context) error {
 				d, _ := ctx.Deadline()
 				left.Store(int64(time.Until(d)))
-				<-ctx.Done()
-				return ctx.Err()
+				<-released
+				return nil
 			}
 			client, m := gateway(t, &service{
 				unary: func(ctx context.Context, _ *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
@@ -187,6 +190,7 @@ func TestDeadline(t *testing.T) {
 					return hang(s.Context())
 				},
 			}, test.settings)
+			t.Cleanup(func() { close(released) })
 			ctx, cancel := context.WithTimeout(context.Background(), test.client)
 			defer cancel()
 			_, err := client.UnaryCall(ctx, &testpb.SimpleRequest{})
