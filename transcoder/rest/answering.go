@@ -1,0 +1,236 @@
+package rest
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
+)
+
+const (
+	// flushAt is how much is held back at most while messages keep coming.
+	flushAt = 16 << 10
+	// maxIdle is the largest buffer that a stream keeps while it waits.
+	maxIdle = 2 * flushAt
+	// writeGrace is how long after its deadline the end of a call may take to be
+	// written.
+	writeGrace = time.Second
+)
+
+// answering writes the answer of one call with many messages, whatever sends the
+// request. All but stop belongs to one goroutine.
+type answering struct {
+	*rule
+	// work has the memory of the answer: out, scratch, want, body and pretty are
+	// in use until run returns.
+	*work
+	w       http.ResponseWriter
+	r       *http.Request
+	x       *route.Exchange
+	control *http.ResponseController
+	framing framing
+	// queue is what the upstream tells, upstream the call itself.
+	queue    *rpc.Queue
+	upstream rpc.Stream
+	// metadata is the upstream's, until the head is sent.
+	metadata rpc.Header
+	// begun says that the response head has been sent, done that nothing is left
+	// to write.
+	begun, done bool
+	// stopped is why stop was called.
+	stopped atomic.Pointer[rpc.Error]
+}
+
+// newAnswering is for a call that has been started with this queue. Whoever makes
+// one cancels the call and aborts the queue after run, which may panic.
+func newAnswering(l *rule, k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange, queue *rpc.Queue, upstream rpc.Stream) *answering {
+	return &answering{
+		rule: l, work: k, w: w, r: r, x: x, control: http.NewResponseController(w),
+		framing: array{}, queue: queue, upstream: upstream,
+	}
+}
+
+// stop ends the call with an error of the gateway's own, which the client sees in
+// place of what the upstream says of the cancelled call. The first one counts. It
+// may be called from any goroutine.
+func (a *answering) stop(err *rpc.Error) {
+	if a.stopped.CompareAndSwap(nil, err) {
+		a.upstream.Cancel()
+	}
+}
+
+// run writes until the call has ended, which it must by the deadline if that is
+// not zero. It panics with [http.ErrAbortHandler] if the stream breaks after its
+// head was sent, and its form cannot say so: the connection, or the HTTP/2
+// stream, is then cut, which no client takes for the end of the answer.
+func (a *answering) run(deadline time.Time) {
+	if !deadline.IsZero() {
+		// A client that stopped reading does not hold the call for longer. Not
+		// every ResponseWriter can do it: then the connection's own limits do.
+		_ = a.control.SetWriteDeadline(deadline.Add(writeGrace))
+	}
+	for !a.done {
+		if !a.queue.Ready() {
+			a.flush()
+		}
+		event, err := a.queue.Next(a.r.Context())
+		if err != nil {
+			a.gone()
+		}
+		switch event.Kind {
+		case rpc.HeadEvent:
+			a.metadata = event.Header
+		case rpc.MessageEvent:
+			a.message(event.Message.B)
+			event.Message.Release()
+		case rpc.EndEvent:
+			a.end(&event.Status, event.Header)
+		}
+	}
+	if !deadline.IsZero() {
+		// The connection goes on to the next request.
+		_ = a.control.SetWriteDeadline(time.Time{})
+	}
+}
+
+// message adds one message.
+func (a *answering) message(wire []byte) {
+	mark := len(a.out)
+	if err := a.framing.message(a, wire); err != nil {
+		a.out = a.out[:mark]
+		a.fail(err)
+		return
+	}
+	if a.begin(); len(a.out) >= flushAt {
+		a.flush()
+	}
+}
+
+// render adds the JSON of a message.
+func (a *answering) render(wire []byte) *rpc.Error {
+	out, err := a.plan.Render(a.out, wire, a.want, &a.scratch)
+	if err != nil {
+		return a.unrenderable(err)
+	}
+	a.out = out
+	return nil
+}
+
+// end ends the answer as the call ended.
+func (a *answering) end(st *rpc.Status, trailer rpc.Header) {
+	stopped := a.stopped.Load()
+	switch {
+	case st.Code == codes.OK:
+		a.framing.end(a)
+		if a.begin(); a.done {
+			return
+		}
+		a.flush()
+		a.trail(trailer)
+		a.x.Code, a.done = int(codes.OK), true
+	case a.begun && a.r.Context().Err() != nil:
+		a.gone()
+	case stopped != nil:
+		a.fail(stopped)
+	case a.begun:
+		note(a.x, st)
+		d := plan.ReadDetails(st.Details)
+		a.breakOff(a.renderStatus(nil, a.work, st, st.HTTPStatus(), a.translated(a.r, d.Localized).Message))
+		a.trail(trailer)
+	default:
+		a.out = a.out[:0]
+		a.refuseStatus(a.work, a.w, a.r, a.x, st, a.metadata, trailer)
+		a.done = true
+	}
+}
+
+// fail ends the stream with an error that the gateway made.
+func (a *answering) fail(err *rpc.Error) {
+	if !a.begun {
+		a.look(a.work).refuse(a.w, a.r, a.x, err)
+		a.done = true
+		return
+	}
+	a.x.Code, a.x.Reason, a.x.Error = int(err.Reason.Code()), string(err.Reason), err.Cause
+	a.breakOff(a.look(a.work).appendError(nil, err))
+}
+
+// breakOff ends the answer with an error, or cuts it behind what is there.
+func (a *answering) breakOff(fault []byte) {
+	shown := a.framing.fault(a, a.look(a.work).shape.AppendElement(nil, fault))
+	a.flush()
+	if !shown {
+		panic(http.ErrAbortHandler)
+	}
+	a.done = true
+}
+
+// trail adds the upstream's trailers to what was sent, for clients that asked
+// for them.
+func (a *answering) trail(trailer rpc.Header) {
+	if takesTrailers(a.r) {
+		transcoder.WriteMetadataPrefix(a.w.Header(), trailer, a.passes, http.TrailerPrefix)
+	}
+}
+
+// gone ends a stream whose client has left.
+func (a *answering) gone() {
+	a.x.Code, a.x.Reason = int(rpc.ClientClosed.Code()), string(rpc.ClientClosed)
+	panic(http.ErrAbortHandler)
+}
+
+// begin sends the head, once. To HEAD, and with a status that has no body, that
+// is all of the answer.
+func (a *answering) begin() {
+	if a.begun {
+		return
+	}
+	status := http.StatusOK
+	if a.response != nil {
+		told, err := a.response.told(a.metadata, nil)
+		if err != nil {
+			a.out = a.out[:0]
+			a.fail(err)
+			return
+		}
+		if status = a.response.status; told != 0 {
+			status = told
+		}
+	}
+	a.begun = true
+	h := a.w.Header()
+	transcoder.WriteMetadata(h, a.metadata, a.passes)
+	if a.settings.Partial {
+		h.Add("Vary", maskHeader)
+	}
+	if !bodiless(status) {
+		a.look(a.work).challenge(h, status)
+		a.framing.head(a, h)
+	}
+	a.w.WriteHeader(status)
+	if a.r.Method == http.MethodHead || bodiless(status) {
+		a.out, a.done = a.out[:0], true
+		a.x.Code = int(codes.OK)
+	}
+}
+
+// flush sends what has been written so far.
+func (a *answering) flush() {
+	if len(a.out) == 0 {
+		return
+	}
+	_, err := a.w.Write(a.out)
+	if err == nil {
+		err = a.control.Flush()
+	}
+	if err != nil {
+		a.gone()
+	}
+	a.out = trimmed(a.out, maxIdle)
+}
