@@ -40,6 +40,14 @@ func (g *Gateway) explain(e *Explanation, snap *Snapshot, listener int, r *http.
 		e.Candidates = elsewhere(snap.tables[listener], q)
 	}
 	x := &route.Exchange{Code: -1}
+	if q.Method == http.MethodOptions && preflightOf(snap.tables[listener], &q, r, x) != nil {
+		e.Entry = x.Entry
+		e.Stages = []string{
+			"listener " + e.Listener + ": " + r.Method + " " + q.Path,
+			"filter cors answers the preflight request for " + r.Header.Get("Access-Control-Request-Method"),
+		}
+		return
+	}
 	allow, err := snap.match(listener, &q, x)
 	switch {
 	case err != nil:

@@ -51,8 +51,11 @@ const unreadTimeout = 10 * time.Second
 
 func (h *handler) serve(x *exchange, r *http.Request) {
 	snap := h.gateway.snapshot.Load()
-	if x.request.Method == http.MethodOptions && answerPreflight(snap.tables[h.listener], x, r) {
-		return
+	if x.request.Method == http.MethodOptions {
+		if preflight := preflightOf(snap.tables[h.listener], &x.request, r, &x.Exchange); preflight != nil {
+			preflight.ServeHTTP(&x.writer, r)
+			return
+		}
 	}
 	switch allow, err := snap.match(h.listener, &x.request, &x.Exchange); {
 	case err != nil:
@@ -65,21 +68,20 @@ func (h *handler) serve(x *exchange, r *http.Request) {
 	}
 }
 
-// answerPreflight answers a CORS preflight request (fetch.spec.whatwg.org), which
-// asks whether the entry for another method may be called, if that entry has an
-// answer.
-func answerPreflight(table *route.Table, x *exchange, r *http.Request) bool {
+// preflightOf is what answers r, which is q, as a CORS preflight request
+// (fetch.spec.whatwg.org): it asks whether the entry for another method may be
+// called. It is nil if r is none, or if that entry has no answer.
+func preflightOf(table *route.Table, q *route.Request, r *http.Request, x *route.Exchange) http.Handler {
 	method := r.Header.Get("Access-Control-Request-Method")
 	if method == "" || r.Header.Get("Origin") == "" {
-		return false
+		return nil
 	}
-	asked := x.request
+	asked := *q
 	asked.Method = method
-	if table.Match(&asked, &x.Exchange) != route.Found || x.Entry.Preflight == nil {
-		return false
+	if table.Match(&asked, x) != route.Found {
+		return nil
 	}
-	x.Entry.Preflight.ServeHTTP(&x.writer, r)
-	return true
+	return x.Entry.Preflight
 }
 
 // refuse answers in the protocol that the request's content type tells; the

@@ -181,6 +181,14 @@ a: differs at segment 2: A, not Gett
 b: differs at segment 2: B, not Gett
 c: differs at segment 2: C, not Gett
 e: differs at segment 2: E, not Gett`},
+		{"prefix missing", []string{"a DELETE /api/v1/{x}", "b GET /api/v1/{x}", "c GET /v1/{x}/y", "d GET /api/{x}", "e GET /api/v1/{x}:z"}, "GET /v1/1", `
+b: begins with /api, and fits otherwise
+a: begins with /api, and fits otherwise
+c: has 3 segments, the path 2`},
+		{"prefix too much", []string{"a GET /v1/{x}", "b GET /api/v2/{x}", "c GET /{x}/{y}/{z}/a"}, "GET /api/v1/1", `
+a: fits without /api in front
+c: has 4 segments, the path 3
+b: differs at segment 2: v2, not v1`},
 		{"nothing alike", []string{"a GET /v1/{x}", "b GET @a.test /zzz"}, "GET /zzz", ``},
 		{"no path", []string{"a GET /v1/{x}"}, "GET *", ``},
 	} {

@@ -84,6 +84,7 @@ func isText(lit, seg string) bool { return seg != "" && same([]byte(lit), seg) }
 // near is an entry whose template does not fit, and how far off it is.
 type near struct {
 	Candidate
+	shifted  int // 2 if it fits but for segments in front, 1 if its method does not
 	shared   int // segments from the start that fit
 	literals int // literals at their place
 	alike    int // bytes that the first segments that differ begin and end with
@@ -99,7 +100,7 @@ func (e *explainer) nearest() []Candidate {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b near) int {
-		return cmp.Or(cmp.Compare(b.shared, a.shared), cmp.Compare(b.literals, a.literals),
+		return cmp.Or(cmp.Compare(b.shifted, a.shifted), cmp.Compare(b.shared, a.shared), cmp.Compare(b.literals, a.literals),
 			cmp.Compare(b.alike, a.alike), cmp.Compare(a.length, b.length))
 	})
 	var out []Candidate
@@ -119,6 +120,19 @@ func (e *explainer) near(entry *Entry) (n near, ok bool) {
 	}
 	if e.path.root() {
 		segs = nil
+	}
+	more, less := inFront(want, segs)
+	sameVerb := entry.Template.Verb == "" || e.path.verb != "" && isText(entry.Template.Verb, e.path.verb[1:])
+	if sameVerb && more+less != "" {
+		n.shifted = 1
+		if e.methodRank(entry) != noRank {
+			n.shifted = 2
+		}
+		n.Why = "begins with " + more + ", and fits otherwise"
+		if less != "" {
+			n.Why = "fits without " + less + " in front"
+		}
+		return n, true
 	}
 	n.length = max(len(want)-len(segs), len(segs)-len(want))
 	multi := slices.IndexFunc(want, func(s httprule.Segment) bool { return s.Kind == httprule.Multi })
@@ -159,6 +173,28 @@ func (e *explainer) near(entry *Entry) (n near, ok bool) {
 		close = 2*n.alike >= max(len(want[differs].Literal), len(segs[differs]))
 	}
 	return n, n.shared+n.literals > 0 || close
+}
+
+// inFront looks for a prefix, such as /api, that is missing or that should not be
+// there: literals that the template has in front of what the path has, or
+// segments that the path has in front of a template with a literal. Both are
+// empty if there are none.
+func inFront(want []httprule.Segment, segs []string) (more, less string) {
+	for i := 0; i < len(want)-1 && want[i].Kind == httprule.Literal; i++ {
+		more += "/" + want[i].Literal
+		if want[i+1].Kind == httprule.Literal && fitsSegments(want[i+1:], segs) {
+			return more, ""
+		}
+	}
+	if len(want) == 0 || want[0].Kind != httprule.Literal {
+		return "", ""
+	}
+	for i := 1; i < len(segs); i++ {
+		if fitsSegments(want, segs[i:]) {
+			return "", "/" + strings.Join(segs[:i], "/")
+		}
+	}
+	return "", ""
 }
 
 func segments(n int) string {

@@ -2,13 +2,14 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,8 +66,11 @@ the request message as JSON.`,
 			if err != nil {
 				return err
 			}
+			if listener.TLS != nil {
+				request.TLS = &tls.ConnectionState{}
+			}
 			return resolve(cmd.Context(), plan, func(g *gateway.Gateway) error {
-				a := newAnswer(plan, request, g.Explain(listener, request))
+				a := newAnswer(plan, request, g.Explain(listener.Name, request))
 				if asJSON {
 					return printJSON(s.out, a)
 				}
@@ -78,7 +82,7 @@ the request message as JSON.`,
 	f := cmd.Flags()
 	f.StringVarP(&q.data, "data", "d", "", "`BODY` of the request, or @FILE with it (@- for the standard input)")
 	f.StringArrayVarP(&q.headers, "header", "H", nil, "header of the request, `NAME:VALUE`; may be given more than once")
-	f.StringVar(&q.listener, "listener", "", "`NAME` of the listener that the request comes to (default: the one with the URL's port, else the first)")
+	f.StringVar(&q.listener, "listener", "", "`NAME` of the listener that the request comes to (default: the one with the URL's port, else the first with its scheme, else the first)")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -164,29 +168,29 @@ func (q *question) body() ([]byte, error) {
 }
 
 // on is the listener that the request comes to.
-func (q *question) on(plan *config.Plan, r *http.Request) (string, error) {
+func (q *question) on(plan *config.Plan, r *http.Request) (*config.Listener, error) {
 	if q.listener == "" {
-		for _, l := range plan.Listeners {
-			if port := r.URL.Port(); port != "" && strings.HasSuffix(l.Address, ":"+port) {
-				return l.Name, nil
-			}
-		}
-		return plan.Listeners[0].Name, nil
+		return guess(plan.Listeners, r.URL), nil
 	}
 	var names []string
 	for _, l := range plan.Listeners {
 		if l.Name == q.listener {
-			return l.Name, nil
+			return l, nil
 		}
 		names = append(names, l.Name)
 	}
-	return "", usageError{fmt.Errorf("there is no listener %q; the listeners are %s", q.listener, strings.Join(names, ", "))}
+	return nil, usageError{fmt.Errorf("there is no listener %q; the listeners are %s", q.listener, strings.Join(names, ", "))}
 }
 
-// compact is JSON on one line; nil for none.
-func compact(message []byte) json.RawMessage {
-	if len(message) == 0 {
-		return nil
+// guess is the listener that u most likely leads to. Another port than u's may
+// be in front of it, and TLS may end there.
+func guess(listeners []*config.Listener, u *url.URL) *config.Listener {
+	at := -1
+	if port := u.Port(); port != "" {
+		at = slices.IndexFunc(listeners, func(l *config.Listener) bool { return strings.HasSuffix(l.Address, ":"+port) })
 	}
-	return message
+	if at < 0 && u.Scheme != "" {
+		at = slices.IndexFunc(listeners, func(l *config.Listener) bool { return (l.TLS != nil) == (u.Scheme == "https") })
+	}
+	return listeners[max(at, 0)]
 }

@@ -96,7 +96,12 @@ func (l look) appendError(dst []byte, err *rpc.Error) []byte {
 	}
 	dst = append(dst, '}')
 	if len(err.Violations) > 0 {
-		dst = append(dst, `,{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[`...)
+		dst = append(dst, `,{"@type":"type.googleapis.com/google.rpc.BadRequest",`...)
+		if l.settings.Print.ProtoNames {
+			dst = append(dst, `"field_violations":[`...)
+		} else {
+			dst = append(dst, `"fieldViolations":[`...)
+		}
 		for i, v := range err.Violations {
 			if i > 0 {
 				dst = append(dst, ',')

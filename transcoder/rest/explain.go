@@ -18,7 +18,7 @@ var (
 
 // Explain implements [transcoder.Explainer].
 func (u *unary) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
-	return u.explain(r, x, "render the message as JSON", u.answers()...)
+	return u.explain(r, x, "render the message as JSON", u.answers(r.Method)...)
 }
 
 // Explain implements [transcoder.Explainer].

@@ -132,7 +132,7 @@ func TestExplainAnswer(t *testing.T) {
 		"cut the answer to the fields that are asked for",
 		"render the message as JSON",
 		"make Location of the message",
-		"give an answer 200 to GET its ETag, and answer 304 to who has it",
+		"give an answer 200 its ETag, and answer 304 to who has it",
 		`answer the status in metadata "x-status", or that in field "i32", or 201`,
 	}, explain("?fields=name").Stages[2:])
 	require.NotContains(t, explain("").Stages, "cut the answer to the fields that are asked for")

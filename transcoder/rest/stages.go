@@ -53,14 +53,14 @@ func (l *rule) answerStages(want *plan.Want, render string) []string {
 }
 
 // answers are what becomes of a message once it is there.
-func (u *unary) answers() []string {
+func (u *unary) answers(method string) []string {
 	var stages []string
 	if p := u.response; p != nil {
 		if p.location != nil {
 			stages = append(stages, "make Location of the message")
 		}
-		if p.tag != nil {
-			stages = append(stages, "give an answer 200 to GET its ETag, and answer 304 to who has it")
+		if p.tag != nil && (method == http.MethodGet || method == http.MethodHead) {
+			stages = append(stages, "give an answer 200 its ETag, and answer 304 to who has it")
 		}
 	}
 	return append(stages, "answer "+u.statuses())

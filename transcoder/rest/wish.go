@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -39,9 +41,14 @@ func (l *rule) wish(k *work, r *http.Request) *rpc.Error {
 }
 
 func badMask(reason rpc.Reason, place, field string, err error) *rpc.Error {
+	text := err.Error()
+	if ce := (*codec.Error)(nil); errors.As(err, &ce) {
+		// A mask is one line, and its paths are in the message as they are.
+		text = ce.Message + " (byte " + strconv.Itoa(ce.Offset) + ")"
+	}
 	return &rpc.Error{
-		Reason: reason, Message: place + ": " + err.Error(),
-		Violations: []rpc.Violation{{Field: field, Description: err.Error()}},
+		Reason: reason, Message: place + ": " + text,
+		Violations: []rpc.Violation{{Field: field, Description: text}},
 	}
 }
 

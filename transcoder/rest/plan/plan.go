@@ -280,7 +280,9 @@ func (v *variable) unescape(r *Request, i int, s *Scratch) error {
 	var err error
 	s.text, err = httprule.AppendUnescaped(s.text[:0], r.Path[span.Start:span.End], v.slashes)
 	if err != nil {
-		return errorf(InPath, v.name, "path variable %q: %v", v.name, err)
+		wrong := errorf(InPath, v.name, "path variable %q: %v", v.name, err)
+		wrong.Description = err.Error()
+		return wrong
 	}
 	return nil
 }
