@@ -79,6 +79,7 @@ var table = []row{
 	// 3: kinds. Each knows its contract, and none another kind.
 	{packages: []string{"transcoder/rest", "transcoder/grpc"}, may: with(layer1, "transcoder", "route")},
 	{packages: []string{"transcoder/rest/plan"}, may: layer1, not: pure},
+	{packages: []string{"transcoder/rest/split"}, not: pure},
 	{packages: []string{"upstream/*"}, may: with(layer1, "upstream")},
 	{packages: []string{"reflect/source/*"}, may: with(layer1, "reflect/source")},
 	{packages: []string{"filter/*"}, may: with(layer1, "filter", "route")},
@@ -108,7 +109,7 @@ var table = []row{
 // protoyaml and protocompile link it.
 var serving = []string{
 	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "reflect/schema", "reflect/service",
-	"transcoder", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/grpc",
+	"transcoder", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
 }
 
 const (
