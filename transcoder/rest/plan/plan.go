@@ -57,6 +57,9 @@ type Options struct {
 	QueryMaps, QueryStructs bool
 	// PathWins ignores what query and body say of a field that the path binds.
 	PathWins bool
+	// QueryBesideBody lets the query set fields although the body is the whole
+	// message, over which it wins.
+	QueryBesideBody bool
 	// PatchMask is the proto name of the FieldMask that a PATCH fills with the
 	// paths of its body, "*" for the only one that the message has, "" for none.
 	PatchMask string
@@ -164,6 +167,8 @@ type Scratch struct {
 	leaves []byte
 	ends   []int
 	values [][]byte
+	// wire holds what is bound only to be checked.
+	wire []byte
 	// place is where the parameters at hand are from: InQuery, or InBody for a
 	// form.
 	place Place
@@ -188,7 +193,7 @@ const maxKept = 64 << 10
 
 // trim lets go of memory that one unusual request needed: forms may be large.
 func (s *Scratch) trim() {
-	for _, text := range [...]*[]byte{&s.name, &s.text, &s.keys, &s.mask} {
+	for _, text := range [...]*[]byte{&s.name, &s.text, &s.keys, &s.mask, &s.wire} {
 		if cap(*text) > maxKept {
 			*text = nil
 		}
@@ -236,8 +241,8 @@ func (p *Plan) bind(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if err := p.input.CheckRequired(dst[start:], &s.codec); err != nil {
-		return nil, fromCodec(InMessage, "", err)
+	if err := p.required(dst[start:], s); err != nil {
+		return nil, err
 	}
 	return dst, nil
 }

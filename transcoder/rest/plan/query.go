@@ -98,7 +98,7 @@ func (p *Plan) top(place Place) (*codec.Message, int32) {
 // parents in s.chain, and notes it in s.tree. The field is nil for a name that
 // the message does not have, if that is no mistake.
 func (p *Plan) find(name []byte, s *Scratch) (*codec.Field, error) {
-	if p.mode == wholeBody && s.place == InQuery && p.options.UnknownQuery == Reject {
+	if p.mode == wholeBody && s.place == InQuery && p.options.UnknownQuery == Reject && !p.options.QueryBesideBody {
 		return nil, p.onlyBody(name, s)
 	}
 	s.chain = s.chain[:0]
@@ -183,7 +183,7 @@ func (p *Plan) claim(name []byte, at int32, field *codec.Field, s *Scratch) erro
 
 // set notes that a parameter gives field a value.
 func (p *Plan) set(name []byte, at int32, field *codec.Field, s *Scratch) error {
-	if p.mode == wholeBody && s.place == InQuery {
+	if p.mode == wholeBody && s.place == InQuery && !p.options.QueryBesideBody {
 		return p.onlyBody(name, s)
 	}
 	child, clash := s.tree.enter(at, field)
