@@ -37,10 +37,17 @@ func (p *Plan) claimEntry(name []byte, at int32, field *codec.Field, s *Scratch)
 	if !field.MapText() {
 		return s.badParameter(name, "the field is a map whose values are messages; a query has no form for them")
 	}
+	if s.part != nil {
+		if s.use = useText; s.part.File || s.part.JSON() {
+			return s.badParameter(name, "an entry of a map is given as plain text, and not as a file or as JSON")
+		}
+	}
 	if err := p.set(name, at, field, s); err != nil {
 		return err
 	}
-	s.at, _ = s.tree.look(at, field)
+	if s.at, _ = s.tree.look(at, field); s.tree[s.at].whole {
+		return s.badParameter(name, "another parameter has set all of the map")
+	}
 	return nil
 }
 

@@ -31,7 +31,7 @@ func (p *Plan) Explain(r *Request, s *Scratch) (bound []Bound, ignored []string)
 	if s.filled {
 		mask = []Bound{{Field: p.mask.field.JSONName(), Source: "mask", From: "the body", Value: clipValue(maskText(s.mask))}}
 	}
-	if len(r.Body) > 0 && !r.Form && p.mode != noBody {
+	if len(r.Body) > 0 && !r.Form && !r.Multipart && p.mode != noBody {
 		s.codec.Parse.Record = true
 		_, _ = p.appendBody(nil, r, s) // which went well before
 		for _, path := range s.codec.Ignored {
@@ -40,7 +40,9 @@ func (p *Plan) Explain(r *Request, s *Scratch) (bound []Bound, ignored []string)
 	}
 	e := explainer{Plan: p, s: s, ignored: ignored}
 	e.path(r)
-	if r.Form {
+	if r.Multipart {
+		e.parts(r.Parts)
+	} else if r.Form {
 		e.parameters(string(r.Body), InBody)
 	} else if len(r.Body) > 0 {
 		e.body(r.Body)
@@ -94,7 +96,7 @@ func (e *explainer) parameters(raw string, place Place) {
 	if place == InBody {
 		source = "form"
 	}
-	s.tree, s.place = append(s.tree[:0], e.base...), place
+	e.begin(place, s)
 	for pair := range strings.SplitSeq(raw, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		var ok bool

@@ -108,10 +108,10 @@ func maskField(md protoreflect.MessageDescriptor, name string) (found protorefle
 // appendMask appends the mask of a request that has none. Its message begins at
 // dst[start]. A body that sets nothing makes no mask.
 func (p *Plan) appendMask(dst []byte, start int, r *Request, s *Scratch) ([]byte, error) {
-	if len(r.Body) == 0 || has(dst[start:], p.mask.field.Number()) {
+	if len(r.Body) == 0 && !r.Multipart || has(dst[start:], p.mask.field.Number()) {
 		return dst, nil
 	}
-	if !r.Form {
+	if !r.Form && !r.Multipart {
 		var err error
 		s.mask = s.mask[:0]
 		if p.mode == fieldBody {
@@ -122,7 +122,7 @@ func (p *Plan) appendMask(dst []byte, start int, r *Request, s *Scratch) ([]byte
 		if err != nil {
 			return nil, fromCodec(InBody, "", err)
 		}
-		p.mask.filter(s)
+		p.mask.filter(s, 0)
 	}
 	if len(s.mask) == 0 {
 		return dst, nil
@@ -152,13 +152,13 @@ func maskText(mask []byte) []byte {
 	return out
 }
 
-// filter takes out of s.mask what is not to be listed.
-func (m *patchMask) filter(s *Scratch) {
+// filter takes out of s.mask[from:] what is not to be listed.
+func (m *patchMask) filter(s *Scratch, from int) {
 	if len(m.without) == 0 {
 		return
 	}
-	kept := s.mask[:0]
-	for rest := s.mask; len(rest) > 0; {
+	kept := s.mask[:from]
+	for rest := s.mask[from:]; len(rest) > 0; {
 		_, _, tag := protowire.ConsumeTag(rest)
 		path, size := protowire.ConsumeBytes(rest[tag:])
 		one := rest[:tag+size]

@@ -142,6 +142,11 @@ type Request struct {
 	// Form says that Body is a form, application/x-www-form-urlencoded, and no
 	// JSON. Only a plan that says [Plan.TakesForm] may be given one.
 	Form bool
+	// Multipart says that the body is a form of Parts, multipart/form-data, and
+	// Body is not looked at. Only a plan that says [Plan.TakesParts] may be given
+	// one.
+	Multipart bool
+	Parts     []Part
 }
 
 // Span is a range of bytes of a path, [Start, End).
@@ -182,6 +187,13 @@ type Scratch struct {
 	at      int32
 	entries []entry
 	keys    []byte
+	// part is the part of a multipart form at hand, nil for every other parameter,
+	// and use what it is used as. json holds JSON of parts, or an HttpBody.
+	part *Part
+	use  partUse
+	// listed says that the mask has the field at hand already.
+	listed bool
+	json   []byte
 	// mask holds the paths of the fields that a body sets, and filled says that the
 	// last request got them as its mask.
 	mask   []byte
@@ -193,7 +205,7 @@ const maxKept = 64 << 10
 
 // trim lets go of memory that one unusual request needed: forms may be large.
 func (s *Scratch) trim() {
-	for _, text := range [...]*[]byte{&s.name, &s.text, &s.keys, &s.mask, &s.wire} {
+	for _, text := range [...]*[]byte{&s.name, &s.text, &s.keys, &s.mask, &s.wire, &s.json} {
 		if cap(*text) > maxKept {
 			*text = nil
 		}
@@ -293,6 +305,9 @@ func (v *variable) unescape(r *Request, i int, s *Scratch) error {
 }
 
 func (p *Plan) appendBody(dst []byte, r *Request, s *Scratch) ([]byte, error) {
+	if r.Multipart {
+		return p.appendParts(dst, r.Parts, s)
+	}
 	body := r.Body
 	if len(body) == 0 || p.mode == noBody {
 		return dst, nil

@@ -16,10 +16,15 @@ func (p *Plan) appendQuery(dst []byte, raw string, s *Scratch) ([]byte, error) {
 	return p.appendParameters(dst, raw, InQuery, s)
 }
 
-func (p *Plan) appendParameters(dst []byte, raw string, place Place, s *Scratch) ([]byte, error) {
+// begin makes s ready for the parameters of a place.
+func (p *Plan) begin(place Place, s *Scratch) {
 	s.tree = append(s.tree[:0], p.base...)
-	s.place, s.heeded = place, 0
+	s.place, s.heeded, s.part = place, 0, nil
 	s.entries, s.keys = s.entries[:0], s.keys[:0]
+}
+
+func (p *Plan) appendParameters(dst []byte, raw string, place Place, s *Scratch) ([]byte, error) {
+	p.begin(place, s)
 	count := 0
 	for raw != "" {
 		var pair string
@@ -71,6 +76,12 @@ func (p *Plan) appendParameter(dst []byte, pair string, s *Scratch) ([]byte, err
 	if err := s.value(value, given); err != nil {
 		return nil, err
 	}
+	return p.appendText(dst, field, s)
+}
+
+// appendText appends the field of the parameter at hand with the value in s.text.
+func (p *Plan) appendText(dst []byte, field *codec.Field, s *Scratch) ([]byte, error) {
+	var err error
 	switch {
 	case field.Map():
 		return p.appendEntry(dst, field, s)
@@ -143,6 +154,9 @@ func (p *Plan) find(name []byte, s *Scratch) (*codec.Field, error) {
 		if s.tree[child].origin == fromBody {
 			return nil, s.badParameter(name, "the field is taken from the body")
 		}
+		if s.tree[child].origin == fromQuery {
+			return nil, s.badParameter(name, "another parameter has set all of field \""+field.Name()+"\"")
+		}
 		if int(child) == size {
 			above = at
 		}
@@ -168,6 +182,15 @@ var dot = []byte{'.'}
 
 // claim notes that a parameter sets field, a child of node at.
 func (p *Plan) claim(name []byte, at int32, field *codec.Field, s *Scratch) error {
+	if s.part != nil {
+		s.use = useOf(s.part, field)
+		switch s.use {
+		case useJSON, useBytes, useBody:
+			return p.claimWhole(name, at, field, s)
+		case useFile:
+			return s.badParameter(name, "the part is a file, which only a field of type bytes or google.api.HttpBody can hold")
+		}
+	}
 	switch {
 	case field.Map() && p.options.QueryMaps:
 		return s.badParameter(name, "the field is a map; set its entries one by one, as in "+clip(name)+"[key]=value")
@@ -199,7 +222,7 @@ func (p *Plan) set(name []byte, at int32, field *codec.Field, s *Scratch) error 
 	case n.origin == fromQuery && !field.Repeated() && !field.Map():
 		return s.badParameter(name, "the field is set twice, and is not repeated")
 	}
-	if n.origin != fromQuery && p.mask != nil && s.place == InBody {
+	if n.origin != fromQuery && p.mask != nil && s.place == InBody && (s.part == nil || s.use != useJSON) {
 		p.addToMask(field, s)
 	}
 	n.origin = fromQuery

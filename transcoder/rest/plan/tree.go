@@ -27,6 +27,8 @@ type node struct {
 	// child is the first child, next the next sibling; 0 is none.
 	child, next int32
 	origin      origin
+	// whole says that a map was set as a whole, and not entry by entry.
+	whole bool
 }
 
 // enter gives the child of node at for f, which it adds if there is none. clash is
@@ -103,4 +105,15 @@ func (t tree) setter(at int32) string {
 		return "the body"
 	}
 	return "another parameter"
+}
+
+// sets reports whether something of this origin has set one of the fields that
+// begin with node first of a list, or a field in them.
+func (t tree) sets(first int32, by origin) bool {
+	for i := first; i != 0; i = t[i].next {
+		if t[i].origin == by || t.sets(t[i].child, by) {
+			return true
+		}
+	}
+	return false
 }
