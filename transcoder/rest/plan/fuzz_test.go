@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,35 @@ import (
 var fuzzRules = []string{
 	"GET /v1/things/n", "PATCH /v1/body/n", "POST /v1/star/sub/n", "GET /v1/nested/n", "GET /v1/users/n",
 	"POST /v1/bodies/oneof/n", "PATCH /v1/bodies/sub/n", "GET /v1/old/n", "POST /v1/rep/n",
+	"POST /v1/star/user/n", "POST /v1/star/chosen/n", "POST /v1/star/i64/1", "GET /v1/int/1",
+}
+
+// requirePath demands that a message has what the path of its request says, and
+// that nothing else of the request has taken that back.
+func requirePath(t *testing.T, fx *fixture, rule *rule, r *plan.Request, m proto.Message) {
+	t.Helper()
+	alone := &plan.Request{Path: r.Path, Captures: r.Captures}
+	s := new(plan.Scratch)
+	wire, err := rule.plan.Bind(nil, alone, s)
+	if err != nil {
+		return // it lacks what is required
+	}
+	want := dynamicpb.NewMessage(rule.input)
+	require.NoError(t, proto.UnmarshalOptions{Resolver: fx.types}.Unmarshal(wire, want))
+	bound, _ := rule.plan.Explain(alone, s)
+	require.NotEmpty(t, bound)
+	for _, b := range bound {
+		at, has := want.ProtoReflect(), m.ProtoReflect()
+		for name := range strings.SplitSeq(b.Field, ".") {
+			fd := at.Descriptor().Fields().ByJSONName(name)
+			require.Equal(t, at.Has(fd), has.Has(fd), "%s", b.Field)
+			if fd.Message() == nil {
+				require.True(t, at.Get(fd).Equal(has.Get(fd)), "%s: %v", b.Field, has.Get(fd))
+				break
+			}
+			at, has = at.Get(fd).Message(), has.Get(fd).Message()
+		}
+	}
 }
 
 // FuzzBind checks that no request makes Bind panic, that what it accepts is a
@@ -55,6 +85,7 @@ func FuzzBind(f *testing.F) {
 		}
 		m := dynamicpb.NewMessage(rule.input)
 		require.NoError(t, proto.UnmarshalOptions{Resolver: fx.types}.Unmarshal(first, m))
+		requirePath(t, fx, rule, r, m)
 	})
 }
 
@@ -65,7 +96,8 @@ func FuzzBindOptions(f *testing.F) {
 		"", "m[k]=v&m[%6B]=w&mi[1]=2", "st=%7B%22a%22:1%7D&val=[1,{}]&lv=1", "$alt=json%3Benum-encoding=int&xgafv=1&$fields=a(b)",
 		"unknown=1&sub.unknown&a%2Cb%20=%zz&key=1", "name=q&email=e&chosen.size=1", "chosen.unknown=1&email=e", "color=rEd&i32=1",
 	} {
-		for which := range uint8(9) {
+		for which := range uint8(len(fuzzRules)) {
+			f.Add(which, "", "0", []byte(`{"i64":5,"userId":"x","chosen":{"name":"y","name":"z"},"sub":{"name":"q"},"email":"e"}`), false)
 			f.Add(which, query, "n", []byte(`{"nope":[{}],"size":1}`), false)
 			f.Add(which, "", "a%2Fb", []byte(query), true)
 		}
@@ -109,6 +141,7 @@ func FuzzBindOptions(f *testing.F) {
 		require.NoError(t, proto.UnmarshalOptions{Resolver: fx.types}.Unmarshal(first, m))
 		bound, _ := rule.plan.Explain(r, used)
 		require.NotEmpty(t, bound, "the path sets a field")
+		requirePath(t, fx, rule, r, m)
 	})
 }
 
