@@ -63,20 +63,24 @@ func (e *entityTag) set(h http.Header, r *http.Request, k *work, body []byte, po
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
-	if len(h["Etag"]) == 0 {
-		tag := ""
-		if policy.Passes("etag") {
-			tag = k.sink.trailer.Get("etag")
+	own := h["Etag"]
+	if len(own) == 0 && policy.Passes("etag") {
+		if tag := k.sink.trailer.Get("etag"); tag != "" {
+			own = []string{tag}
+			h["Etag"] = own
 		}
-		if tag == "" {
-			tag = e.make(k, body)
-		}
-		if tag == "" {
-			return false
-		}
-		h["Etag"] = []string{tag}
 	}
-	return noneMatch(r.Header["If-None-Match"], h["Etag"][0])
+	if len(own) > 0 {
+		// It is about the whole message: who has that, or another part, may lack the
+		// part that is asked for.
+		return k.want.Mask == nil && noneMatch(r.Header["If-None-Match"], own[0])
+	}
+	tag := e.make(k, body)
+	if tag == "" {
+		return false
+	}
+	h["Etag"] = []string{tag}
+	return noneMatch(r.Header["If-None-Match"], tag)
 }
 
 // make makes a tag, "" if there is nothing to make it of.

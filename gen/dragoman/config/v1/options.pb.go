@@ -803,7 +803,7 @@ const file_dragoman_config_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"\b_optionsB\x15\n" +
 	"\x13_method_not_allowedB\a\n" +
-	"\x05_etag\"\x9e\n" +
+	"\x05_etag\"\xcd\n" +
 	"\n" +
 	"\x04CORS\x12\x8d\x03\n" +
 	"\aorigins\x18\x01 \x03(\tB\xf2\x02\xbaH\xee\x02\x92\x01\xea\x02\"\xe7\x02\xba\x01\xed\x01\n" +
@@ -817,8 +817,8 @@ const file_dragoman_config_v1_options_proto_rawDesc = "" +
 	"\x14cors.exposed_headers\x12-must be a header name, for example etag, or *\x1a&this.matches('^([0-9A-Za-z_-]+|\\\\*)$')R\x0eexposedHeaders\x12 \n" +
 	"\vcredentials\x18\x05 \x01(\bR\vcredentials\x12B\n" +
 	"\amax_age\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\x06maxAge\x12'\n" +
-	"\x0fprivate_network\x18\a \x01(\bR\x0eprivateNetwork:\xb2\x02\xbaH\xae\x02\x1a\x81\x01\n" +
-	"\x10cors.credentials\x12@credentials cannot be allowed for every origin: list the origins\x1a+!this.credentials || !('*' in this.origins)\x1a\xa7\x01\n" +
+	"\x0fprivate_network\x18\a \x01(\bR\x0eprivateNetwork:\xe1\x02\xbaH\xdd\x02\x1a\xb0\x01\n" +
+	"\x10cors.credentials\x12@credentials cannot be allowed for every origin: list the origins\x1aZ!this.credentials || !this.origins.exists(o, o == '*' || o.matches('^[^:]*://[*](:.*)?$'))\x1a\xa7\x01\n" +
 	"\x14cors.exposed_headers\x12Zwith credentials, browsers take * for the name of a header: list those that pages may read\x1a3!this.credentials || !('*' in this.exposed_headers)\"\x9c\x01\n" +
 	"\vCompression\x126\n" +
 	"\tencodings\x18\x01 \x03(\tB\x18\xbaH\x15\x92\x01\x12\x18\x01\"\x0er\fR\x04gzipR\x04zstdR\tencodings\x12+\n" +
