@@ -70,6 +70,10 @@ func (u *unary) reply(k *work, w http.ResponseWriter, r *http.Request, x *route.
 	trailers := len(k.sink.trailer) > 0 && !bodiless(status) && takesTrailers(r)
 	if !trailers {
 		transcoder.WriteMetadata(h, k.sink.trailer, u.passes)
+		if tags := h["Etag"]; len(tags) > 1 {
+			// An answer has one. The trailer may only repeat what counts already.
+			h["Etag"] = tags[:1]
+		}
 	}
 	if status == http.StatusUnauthorized {
 		u.look(k).challenge(h, status)
