@@ -17,6 +17,8 @@ const (
 	HeadEvent EventKind = iota
 	MessageEvent
 	EndEvent
+	// NudgeEvent is none of the call: [Queue.Nudge] woke up who waited.
+	NudgeEvent
 )
 
 // Event is one thing that a [Queue] was told.
@@ -46,6 +48,7 @@ type Queue struct {
 	head    int
 	bytes   int
 	aborted bool
+	nudged  bool
 }
 
 var _ Sink = (*Queue)(nil)
@@ -126,6 +129,11 @@ func (q *Queue) Next(ctx context.Context) (Event, error) {
 			signal(q.room)
 			return ev, nil
 		}
+		if q.nudged {
+			q.nudged = false
+			q.mu.Unlock()
+			return Event{Kind: NudgeEvent}, nil
+		}
 		q.mu.Unlock()
 		select {
 		case <-q.wake:
@@ -141,6 +149,15 @@ func (q *Queue) Ready() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.head < len(q.events)
+}
+
+// Nudge makes [Queue.Next] return a [NudgeEvent] as soon as nothing else is there
+// to take. It may be called from anywhere; several may count as one.
+func (q *Queue) Nudge() {
+	q.mu.Lock()
+	q.nudged = true
+	q.mu.Unlock()
+	signal(q.wake)
 }
 
 // Abort says that nobody wants messages any more: those that wait are released

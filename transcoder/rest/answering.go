@@ -45,15 +45,50 @@ type answering struct {
 	begun, done bool
 	// stopped is why stop was called.
 	stopped atomic.Pointer[rpc.Error]
+	// idle ends a call on which no message travels.
+	idle *idleness
+	// beats are the signs of life that the form has, nil for none; heart asks for
+	// the next one, and spoke is when something was sent.
+	beats beating
+	heart *time.Timer
+	spoke time.Time
 }
 
-// newAnswering is for a call that has been started with this queue. Whoever makes
-// one cancels the call and aborts the queue after run, which may panic.
+// newAnswering is for a call of a method with server streaming that has been
+// started with this queue. Whoever makes one calls run, which may panic, and close
+// and cancels the call after it.
 func newAnswering(l *rule, k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange, queue *rpc.Queue, upstream rpc.Stream) *answering {
-	return &answering{
+	a := &answering{
 		rule: l, work: k, w: w, r: r, x: x, control: http.NewResponseController(w),
-		framing: array{}, queue: queue, upstream: upstream,
+		framing: l.forms.choose(r), queue: queue, upstream: upstream,
 	}
+	a.idle = newIdleness(l.settings.Stream.IdleTimeout, a.idled)
+	if beats, ok := a.framing.(beating); ok && l.settings.Stream.Heartbeat > 0 {
+		a.beats, a.spoke = beats, time.Now()
+		a.heart = time.AfterFunc(l.settings.Stream.Heartbeat, queue.Nudge)
+	}
+	return a
+}
+
+// close ends what looks after the call, and the call.
+func (a *answering) close() {
+	a.idle.end()
+	if a.heart != nil {
+		a.heart.Stop()
+	}
+	a.queue.Abort()
+	a.upstream.Cancel()
+}
+
+// travelled says that a message of the request has travelled. It may be called
+// from any goroutine.
+func (a *answering) travelled() { a.idle.travelled() }
+
+// idled ends a call on which no message has travelled for too long.
+func (a *answering) idled() {
+	a.stop(rpc.Errorf(rpc.DeadlineExceeded, "no message travelled on the stream for %v, its idle_timeout", a.settings.Stream.IdleTimeout))
+	// The client may be what does not take any: then a write waits for it.
+	_ = a.control.SetWriteDeadline(time.Now().Add(writeGrace))
 }
 
 // stop ends the call with an error of the gateway's own, which the client sees in
@@ -87,13 +122,17 @@ func (a *answering) run(deadline time.Time) {
 		case rpc.HeadEvent:
 			a.metadata = event.Header
 		case rpc.MessageEvent:
+			a.idle.travelled()
 			a.message(event.Message.B)
 			event.Message.Release()
+		case rpc.NudgeEvent:
+			a.beat()
 		case rpc.EndEvent:
 			a.end(&event.Status, event.Header)
 		}
 	}
-	if !deadline.IsZero() {
+	a.idle.end()
+	if !deadline.IsZero() || a.idle != nil {
 		// The connection goes on to the next request.
 		_ = a.control.SetWriteDeadline(time.Time{})
 	}
@@ -109,6 +148,20 @@ func (a *answering) message(wire []byte) {
 	}
 	if a.begin(); len(a.out) >= flushAt {
 		a.flush()
+	}
+}
+
+// beat sends a sign of life if nothing was sent for long. Before the first message
+// it is the beginning of the answer: what goes wrong later has to be said in it.
+func (a *answering) beat() {
+	if silent := time.Since(a.spoke); silent < a.settings.Stream.Heartbeat {
+		a.heart.Reset(a.settings.Stream.Heartbeat - silent)
+		return
+	}
+	a.beats.beat(a)
+	if a.begin(); !a.done {
+		a.send()
+		a.heart.Reset(a.settings.Stream.Heartbeat)
 	}
 }
 
@@ -181,7 +234,12 @@ func (a *answering) trail(trailer rpc.Header) {
 
 // gone ends a stream whose client has left.
 func (a *answering) gone() {
-	a.x.Code, a.x.Reason = int(rpc.ClientClosed.Code()), string(rpc.ClientClosed)
+	why := rpc.ClientClosed
+	if stopped := a.stopped.Load(); stopped != nil {
+		// It is the gateway that did not wait for it any longer.
+		why = stopped.Reason
+	}
+	a.x.Code, a.x.Reason = int(why.Code()), string(why)
 	panic(http.ErrAbortHandler)
 }
 
@@ -209,6 +267,9 @@ func (a *answering) begin() {
 	if a.settings.Partial {
 		h.Add("Vary", maskHeader)
 	}
+	if a.forms.fixed == nil {
+		h.Add("Vary", "Accept")
+	}
 	if !bodiless(status) {
 		a.look(a.work).challenge(h, status)
 		a.framing.head(a, h)
@@ -220,11 +281,16 @@ func (a *answering) begin() {
 	}
 }
 
-// flush sends what has been written so far.
+// flush sends what has been written of messages so far.
 func (a *answering) flush() {
-	if len(a.out) == 0 {
-		return
+	if len(a.out) > 0 {
+		a.send()
+		a.idle.travelled()
 	}
+}
+
+// send sends what has been written so far.
+func (a *answering) send() {
 	_, err := a.w.Write(a.out)
 	if err == nil {
 		err = a.control.Flush()
@@ -233,4 +299,7 @@ func (a *answering) flush() {
 		a.gone()
 	}
 	a.out = trimmed(a.out, maxIdle)
+	if a.beats != nil {
+		a.spoke = time.Now()
+	}
 }

@@ -27,6 +27,8 @@ type rule struct {
 	rules *validate.Rules
 	// response chooses status and headers; nil for 200 and nothing else.
 	response *response
+	// forms are those of answers with many messages; nil if there is one.
+	forms *forms
 	// passes says which response metadata becomes headers.
 	passes *rpc.HeaderPolicy
 }

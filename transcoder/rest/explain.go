@@ -23,7 +23,16 @@ func (u *unary) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanat
 
 // Explain implements [transcoder.Explainer].
 func (t *stream) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
-	return t.explain(r, x, "render each message as an element of a JSON array", "answer "+t.statuses()+" as they come")
+	e := t.explain(r, x, "render each message "+places[name(t.forms.choose(r))], "answer "+t.statuses()+" as they come")
+	e.Forms = t.forms.names()
+	return e
+}
+
+// places say for people where a form has its messages.
+var places = map[string]string{
+	"array":  "as an element of a JSON array",
+	"ndjson": "as a line of NDJSON",
+	"sse":    "as a server-sent event",
 }
 
 // Explain implements [transcoder.Explainer].

@@ -24,6 +24,13 @@ type framing interface {
 	fault(a *answering, fault []byte) bool
 }
 
+// beating is a framing with signs of life, which clients pass over.
+type beating interface {
+	framing
+	// beat adds one.
+	beat(a *answering)
+}
+
 // array is the framing of one JSON array.
 type array struct{}
 

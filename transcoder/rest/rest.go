@@ -48,12 +48,14 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 	var routes []transcoder.Route
 	response, problems := newResponse(ep)
 	passes := response.passes(&ep.Settings.ResponseMetadata)
+	forms, wrong := newForms(ep)
+	problems = append(problems, wrong...)
 	options, err := planOptions(ep)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ep.Method.FullName(), err)
 	}
 	add := func(b *httprule.Binding, origin string) {
-		h, err := newHandler(ep, b, options, response, passes)
+		h, err := newHandler(ep, b, options, response, passes, forms)
 		if err != nil {
 			problems = append(problems, &transcoder.RuleError{RPC: ep.Method.FullName(), Origin: origin, Method: b.Method, Path: b.Template.String(), Err: err})
 			return
@@ -81,13 +83,13 @@ func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	lookOf(s).refuse(w, r, x, err)
 }
 
-func newHandler(ep *transcoder.Endpoint, b *httprule.Binding, o plan.Options, response *response, passes *rpc.HeaderPolicy) (route.Handler, error) {
+func newHandler(ep *transcoder.Endpoint, b *httprule.Binding, o plan.Options, response *response, passes *rpc.HeaderPolicy, forms *forms) (route.Handler, error) {
 	s := ep.Settings
 	p, err := plan.Compile(ep.Codec, ep.Method.Descriptor.Input(), ep.Method.Descriptor.Output(), b, o)
 	if err != nil {
 		return nil, err
 	}
-	rule := rule{method: ep.Method, upstream: ep.Upstream, settings: s, plan: p, rules: ep.Validate, response: response, passes: passes}
+	rule := rule{method: ep.Method, upstream: ep.Upstream, settings: s, plan: p, rules: ep.Validate, response: response, passes: passes, forms: forms}
 	switch {
 	case ep.Method.ClientStreaming:
 		return unservable{ep.Method, s}, nil

@@ -32,7 +32,7 @@ func (t *stream) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	k.trim(maxIdle)
 	queue := rpc.NewQueue(rpc.ReadAhead)
 	upstream := t.upstream.Start(r.Context(), &call, queue)
-	defer upstream.Cancel()
-	defer queue.Abort()
-	newAnswering(&t.rule, k, w, r, x, queue, upstream).run(call.Deadline)
+	a := newAnswering(&t.rule, k, w, r, x, queue, upstream)
+	defer a.close()
+	a.run(call.Deadline)
 }

@@ -30,23 +30,27 @@ type StreamOptions struct {
 	// Form is the form of answers with many messages: `array` is one JSON array,
 	// `ndjson` a JSON value per line (application/x-ndjson), `sse` server-sent
 	// events (text/event-stream), and `accept` the one that the client's Accept
-	// prefers, else an array.
+	// names and prefers, else an array.
 	//
 	// Default: `accept`. Example: `ndjson`
 	Form string `protobuf:"bytes,1,opt,name=form,proto3" json:"form,omitempty"`
 	// Heartbeat is how long server-sent events may be silent before a comment
-	// shows that the connection lives. `0s` is never.
+	// shows that the connection lives. Before the first message it opens the
+	// answer, with status 200. `0s` is never.
 	//
 	// Default: `15s`. Example: `30s`
 	Heartbeat *durationpb.Duration `protobuf:"bytes,2,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
 	// EventField is the field of a message whose text is the type of its
-	// server-sent event. Messages without it have none.
+	// server-sent event. Messages without it have none, and neither have those
+	// whose text is empty, has a line end or a NUL, or is `error`, the type of the
+	// event that ends a stream which failed.
 	//
 	// Default: none. Example: `kind`
 	EventField string `protobuf:"bytes,3,opt,name=event_field,json=eventField,proto3" json:"event_field,omitempty"`
 	// IDField is the field of a message whose text is the id of its server-sent
 	// event, with which a client that comes back says in Last-Event-ID where it
-	// was. The upstream gets it as metadata last-event-id.
+	// was. The upstream gets it as metadata last-event-id. A text that is empty, or
+	// has a line end or a NUL, is no id.
 	//
 	// Default: none. Example: `revision`
 	IdField string `protobuf:"bytes,4,opt,name=id_field,json=idField,proto3" json:"id_field,omitempty"`
@@ -56,7 +60,8 @@ type StreamOptions struct {
 	// Default: `false`, into the first one. Example: `true`
 	BindAll *bool `protobuf:"varint,5,opt,name=bind_all,json=bindAll,proto3,oneof" json:"bind_all,omitempty"`
 	// IdleTimeout ends a stream on which no message has travelled in either
-	// direction for that long. `0s` is never.
+	// direction for that long, with DEADLINE_EXCEEDED. A heartbeat is no message.
+	// `0s` is never.
 	//
 	// Default: `0s`. Example: `5m`
 	IdleTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=idle_timeout,json=idleTimeout,proto3" json:"idle_timeout,omitempty"`
