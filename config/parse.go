@@ -57,12 +57,12 @@ func (f *source) decode(data []byte) (*yaml.Node, Report) {
 		if errors.Is(err, io.EOF) {
 			return nil, nil
 		}
-		return nil, Report{f.syntax(err)}
+		return nil, Report{f.syntax(err, data)}
 	}
 	switch err := dec.Decode(&second); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
-		return nil, Report{f.syntax(err)}
+		return nil, Report{f.syntax(err, data)}
 	default:
 		p := f.Problem("", "a second document begins here")
 		p.Line, p.Column = second.Line, second.Column
@@ -95,14 +95,33 @@ func spacesForTabs(data []byte) []byte {
 
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 
-// syntax is what the YAML library says, which gives a line at best.
-func (f *source) syntax(err error) Problem {
+// tabFrom is the place of the first tab in the indentation of a line, from that
+// line on; that line if there is none.
+func tabFrom(data []byte, line int) (_, column int) {
+	n := 0
+	for text := range bytes.Lines(data) {
+		n++
+		indent := len(text) - len(bytes.TrimLeft(text, " \t"))
+		if tab := bytes.IndexByte(text[:indent], '\t'); n >= line && tab >= 0 {
+			return n, tab + 1
+		}
+	}
+	return line, 0
+}
+
+// syntax is what the YAML library says of data, which gives a line at best.
+func (f *source) syntax(err error, data []byte) Problem {
 	text := err.Error()
 	m := yamlLine.FindStringSubmatch(text)
 	p := f.Problem("", "invalid YAML: %s", strings.TrimPrefix(text, m[0]))
 	p.Line, p.Column = 0, 0
 	if line, err := strconv.Atoi(m[1]); err == nil {
 		p.Line = line
+	}
+	if strings.Contains(text, "tab character that violates indentation") {
+		// The library tells the line above.
+		p.Line, p.Column = tabFrom(data, p.Line)
+		p.Advice = "indent with spaces, not tabs"
 	}
 	if strings.Contains(text, "character that cannot start any token") {
 		p.Advice = "indent with spaces, not tabs, and quote values that begin with @ or a backtick"

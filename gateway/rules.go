@@ -114,6 +114,9 @@ func (c *compiler) expose(rt *config.Route, up *upstreamState) *exposure {
 				"there is nothing that the rule could be added to")
 		}
 	}
+	if len(e.out.methods) > 0 {
+		e.checkFields()
+	}
 	if len(e.out.methods) == 0 && len(e.names.methods) > 0 && len(c.report) == before {
 		e.wrong(e.in("exclude"), "", "it takes out every method that the route selects")
 	}

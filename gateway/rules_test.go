@@ -202,6 +202,14 @@ func TestWrongRules(t *testing.T) {
 			`{upstream: a, responses: [{selector: "*"}, {selector: b.v1.Books.Get, status_field: nope}]}`,
 			`routes[0].transcode.responses[1]: b.v1.Books.Get: status_field "nope": `,
 		},
+		"a mask that no request has": {
+			`{upstream: a, parse: {patch_mask: updte_mask}}`,
+			`routes[0].transcode.parse.patch_mask: there is no method in the route whose request has a google.protobuf.FieldMask "updte_mask"`,
+		},
+		"a tag that no response has": {
+			`{upstream: a, http: {etag: nme}}`,
+			`routes[0].transcode.http.etag: there is no method in the route whose response has a field "nme"; did you mean "name"?`,
+		},
 		"a rule behind a prefix": {
 			`{upstream: a, prefix: /v1, annotations: true, rules: [{selector: b.v1.Books.Get, get: "/{nope}/{neither}"}]}`,
 			"routes[0].transcode.rules[0]: b.v1.Books.Get: GET /v1/{nope}/{neither}: path variable \"nope\": b.v1.Book has no field \"nope\"",

@@ -28,8 +28,8 @@ const (
 // response_body.
 type Rule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Selector is the method: `package.Service.Method`, or the beginning of names
-	// and `*` for all methods that it fits.
+	// Selector is the method: `package.Service.Method`, or the beginning of names,
+	// up to a dot, and `*` for all methods that it fits.
 	//
 	// Default: none, it must be given. Example: `library.v1.Library.GetBook`
 	Selector string `protobuf:"bytes,1,opt,name=selector,proto3" json:"selector,omitempty"`
@@ -255,8 +255,8 @@ func (*Rule_Custom) isRule_Pattern() {}
 // status_metadata, status_field, no_content, status and 200 decides.
 type ResponseRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Selector is the method: `package.Service.Method`, or the beginning of names
-	// and `*` for all methods that it fits.
+	// Selector is the method: `package.Service.Method`, or the beginning of names,
+	// up to a dot, and `*` for all methods that it fits.
 	//
 	// Default: none, it must be given. Example: `library.v1.Library.CreateBook`
 	Selector string `protobuf:"bytes,1,opt,name=selector,proto3" json:"selector,omitempty"`

@@ -52,20 +52,20 @@ type TranscodeRoute struct {
 	// the protocol itself. Example: `{request: {deny: [cookie]}}`
 	Metadata *Metadata `protobuf:"bytes,5,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// Services selects the services that are exposed: `package.Service`, or the
-	// beginning of names and `*`.
+	// beginning of names, up to a dot, and `*`.
 	//
 	// Default: all of the upstream. Example: `[library.v1.Library, "store.v1.*"]`
 	Services []string `protobuf:"bytes,7,rep,name=services,proto3" json:"services,omitempty"`
 	// Methods selects the methods that are exposed: `package.Service.Method`, or
-	// the beginning of names and `*`. With services too, a method must be
-	// selected by one of the two. With rules or methods, only what these select
-	// is exposed, and annotations in the .proto files count only if annotations
-	// says so.
+	// the beginning of names, up to a dot, and `*`. With services too, a method
+	// must be selected by one of the two. With rules or methods, only what these
+	// select is exposed, and annotations in the .proto files count only if
+	// annotations says so.
 	//
 	// Default: all. Example: `[library.v1.Library.GetBook]`
 	Methods []string `protobuf:"bytes,8,rep,name=methods,proto3" json:"methods,omitempty"`
-	// Exclude takes methods or services out of what is exposed. It wins over
-	// everything else.
+	// Exclude takes methods or services out of what is exposed, named as above. It
+	// wins over everything else.
 	//
 	// Default: none. Example: `[library.v1.Library.DeleteShelf, "library.v1.Admin.*"]`
 	Exclude []string `protobuf:"bytes,9,rep,name=exclude,proto3" json:"exclude,omitempty"`

@@ -1,0 +1,79 @@
+package gateway
+
+import (
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/dragoman-gateway/dragoman/config"
+)
+
+// checkFields reports names of fields in the options that the route has of its
+// own which are those of no field at all. One that only some methods have is
+// meant for these. What a listener says is for other routes, too.
+func (e *exposer) checkFields() {
+	for i, l := range e.route.Listeners {
+		o, inherited := e.route.Options[i], l.Options
+		before := len(e.report)
+		if name := o.Parse.GetPatchMask(); name != inherited.Parse.GetPatchMask() {
+			e.checkPatchMask(name)
+		}
+		if path := o.HTTP.GetEtag(); path != inherited.HTTP.GetEtag() {
+			e.checkETag(path)
+		}
+		if len(e.report) > before {
+			return
+		}
+	}
+}
+
+func (e *exposer) checkPatchMask(name string) {
+	var masks []string
+	for _, m := range e.out.methods {
+		fields := m.method.Input().Fields()
+		for i := range fields.Len() {
+			if fd := fields.Get(i); fd.Message() != nil && fd.Message().FullName() == "google.protobuf.FieldMask" {
+				masks = append(masks, string(fd.Name()))
+			}
+		}
+	}
+	if name == "" || name == "*" || slices.Contains(masks, name) {
+		return
+	}
+	e.noField("parse.patch_mask", "request has a google.protobuf.FieldMask", name, masks)
+}
+
+func (e *exposer) checkETag(path string) {
+	if path == "" || path == "*" {
+		return
+	}
+	var known []string
+	for _, m := range e.out.methods {
+		rest, md := path, m.method.Output()
+		for md != nil {
+			for i := range md.Fields().Len() {
+				known = append(known, strings.TrimSuffix(path, rest)+string(md.Fields().Get(i).Name()))
+			}
+			name, below, more := strings.Cut(rest, ".")
+			fd := md.Fields().ByName(protoreflect.Name(name))
+			if fd == nil {
+				break
+			}
+			if !more {
+				return
+			}
+			rest, md = below, fd.Message()
+		}
+	}
+	e.noField("http.etag", "response has a field", path, known)
+}
+
+// noField says that no method has what an option names.
+func (e *exposer) noField(option, what, name string, known []string) {
+	advice := ""
+	if meant := config.Nearest(name, known, max(2, len(name)/8)); meant != "" {
+		advice = didYouMean(meant)
+	}
+	e.wrong(e.in(option), advice, "there is no method in the route whose %s %q", what, name)
+}
