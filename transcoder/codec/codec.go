@@ -1,6 +1,11 @@
 package codec
 
-import "google.golang.org/protobuf/reflect/protoreflect"
+import (
+	"iter"
+	"maps"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
 
 // Types is what a codec is compiled from: all messages and extensions of one
 // schema.
@@ -59,6 +64,9 @@ func NewPrinting(types Types, print Print) (*Codec, error) {
 // schema has none. It is for compiling rules; nothing looks names up while
 // serving.
 func (c *Codec) Message(name protoreflect.FullName) *Message { return c.messages[name] }
+
+// Names are the full names of all messages that [Codec.Message] has, in no order.
+func (c *Codec) Names() iter.Seq[protoreflect.FullName] { return maps.Keys(c.messages) }
 
 // Scratch is the working memory of translations, for one goroutine at a time;
 // reusing one saves all allocations. Its zero value is ready, with the default
@@ -127,6 +135,10 @@ func (p *parser) trim() {
 
 // FullName is the message's full name: acme.v1.Book.
 func (m *Message) FullName() protoreflect.FullName { return m.name }
+
+// Descriptor is what the table was made of. Like [Codec.Message], it is for
+// compiling rules.
+func (m *Message) Descriptor() protoreflect.MessageDescriptor { return m.descriptor }
 
 // FieldByName is the field with this JSON name or this name in the .proto
 // file, nil if there is none. Extensions are not found. It does not allocate.

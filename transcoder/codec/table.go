@@ -21,6 +21,8 @@ type Message struct {
 	codec *Codec
 	name  protoreflect.FullName
 	form  form
+	// descriptor is what the table was made of.
+	descriptor protoreflect.MessageDescriptor
 	// fields are in the order of their declaration, then the extensions by
 	// full name. A Field's address is its identity, so the slice never moves.
 	fields []Field
@@ -163,7 +165,7 @@ func (c *Codec) compile(types Types) error {
 	declare := func(md protoreflect.MessageDescriptor) *Message {
 		m := c.messages[md.FullName()]
 		if m == nil {
-			m = &Message{codec: c, name: md.FullName(), form: wellKnown[md.FullName()]}
+			m = &Message{codec: c, descriptor: md, name: md.FullName(), form: wellKnown[md.FullName()]}
 			if s, ok := md.(interface{ IsMessageSet() bool }); ok && s.IsMessageSet() {
 				m.form = formMessageSet
 			}

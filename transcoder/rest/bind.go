@@ -58,6 +58,8 @@ type work struct {
 	body, out []byte
 	// pretty is out with line feeds.
 	pretty []byte
+	// file is the google.api.HttpBody of the answer.
+	file plan.HTTPBody
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
@@ -68,6 +70,7 @@ func (k *work) release() {
 	clear(k.call.Header)
 	k.call = rpc.Call{Header: k.call.Header[:0]}
 	k.sink.release()
+	k.file.Reset()
 	k.trim(maxKept)
 	works.Put(k)
 }
@@ -102,6 +105,9 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 	if err != nil {
 		return err
 	}
+	if err = l.checkMedia(r); err != nil {
+		return err
+	}
 	if err = k.readBody(w, r, x, l.settings.MaxRequestBytes, l.plan.TakesBody(), until); err != nil {
 		return err
 	}
@@ -111,6 +117,9 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 	}
 	message := rpc.NewBuffer()
 	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body, Form: form}
+	if l.plan.TakesHTTPBody() {
+		request.ContentType = contentTypeOf(r.Header)
+	}
 	var fault error
 	message.B, fault = l.plan.Bind(message.B, &request, &k.scratch)
 	if ignored := k.scratch.Outcome.Ignored; len(ignored) > 0 {

@@ -60,9 +60,6 @@ func (k *work) readAll(w http.ResponseWriter, r *http.Request, x *route.Exchange
 		w.Header()["Accept-Encoding"] = acceptedCodings
 		return err
 	}
-	if err := checkMedia(r.Header); err != nil {
-		return err
-	}
 	if coding != "" {
 		return k.readCompressed(r, x, coding, limit)
 	}
@@ -153,7 +150,7 @@ func mediaType(h http.Header) string {
 // form reports whether the body is to be read as a form. It is an error if the
 // rule's body can be none.
 func (l *rule) form(r *http.Request) (bool, *rpc.Error) {
-	if !l.settings.FormBodies || r.ContentLength == 0 || !l.plan.TakesBody() || !strings.EqualFold(mediaType(r.Header), formType) {
+	if !l.settings.FormBodies || r.ContentLength == 0 || !l.plan.TakesBody() || l.plan.TakesHTTPBody() || !strings.EqualFold(mediaType(r.Header), formType) {
 		return false, nil
 	}
 	if !l.plan.TakesForm() {

@@ -57,6 +57,9 @@ func (l *rule) explain(r *http.Request, x *route.Exchange, render string, last .
 	k.call.Request.Release()
 	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body}
 	request.Form, _ = l.form(r) // which prepare has asked before
+	if l.plan.TakesHTTPBody() {
+		request.ContentType = contentTypeOf(r.Header)
+	}
 	var bound []plan.Bound
 	bound, e.Ignored = l.plan.Explain(&request, &k.scratch)
 	for _, b := range bound {

@@ -45,22 +45,14 @@ func (u *unary) reply(k *work, w http.ResponseWriter, r *http.Request, x *route.
 			return
 		}
 	}
-	var err error
-	if k.out, err = u.plan.Render(k.out[:0], k.sink.message.B, k.want, &k.scratch); err != nil {
-		u.look(k).refuse(w, r, x, u.unrenderable(err))
+	h := w.Header()
+	body, media, refused := u.body(k, h)
+	if refused != nil {
+		u.look(k).refuse(w, r, x, refused)
 		return
 	}
-	body := k.out
-	if u.settings.Pretty {
-		var refused *rpc.Error
-		if body, refused = u.indented(k, body); refused != nil {
-			u.look(k).refuse(w, r, x, refused)
-			return
-		}
-	}
-	h := w.Header()
 	transcoder.WriteMetadata(h, k.sink.head, u.passes)
-	if u.settings.Partial {
+	if u.settings.Partial && !u.plan.GivesHTTPBody() {
 		h.Add("Vary", maskHeader)
 	}
 	if u.response != nil {
@@ -80,10 +72,10 @@ func (u *unary) reply(k *work, w http.ResponseWriter, r *http.Request, x *route.
 	}
 	if trailers {
 		transcoder.WriteMetadataPrefix(h, k.sink.trailer, u.passes, http.TrailerPrefix)
-		writeOpen(w, r, status, jsonType, body)
+		writeOpen(w, r, status, media, body)
 		return
 	}
-	write(w, r, status, jsonType, body)
+	write(w, r, status, media, body)
 }
 
 // answer is the sink of a unary call.

@@ -20,7 +20,7 @@ const maskHeader = "X-Goog-Fieldmask"
 func (l *rule) wish(k *work, r *http.Request) *rpc.Error {
 	o := &k.scratch.Outcome
 	k.want = plan.Want{Numbers: o.IntEnums}
-	if !l.settings.Partial {
+	if !l.settings.Partial || l.plan.GivesHTTPBody() {
 		return nil
 	}
 	header := r.Header[maskHeader]

@@ -115,11 +115,12 @@ func (c *compiler) body(name string) {
 		return
 	case "*":
 		c.plan.mode = wholeBody
+		c.plan.rawBody = c.httpBody(`body "*"`, c.plan.descriptor, nil)
 		return
 	}
 	c.plan.mode = fieldBody
 	md := c.plan.descriptor
-	field, _ := lookUp(c.plan.input, md, name)
+	field, fd := lookUp(c.plan.input, md, name)
 	if field == nil {
 		c.problem("body %q: %s", name, missing(md, name))
 		return
@@ -135,10 +136,20 @@ func (c *compiler) body(name string) {
 	default:
 		c.plan.base[child].origin = fromBody
 		c.plan.bodyNode = child
+		c.plan.rawBody = c.httpBody(fmt.Sprintf("body %q", name), md, fd)
 	}
 }
 
-// forms finds the tables of answers.
+// httpBody is [newHTTPBody] for a body that a problem calls so.
+func (c *compiler) httpBody(what string, md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor) *httpBody {
+	h, err := newHTTPBody(md, fd)
+	if err != nil {
+		c.problem("%s: %w", what, err)
+	}
+	return h
+}
+
+// forms finds the tables of answers, and how their bodies travel.
 func (c *compiler) forms(base *codec.Codec, output protoreflect.MessageDescriptor, body string) {
 	p := c.plan
 	if p.options.Output != nil {
@@ -150,7 +161,14 @@ func (c *compiler) forms(base *codec.Codec, output protoreflect.MessageDescripto
 	}
 	if err != nil {
 		c.problems = append(c.problems, err)
+		return
 	}
+	what, fd := "answer", protoreflect.FieldDescriptor(nil)
+	if body != "" {
+		what = fmt.Sprintf("response_body %q", body)
+		fd = output.Fields().ByName(protoreflect.Name(body))
+	}
+	p.rawAnswer = c.httpBody(what, output, fd)
 }
 
 // lookUp finds a field by its name in the .proto file. The codec finds JSON

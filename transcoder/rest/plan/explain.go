@@ -31,7 +31,7 @@ func (p *Plan) Explain(r *Request, s *Scratch) (bound []Bound, ignored []string)
 	if s.filled {
 		mask = []Bound{{Field: p.mask.field.JSONName(), Source: "mask", From: "the body", Value: clipValue(maskText(s.mask))}}
 	}
-	if len(r.Body) > 0 && !r.Form && !r.Multipart && p.mode != noBody {
+	if len(r.Body) > 0 && !r.Form && !r.Multipart && p.mode != noBody && p.rawBody == nil {
 		s.codec.Parse.Record = true
 		_, _ = p.appendBody(nil, r, s) // which went well before
 		for _, path := range s.codec.Ignored {
@@ -40,11 +40,14 @@ func (p *Plan) Explain(r *Request, s *Scratch) (bound []Bound, ignored []string)
 	}
 	e := explainer{Plan: p, s: s, ignored: ignored}
 	e.path(r)
-	if r.Multipart {
+	switch {
+	case r.Multipart:
 		e.parts(r.Parts)
-	} else if r.Form {
+	case e.rawBody != nil:
+		e.raw(r)
+	case r.Form:
 		e.parameters(string(r.Body), InBody)
-	} else if len(r.Body) > 0 {
+	case len(r.Body) > 0:
 		e.body(r.Body)
 	}
 	e.parameters(r.RawQuery, InQuery)
@@ -86,6 +89,20 @@ func (e *explainer) body(body []byte) {
 		} else {
 			e.bound = append(e.bound, b)
 		}
+	}
+}
+
+// raw adds what a body that is a google.api.HttpBody sets.
+func (e *explainer) raw(r *Request) {
+	field := ""
+	if e.mode == fieldBody {
+		field = e.Plan.body.JSONName()
+	}
+	if r.ContentType != "" {
+		e.bound = append(e.bound, Bound{Field: join(field, "contentType"), Source: "body", From: "content-type", Value: clipValue([]byte(r.ContentType))})
+	}
+	if len(r.Body) > 0 {
+		e.bound = append(e.bound, Bound{Field: join(field, "data"), Source: "body", From: "the whole", Value: clipValue(r.Body)})
 	}
 }
 

@@ -103,6 +103,9 @@ type Plan struct {
 	// body is the field of `body: "field"`, bodyNode its node in base.
 	body     *codec.Field
 	bodyNode int32
+	// rawBody is where a request has its google.api.HttpBody, rawAnswer where an
+	// answer has it; nil for bodies that are JSON.
+	rawBody, rawAnswer *httpBody
 	// mask is filled from the body; nil if none is.
 	mask *patchMask
 	// parse is how the codec reads paths, queries and bodies.
@@ -139,6 +142,9 @@ type Request struct {
 	RawQuery string
 	// Body is the whole body; it is not looked at if [Plan.TakesBody] is false.
 	Body []byte
+	// ContentType is the media type of the body as the client wrote it, which a
+	// google.api.HttpBody takes along; empty if there is none.
+	ContentType string
 	// Form says that Body is a form, application/x-www-form-urlencoded, and no
 	// JSON. Only a plan that says [Plan.TakesForm] may be given one.
 	Form bool
@@ -218,7 +224,7 @@ func (p *Plan) TakesBody() bool { return p.mode != noBody }
 // TakesForm reports whether the body may be a form: it is a message with fields
 // to set.
 func (p *Plan) TakesForm() bool {
-	return p.mode == wholeBody || p.mode == fieldBody && closed(p.body) == ""
+	return p.rawBody == nil && (p.mode == wholeBody || p.mode == fieldBody && closed(p.body) == "")
 }
 
 // Bind appends the serialized request message to dst. On failure it returns dst
@@ -309,6 +315,9 @@ func (p *Plan) appendBody(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 		return p.appendParts(dst, r.Parts, s)
 	}
 	body := r.Body
+	if p.rawBody != nil {
+		return p.AppendHTTPBody(dst, r.ContentType, body), nil
+	}
 	if len(body) == 0 || p.mode == noBody {
 		return dst, nil
 	}
