@@ -11,7 +11,7 @@ import (
 // does, and all its methods may be called. Touch allocates nothing and takes no
 // lock, so that every message can afford it.
 //
-//	idle := rpc.StartIdle(settings.Stream.IdleTimeout, stream.Cancel)
+//	idle := rpc.StartIdle(settings.Stream.IdleTimeout, func(*rpc.Error) { stream.Cancel() })
 //	defer idle.Stop()
 //	…
 //	idle.Touch() // for each message, of either direction
@@ -25,14 +25,15 @@ type Idle struct {
 
 	mu      sync.Mutex // guards the rest; held while expire runs
 	timer   *time.Timer
-	expire  func()
+	expire  func(*Error)
 	stopped bool
 	expired bool
 }
 
-// StartIdle begins to wait. If after is not positive it returns nil. expire runs
-// on a goroutine of its own and must not wait, nor call a method of the Idle.
-func StartIdle(after time.Duration, expire func()) *Idle {
+// StartIdle begins to wait. If after is not positive it returns nil. expire is told
+// what the stream ended with. It runs on a goroutine of its own and must not wait,
+// nor call a method of the Idle.
+func StartIdle(after time.Duration, expire func(*Error)) *Idle {
 	if after <= 0 {
 		return nil
 	}
@@ -64,7 +65,7 @@ func (i *Idle) look() {
 		return
 	}
 	i.expired, i.stopped = true, true
-	i.expire()
+	i.expire(i.err())
 }
 
 // Stop ends the waiting. After it expire neither runs nor will. It may be called
@@ -89,15 +90,14 @@ func (i *Idle) Expired() bool {
 	return i.expired
 }
 
-// Error is what a stream that expired ended with.
-func (i *Idle) Error() *Error {
+func (i *Idle) err() *Error {
 	return Errorf(DeadlineExceeded, "no message travelled in either direction for %v, the idle_timeout of streams on this path", i.after)
 }
 
-// Explain puts [Idle.Error] in the place of a status that says no more than that
-// the gateway itself cancelled the call, if that was because of expire.
+// Explain puts what expire was told in the place of a status that says no more than
+// that the gateway itself cancelled the call, if that was because of expire.
 func (i *Idle) Explain(st *Status) {
 	if st.Reason == ClientClosed && i.Expired() {
-		*st = i.Error().Status()
+		*st = i.err().Status()
 	}
 }

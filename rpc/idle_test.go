@@ -27,7 +27,10 @@ func TestIdle(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				var expired []time.Duration
-				idle := rpc.StartIdle(10*time.Second, func() { expired = append(expired, time.Since(start)) })
+				idle := rpc.StartIdle(10*time.Second, func(err *rpc.Error) {
+					require.Equal(t, rpc.DeadlineExceeded, err.Reason)
+					expired = append(expired, time.Since(start))
+				})
 				for _, at := range test.touches {
 					time.Sleep(at - time.Since(start))
 					require.False(t, idle.Expired())
@@ -48,7 +51,7 @@ func TestIdle(t *testing.T) {
 // TestIdleStop: after Stop nothing happens, and what happens is waited for.
 func TestIdleStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		idle := rpc.StartIdle(time.Second, func() { t.Error("expired") })
+		idle := rpc.StartIdle(time.Second, func(*rpc.Error) { t.Error("expired") })
 		time.Sleep(time.Second - 1)
 		idle.Stop()
 		idle.Stop()
@@ -57,7 +60,7 @@ func TestIdleStop(t *testing.T) {
 	})
 	// A mutex that waits stops the clock of a bubble: so in real time.
 	running, ended := make(chan struct{}), false
-	idle := rpc.StartIdle(time.Millisecond, func() {
+	idle := rpc.StartIdle(time.Millisecond, func(*rpc.Error) {
 		close(running)
 		time.Sleep(20 * time.Millisecond)
 		ended = true
@@ -69,7 +72,7 @@ func TestIdleStop(t *testing.T) {
 
 // TestIdleNever: none is one that never expires.
 func TestIdleNever(t *testing.T) {
-	idle := rpc.StartIdle(0, func() { t.Error("expired") })
+	idle := rpc.StartIdle(0, func(*rpc.Error) { t.Error("expired") })
 	require.Nil(t, idle)
 	idle.Touch()
 	st := rpc.Errorf(rpc.ClientClosed, "gone").Status()
@@ -83,7 +86,7 @@ func TestIdleNever(t *testing.T) {
 // ended for another reason keeps that.
 func TestIdleExplain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		idle := rpc.StartIdle(time.Minute, func() {})
+		idle := rpc.StartIdle(time.Minute, func(*rpc.Error) {})
 		cancelled := rpc.Errorf(rpc.ClientClosed, "gone").Status()
 		st := cancelled
 		idle.Explain(&st)
@@ -100,7 +103,7 @@ func TestIdleExplain(t *testing.T) {
 }
 
 func TestIdleAllocations(t *testing.T) {
-	idle := rpc.StartIdle(time.Hour, func() {})
+	idle := rpc.StartIdle(time.Hour, func(*rpc.Error) {})
 	defer idle.Stop()
 	require.Zero(t, testing.AllocsPerRun(100, idle.Touch))
 }

@@ -205,8 +205,24 @@ func (h *handler) serverStream(w http.ResponseWriter, r *http.Request, x *route.
 	e.call.Request = msg
 	queue := rpc.NewQueue(rpc.ReadAhead)
 	stream := h.ep.Upstream.Start(r.Context(), &e.call, queue)
-	st, trailer := e.relay(w, stream, queue)
+	idle := h.idle(w, stream)
+	defer idle.Stop()
+	st, trailer := e.relay(w, stream, queue, idle)
+	idle.Explain(&st)
 	e.finish(x, &st, trailer)
+}
+
+// idle waits for the time in which no message travels: it ends the call, and soon
+// after that a write that the downstream does not take.
+func (h *handler) idle(w http.ResponseWriter, stream rpc.Stream) *rpc.Idle {
+	after := h.ep.Settings.Stream.IdleTimeout
+	if after <= 0 {
+		return nil
+	}
+	return rpc.StartIdle(after, func(*rpc.Error) {
+		stream.Cancel()
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeGrace))
+	})
 }
 
 // bidi relays both directions at once: this goroutine the answers, another one the
@@ -214,13 +230,16 @@ func (h *handler) serverStream(w http.ResponseWriter, r *http.Request, x *route.
 func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange, e *exchange) {
 	queue := rpc.NewQueue(rpc.ReadAhead)
 	stream := h.ep.Upstream.Start(r.Context(), &e.call, queue)
+	idle := h.idle(w, stream)
+	defer idle.Stop()
 	failed, sent := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(sent)
-		e.send(stream, h.ep.Validate, failed)
+		e.send(stream, h.ep.Validate, failed, idle)
 	}()
 
-	st, trailer := e.relay(w, stream, queue)
+	st, trailer := e.relay(w, stream, queue, idle)
+	idle.Explain(&st)
 	if st.Reason == rpc.ClientClosed {
 		select {
 		case err := <-failed:
@@ -239,7 +258,7 @@ func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange
 
 // send relays request messages until they end. An error of the request is told,
 // and cancels the call; that the upstream takes no more is none.
-func (e *exchange) send(stream rpc.Stream, rules *validate.Rules, failed chan<- error) {
+func (e *exchange) send(stream rpc.Stream, rules *validate.Rules, failed chan<- error, idle *rpc.Idle) {
 	for {
 		msg, err := e.frames.next()
 		if err == nil {
@@ -258,6 +277,7 @@ func (e *exchange) send(stream rpc.Stream, rules *validate.Rules, failed chan<- 
 			stream.Cancel()
 			return
 		}
+		idle.Touch()
 		if stream.Send(msg) != nil {
 			return
 		}
@@ -266,7 +286,7 @@ func (e *exchange) send(stream rpc.Stream, rules *validate.Rules, failed chan<- 
 
 // relay writes what the queue gives until the call has ended, and flushes
 // whenever nothing further is ready.
-func (e *exchange) relay(w http.ResponseWriter, stream rpc.Stream, queue *rpc.Queue) (rpc.Status, rpc.Header) {
+func (e *exchange) relay(w http.ResponseWriter, stream rpc.Stream, queue *rpc.Queue, idle *rpc.Idle) (rpc.Status, rpc.Header) {
 	control := http.NewResponseController(w)
 	if !e.call.Deadline.IsZero() {
 		// A downstream that stopped reading does not hold the call for longer.
@@ -293,6 +313,7 @@ func (e *exchange) relay(w http.ResponseWriter, stream rpc.Stream, queue *rpc.Qu
 			a.head(ev.Header)
 			dirty = true
 		case rpc.MessageEvent:
+			idle.Touch()
 			if a.message(ev.Message) != nil {
 				gone = true
 			}
