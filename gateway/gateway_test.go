@@ -139,6 +139,35 @@ routes:
 	require.Equal(t, "NO_ROUTE", header.Get("X-Dragoman-Error"))
 }
 
+// TestOneOfTwoIsWrong: of two upstreams whose descriptors arrive at the same time,
+// one that does not fit the configuration does not keep the other out.
+func TestOneOfTwoIsWrong(t *testing.T) {
+	down := freeAddress(t)
+	g := newGateway(t, fmt.Sprintf(`
+upstreams:
+- {name: wrong, grpc: {target: %q}}
+- {name: right, grpc: {target: %q}}
+routes:
+- {name: wrong, hosts: [wrong.test], transcode: {upstream: wrong, methods: [library.v1.Library.Nope]}}
+- {name: right, hosts: [right.test], transcode: {upstream: right}}
+`, down, down), nil, io.Discard)
+	require.NoError(t, g.Start(t.Context()))
+	srv := serve(t, g)
+	require.Len(t, g.Waiting(), 2)
+
+	startLibrary(t, down)
+	require.Eventually(t, func() bool {
+		waiting := g.Waiting()
+		return len(waiting) == 1 && strings.Contains(waiting[0].Reason, "Nope")
+	}, 20*time.Second, 10*time.Millisecond)
+	require.Equal(t, "wrong", g.Waiting()[0].Upstream)
+	status, _, body := get(t, srv.URL+"/v1/shelves", "right.test")
+	require.Equal(t, http.StatusOK, status, body)
+	status, header, _ := get(t, srv.URL+"/v1/shelves", "wrong.test")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Equal(t, "NOT_READY", header.Get("X-Dragoman-Error"))
+}
+
 // TestSilentUpstream: one that takes connections and says nothing holds up the
 // start only for a moment, and counts as missing.
 func TestSilentUpstream(t *testing.T) {

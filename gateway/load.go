@@ -170,13 +170,28 @@ func (g *Gateway) retry(ctx context.Context) {
 }
 
 // publish compiles a snapshot with the schemas that have arrived. One that does
-// not compile never replaces the current one: its upstreams count as missing.
+// not compile never replaces the current one: the upstreams with which it does not
+// count as missing, and keep the others from nothing.
 func (g *Gateway) publish(loaded []*upstreamState) {
 	snap, err := g.compile()
 	if err != nil {
-		g.log.Error("descriptors cannot be used", "error", err)
-		for _, up := range loaded {
-			up.schema, up.codec, up.err = nil, nil, err
+		arrived := make([]upstreamState, len(loaded))
+		for i, up := range loaded {
+			arrived[i] = *up
+			up.schema, up.codec = nil, nil
+			if up.err == nil {
+				up.err = err
+			}
+		}
+		for i, up := range loaded {
+			if arrived[i].schema == nil {
+				continue
+			}
+			*up = arrived[i]
+			if _, err := g.compile(); err != nil {
+				g.log.Error("descriptors cannot be used", "upstream", up.cfg.Name, "error", err)
+				up.schema, up.codec, up.err = nil, nil, err
+			}
 		}
 		if snap, err = g.compile(); err != nil {
 			return
