@@ -11,8 +11,11 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/gateway"
+	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
 // answer is what `dragoman explain` says, as --json prints it.
@@ -37,6 +40,13 @@ type answer struct {
 
 	// headers are those of the request that may be metadata.
 	headers []metadatum
+	// native says that the request is gRPC.
+	native bool
+}
+
+func isNative(r *http.Request) bool {
+	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return media == "application/grpc" || media == "application/grpc+proto"
 }
 
 // refusal is the answer that the gateway would give itself.
@@ -103,6 +113,13 @@ func newAnswer(plan *config.Plan, r *http.Request, e *gateway.Explanation) *answ
 	}
 	if err := e.Refused; err != nil {
 		a.Refused = &refusal{HTTP: err.Reason.HTTPStatus(), Code: int(err.Reason.Code()), Reason: string(err.Reason), Message: err.Message}
+		if isNative(r) {
+			// As transcoder/grpc answers: the HTTP status says nothing.
+			a.Refused.HTTP, a.native = http.StatusOK, true
+			if err.Reason == rpc.NoRoute {
+				a.Refused.Code = int(codes.Unimplemented)
+			}
+		}
 		for _, v := range err.Violations {
 			a.Refused.Violations = append(a.Refused.Violations, violation{v.Field, v.Description})
 		}
@@ -156,7 +173,10 @@ func (a *answer) print(w io.Writer) error {
 	if a.Timeout != nil {
 		fmt.Fprintf(head, "timeout\t%gs, set by %s\n", a.Timeout.Seconds, a.Timeout.From)
 	}
-	if a.Refused != nil {
+	switch {
+	case a.native:
+		fmt.Fprintf(head, "refused\tgrpc-status %d %s: %s\n", a.Refused.Code, a.Refused.Reason, a.Refused.Message)
+	case a.Refused != nil:
 		fmt.Fprintf(head, "refused\t%d %s: %s\n", a.Refused.HTTP, a.Refused.Reason, a.Refused.Message)
 	}
 	p.flush(head)

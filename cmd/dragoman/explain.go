@@ -78,6 +78,14 @@ the request message as JSON.`,
 			})
 		},
 	}
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return []string{
+			http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions, methodGRPC,
+		}, cobra.ShellCompDirectiveNoFileComp
+	}
 	from.flags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&q.data, "data", "d", "", "`BODY` of the request, or @FILE with it (@- for the standard input)")
