@@ -215,3 +215,39 @@ func TestRun(t *testing.T) {
 	require.Len(t, next(t, q).Message.B, 3)
 	require.Equal(t, "done", next(t, q).Status.Message)
 }
+
+// TestQueueNudge: a nudge wakes up who waits, and comes after what is there.
+func TestQueueNudge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := rpc.NewQueue(1000)
+		got := make(chan rpc.EventKind)
+		go func() {
+			for {
+				ev, err := q.Next(t.Context())
+				if err != nil {
+					return
+				}
+				got <- ev.Kind
+				if ev.Kind == rpc.EndEvent {
+					return
+				}
+			}
+		}()
+		synctest.Wait()
+		q.Nudge()
+		require.Equal(t, rpc.NudgeEvent, <-got)
+		q.Head(nil)
+		synctest.Wait() // it waits for the test to take the head
+		q.Nudge()
+		q.Nudge()
+		require.NoError(t, q.Message(message(1)))
+		require.Equal(t, rpc.HeadEvent, <-got)
+		require.Equal(t, rpc.MessageEvent, <-got)
+		require.Equal(t, rpc.NudgeEvent, <-got)
+		q.Abort()
+		q.Nudge()
+		require.Equal(t, rpc.NudgeEvent, <-got)
+		q.End(rpc.Status{}, nil)
+		require.Equal(t, rpc.EndEvent, <-got)
+	})
+}

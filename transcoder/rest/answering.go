@@ -228,6 +228,8 @@ func (a *answering) breakOff(fault []byte) {
 // for them.
 func (a *answering) trail(trailer rpc.Header) {
 	if takesTrailers(a.r) {
+		// An answer without messages would have a length, and no trailers behind it.
+		a.send()
 		transcoder.WriteMetadataPrefix(a.w.Header(), trailer, a.passes, http.TrailerPrefix)
 	}
 }
