@@ -328,6 +328,9 @@ func (h *host) call(t *testing.T, at string, x *Exchange) {
 
 // command runs a shell command in the gateway's folder.
 func (h *host) command(t *testing.T, at string, x *Exchange) {
+	if strings.HasPrefix(x.Command, "curl ") || strings.Contains(x.Command, " curl ") {
+		gatewaytest.NeedsCurl(t)
+	}
 	cmd := gatewaytest.Shell(t, h.gateway.dir, h.gateway.Expand(x.Command))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

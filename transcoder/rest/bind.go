@@ -58,6 +58,8 @@ type work struct {
 	body, out []byte
 	// pretty is out with line feeds.
 	pretty []byte
+	// parts are those of a multipart form, their contents in body.
+	parts []plan.Part
 	// file is the google.api.HttpBody of the answer.
 	file plan.HTTPBody
 }
@@ -71,6 +73,8 @@ func (k *work) release() {
 	k.call = rpc.Call{Header: k.call.Header[:0]}
 	k.sink.release()
 	k.file.Reset()
+	clear(k.parts)
+	k.parts = k.parts[:0]
 	k.trim(maxKept)
 	works.Put(k)
 }
@@ -105,11 +109,23 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 	if err != nil {
 		return err
 	}
-	if err = l.checkMedia(r); err != nil {
+	boundary, err := l.boundary(r)
+	if err != nil {
+		return err
+	}
+	if boundary == "" {
+		err = l.checkMedia(r)
+	}
+	if err != nil {
 		return err
 	}
 	if err = k.readBody(w, r, x, l.settings.MaxRequestBytes, l.plan.TakesBody(), until); err != nil {
 		return err
+	}
+	if boundary != "" {
+		if err = l.readParts(k, boundary); err != nil {
+			return err
+		}
 	}
 	k.spans = k.spans[:0]
 	for _, s := range x.Captures {
@@ -117,7 +133,9 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 	}
 	message := rpc.NewBuffer()
 	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body, Form: form}
-	if l.plan.TakesHTTPBody() {
+	if request.Multipart = boundary != ""; request.Multipart {
+		request.Body, request.Parts = nil, k.parts
+	} else if l.plan.TakesHTTPBody() {
 		request.ContentType = contentTypeOf(r.Header)
 	}
 	var fault error
@@ -182,6 +200,8 @@ func badRequest(err error) *rpc.Error {
 		out.Reason = rpc.InvalidQuery
 	case plan.InBody:
 		out.Reason = rpc.InvalidBody
+	case plan.InType:
+		out.Reason = rpc.UnsupportedMediaType
 	default:
 		out.Reason = rpc.MissingRequired
 	}

@@ -57,7 +57,10 @@ func (l *rule) explain(r *http.Request, x *route.Exchange, render string, last .
 	k.call.Request.Release()
 	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body}
 	request.Form, _ = l.form(r) // which prepare has asked before
-	if l.plan.TakesHTTPBody() {
+	boundary, _ := l.boundary(r)
+	if request.Multipart = boundary != ""; request.Multipart {
+		request.Body, request.Parts = nil, k.parts
+	} else if l.plan.TakesHTTPBody() {
 		request.ContentType = contentTypeOf(r.Header)
 	}
 	var bound []plan.Bound

@@ -17,6 +17,8 @@ const (
 	InQuery
 	InBody
 	InMessage
+	// InType is the media type of a file in a form, which is not allowed.
+	InType
 )
 
 // Error is what is wrong with a request. Its text is safe to show to the client.

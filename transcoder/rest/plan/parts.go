@@ -25,8 +25,10 @@ import (
 
 // Part is one part of a multipart form.
 type Part struct {
-	// Name is the name of the part, Type its Content-Type, "" for none.
+	// Name is the name of the part, Type its Content-Type, "" for none. Refused
+	// says that a google.api.HttpBody may not have that type.
 	Name, Type string
+	Refused    bool
 	// File says that the part has a file name, which FileName is; it may be empty.
 	File     bool
 	FileName string
@@ -75,19 +77,13 @@ func useOf(a *Part, f *codec.Field) partUse {
 }
 
 func isHTTPBody(f *codec.Field) bool {
-	return f.Message() != nil && f.Message().FullName() == "google.api.HttpBody"
+	return f.Message() != nil && f.Message().FullName() == httpBodyName
 }
 
 // fileBody reports whether the body is a file itself, and of which field; of none
 // if it is the whole message.
 func (p *Plan) fileBody() (f *codec.Field, ok bool) {
-	switch p.mode {
-	case wholeBody:
-		return nil, p.input.FullName() == "google.api.HttpBody"
-	case fieldBody:
-		return p.body, !p.body.Repeated() && (p.body.Bytes() || isHTTPBody(p.body))
-	}
-	return nil, false
+	return p.body, p.rawBody != nil || p.mode == fieldBody && p.body.Bytes() && !p.body.Repeated()
 }
 
 // TakesParts reports whether the body may be a multipart form: it is a message
@@ -254,6 +250,12 @@ func (p *Plan) appendFile(dst []byte, field *codec.Field, a *Part, s *Scratch) (
 // appendHTTPBody appends the content of a google.api.HttpBody.
 func appendHTTPBody(dst []byte, m *codec.Message, a *Part, s *Scratch) ([]byte, error) {
 	var err error
+	if a.Refused {
+		shown := clip([]byte(a.Name))
+		wrong := errorf(InType, shown, "form parameter %q: content-type %q is not allowed here", shown, clip([]byte(a.Type)))
+		wrong.Description = fmt.Sprintf("content-type %q is not allowed here", clip([]byte(a.Type)))
+		return nil, wrong
+	}
 	if a.Type != "" {
 		if dst, err = m.FieldByName([]byte("content_type")).AppendText(dst, []byte(a.Type), &s.codec); err != nil {
 			return nil, fromCodec(InBody, string(s.name), err)

@@ -239,8 +239,9 @@ type FileOptions struct {
 	// Default: any. Example: `["image/*", application/pdf]`
 	ContentTypes []string `protobuf:"bytes,1,rep,name=content_types,json=contentTypes,proto3" json:"content_types,omitempty"`
 	// Multipart reads bodies of type multipart/form-data: parts set the fields of
-	// their names, as a form does; a part with a file goes into the bytes field of
-	// its name, or as a stream into the google.api.HttpBody that the body is.
+	// their names, as a form does, or by JSON if they say that they are it; a part
+	// with a file goes into the bytes field or google.api.HttpBody of its name, or
+	// as a stream into the google.api.HttpBody that the body is.
 	//
 	// Default: `false`, they are answered with 415. Example: `true`
 	Multipart     *bool `protobuf:"varint,2,opt,name=multipart,proto3,oneof" json:"multipart,omitempty"`
