@@ -163,7 +163,7 @@ func (c *compiler) endpoint(ep *transcoder.Endpoint, base route.Entry) ([]*route
 		for _, r := range routes {
 			e := base
 			e.Method, e.Template, e.ContentType, e.Handler = r.Method, r.Template, r.ContentType, r.Handler
-			e.Protocol, e.RPC, e.Origin = p.Name(), ep.Method.FullName(), r.Origin
+			e.Protocol, e.RPC, e.Origin, e.In, e.Out = p.Name(), ep.Method.FullName(), r.Origin, r.In, r.Out
 			entries = append(entries, &e)
 		}
 	}

@@ -54,6 +54,10 @@ type Entry struct {
 	Inner   Handler
 	Filters []string
 
+	// In and Out are, for people, the forms in which the messages of a stream come
+	// from the client and go to it; empty for what is one message.
+	In, Out []string
+
 	// Route, Protocol, RPC, Upstream and Origin describe the entry to people:
 	// in logs, in `dragoman routes` and in the text of a [Conflict].
 	Route, Protocol, RPC, Upstream, Origin string

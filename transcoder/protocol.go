@@ -243,6 +243,10 @@ type Route struct {
 	// Origin says where the rule came from, for people: annotation,
 	// annotation additional_bindings[0], default mapping, native.
 	Origin string
+	// In and Out are, for people, the forms in which the messages of a stream come
+	// from the client and go to it: array, ndjson, sse, bytes, websocket, grpc.
+	// Empty for what is one message.
+	In, Out []string
 }
 
 // Explainer is a [route.Handler] that can say what it would do with a request.
@@ -268,8 +272,6 @@ type Explanation struct {
 	// Timeout bounds the call, zero is none. TimeoutFrom says what set it.
 	Timeout     time.Duration
 	TimeoutFrom string
-	// Forms are the forms in which the stream can travel; empty for unary calls.
-	Forms []string
 	// Stages are what the request and its answer go through, in order.
 	Stages []string
 	// Ignored is what of the request would be left out.

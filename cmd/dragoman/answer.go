@@ -34,6 +34,8 @@ type answer struct {
 	Request    *request    `json:"request,omitempty"`
 	Metadata   []metadatum `json:"metadata,omitempty"`
 	Timeout    *timeout    `json:"timeout,omitempty"`
+	In         []string    `json:"in,omitempty"`
+	Out        []string    `json:"out,omitempty"`
 	Stages     []string    `json:"stages,omitempty"`
 	Grpcurl    string      `json:"grpcurl,omitempty"`
 	BufCurl    string      `json:"bufCurl,omitempty"`
@@ -110,6 +112,7 @@ func newAnswer(plan *config.Plan, r *http.Request, e *gateway.Explanation) *answ
 	}
 	if e.Entry != nil {
 		a.Route, a.RPC, a.Upstream = e.Entry.Route, e.Entry.RPC, e.Entry.Upstream
+		a.In, a.Out = e.Entry.In, e.Entry.Out
 	}
 	if err := e.Refused; err != nil {
 		a.Refused = &refusal{HTTP: err.Reason.HTTPStatus(), Code: int(err.Reason.Code()), Reason: string(err.Reason), Message: err.Message}
@@ -169,6 +172,9 @@ func (a *answer) print(w io.Writer) error {
 		fmt.Fprintf(head, "route\t%s\n", a.Route)
 		fmt.Fprintf(head, "method\t%s\n", a.RPC)
 		fmt.Fprintf(head, "upstream\t%s\n", a.Upstream)
+	}
+	if stream := streamOf(a.In, a.Out); stream != "" {
+		fmt.Fprintf(head, "stream\t%s\n", stream)
 	}
 	if a.Timeout != nil {
 		fmt.Fprintf(head, "timeout\t%gs, set by %s\n", a.Timeout.Seconds, a.Timeout.From)

@@ -24,6 +24,9 @@ type routeLine struct {
 	Upstream string   `json:"upstream"`
 	Route    string   `json:"route"`
 	Origin   string   `json:"origin"`
+	// In and Out are the forms of streams.
+	In  []string `json:"in,omitempty"`
+	Out []string `json:"out,omitempty"`
 }
 
 func newRoutes(s streams) *cobra.Command {
@@ -66,7 +69,7 @@ from. Nothing is served.`,
 func newRouteLine(listener string, e *route.Entry) routeLine {
 	return routeLine{
 		Listener: listener, Hosts: e.Hosts, Method: e.Method, Path: e.Template.String(), Protocol: e.Protocol,
-		RPC: e.RPC, Upstream: e.Upstream, Route: e.Route, Origin: e.Origin,
+		RPC: e.RPC, Upstream: e.Upstream, Route: e.Route, Origin: e.Origin, In: e.In, Out: e.Out,
 	}
 }
 
@@ -82,7 +85,7 @@ func printTable(w io.Writer, lines []routeLine, listeners bool) error {
 	if listeners {
 		fmt.Fprint(tw, "LISTENER\t")
 	}
-	fmt.Fprintln(tw, "HOST\tMETHOD\tPATH\tRPC\tUPSTREAM\tPROTOCOL\tFROM")
+	fmt.Fprintln(tw, "HOST\tMETHOD\tPATH\tRPC\tUPSTREAM\tPROTOCOL\tFROM\tSTREAM")
 	for _, l := range lines {
 		if listeners {
 			fmt.Fprintf(tw, "%s\t", l.Listener)
@@ -91,7 +94,20 @@ func printTable(w io.Writer, lines []routeLine, listeners bool) error {
 		if len(l.Hosts) > 0 {
 			host = strings.Join(l.Hosts, ",")
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", host, l.Method, l.Path, l.RPC, l.Upstream, l.Protocol, l.Origin)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", host, l.Method, l.Path, l.RPC, l.Upstream, l.Protocol, l.Origin, streamOf(l.In, l.Out))
 	}
 	return tw.Flush()
+}
+
+// streamOf says in which forms a stream travels: "in array|ndjson, out sse"; empty
+// for a unary call.
+func streamOf(in, out []string) string {
+	var text []string
+	if len(in) > 0 {
+		text = append(text, "in "+strings.Join(in, "|"))
+	}
+	if len(out) > 0 {
+		text = append(text, "out "+strings.Join(out, "|"))
+	}
+	return strings.Join(text, ", ")
 }

@@ -40,7 +40,16 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 	if err != nil {
 		return nil, err
 	}
+	var in, out []string
+	if ep.Method.ClientStreaming {
+		in = []string{"grpc"}
+	}
+	if ep.Method.ServerStreaming {
+		out = []string{"grpc"}
+	}
 	return []transcoder.Route{{
+		In:          in,
+		Out:         out,
 		Method:      http.MethodPost,
 		Template:    template,
 		ContentType: contentType,

@@ -24,7 +24,6 @@ func (u *unary) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanat
 // Explain implements [transcoder.Explainer].
 func (t *stream) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
 	e := t.explain(r, x, "render each message "+places[name(t.forms.choose(r))], "answer "+t.statuses()+" as they come")
-	e.Forms = t.forms.names()
 	return e
 }
 

@@ -60,7 +60,9 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 			problems = append(problems, &transcoder.RuleError{RPC: ep.Method.FullName(), Origin: origin, Method: b.Method, Path: b.Template.String(), Err: err})
 			return
 		}
-		routes = append(routes, transcoder.Route{Method: b.Method, Template: b.Template, Handler: h, Origin: origin})
+		r := transcoder.Route{Method: b.Method, Template: b.Template, Handler: h, Origin: origin}
+		shape(&r, h)
+		routes = append(routes, r)
 	}
 	standard, err := httprule.Parse(ep.Prefix + ep.Method.Path)
 	if err != nil {
