@@ -37,18 +37,20 @@ type Event struct {
 // with [Queue.Next]; [Queue.Abort] may be called from anywhere.
 type Queue struct {
 	max int
-	// wake and room each hold one token: that something was added, and that
-	// something was taken, since the other side last looked.
+	// wake and room each hold one token: that something was added, and that the
+	// taker came back for more, since the other side last looked.
 	wake, room chan struct{}
 	done       chan struct{}
 
 	mu sync.Mutex // guards the rest
 	// events[head:] wait to be taken.
-	events  []Event
-	head    int
-	bytes   int
-	aborted bool
-	nudged  bool
+	events []Event
+	head   int
+	// bytes is the cost of the messages that wait and of the one that was taken
+	// last, which is inHand of them until the taker comes back for more.
+	bytes, inHand int
+	aborted       bool
+	nudged        bool
 }
 
 var _ Sink = (*Queue)(nil)
@@ -59,7 +61,9 @@ var _ Sink = (*Queue)(nil)
 const ReadAhead = 32 << 10
 
 // NewQueue makes a queue that holds at most maxBytes of memory in messages; one
-// message that is larger is let in when the queue has no other.
+// message that is larger is let in when the queue has no other. The message that
+// was taken last counts until [Queue.Next] is called again: its taker, or what its
+// taker made of it, is still there while a slow downstream does not take it.
 func NewQueue(maxBytes int) *Queue {
 	return &Queue{
 		max:  maxBytes,
@@ -115,6 +119,10 @@ func (q *Queue) End(st Status, trailer Header) {
 func (q *Queue) Next(ctx context.Context) (Event, error) {
 	for {
 		q.mu.Lock()
+		if q.inHand > 0 {
+			q.bytes, q.inHand = q.bytes-q.inHand, 0
+			signal(q.room)
+		}
 		if q.head < len(q.events) {
 			ev := q.events[q.head]
 			q.events[q.head] = Event{}
@@ -123,10 +131,9 @@ func (q *Queue) Next(ctx context.Context) (Event, error) {
 				q.events, q.head = q.events[:0], 0
 			}
 			if ev.Kind == MessageEvent {
-				q.bytes -= cost(ev.Message)
+				q.inHand = cost(ev.Message)
 			}
 			q.mu.Unlock()
-			signal(q.room)
 			return ev, nil
 		}
 		if q.nudged {
@@ -173,7 +180,7 @@ func (q *Queue) Abort() {
 	q.aborted = true
 	close(q.done)
 	waiting := q.events[q.head:]
-	q.events, q.head, q.bytes = nil, 0, 0
+	q.events, q.head, q.bytes, q.inHand = nil, 0, 0, 0
 	for _, ev := range waiting {
 		if ev.Kind == EndEvent {
 			q.events = append(q.events, ev)

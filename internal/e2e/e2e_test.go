@@ -43,9 +43,12 @@ service Test {
   rpc Wait(google.protobuf.StringValue) returns (google.protobuf.StringValue) {
     option (google.api.http) = {get: "/v1/wait/{value}"};
   }
-  // Flood streams messages of 16 KiB.
+  // Flood streams messages of 16 KiB, Pour of 64 KiB.
   rpc Flood(google.protobuf.Int64Value) returns (stream google.protobuf.BytesValue) {
     option (google.api.http) = {get: "/v1/flood/{value}"};
+  }
+  rpc Pour(google.protobuf.Int64Value) returns (stream google.protobuf.BytesValue) {
+    option (google.api.http) = {get: "/v1/pour/{value}"};
   }
   // Count streams numbers, each when the test lets it.
   rpc Count(google.protobuf.Int64Value) returns (stream google.protobuf.Int64Value) {
@@ -131,7 +134,8 @@ func startService(t *testing.T) *service {
 		HandlerType: (*any)(nil),
 		Methods:     []grpc.MethodDesc{{MethodName: "Wait", Handler: s.wait}},
 		Streams: []grpc.StreamDesc{
-			{StreamName: "Flood", Handler: s.flood, ServerStreams: true},
+			{StreamName: "Flood", Handler: s.flood(16 << 10), ServerStreams: true},
+			{StreamName: "Pour", Handler: s.flood(64 << 10), ServerStreams: true},
 			{StreamName: "Count", Handler: s.count, ServerStreams: true},
 		},
 	}, struct{}{})
@@ -169,18 +173,20 @@ func (s *service) wait(_ any, ctx context.Context, decode func(any) error, _ grp
 	return &in, nil
 }
 
-func (s *service) flood(_ any, stream grpc.ServerStream) error {
-	var in wrapperspb.Int64Value
-	if err := stream.RecvMsg(&in); err != nil {
-		return err
-	}
-	chunk := wrapperspb.Bytes(bytes.Repeat([]byte{'x'}, 16<<10))
-	for range in.Value {
-		if err := stream.SendMsg(chunk); err != nil {
+func (s *service) flood(size int) grpc.StreamHandler {
+	chunk := wrapperspb.Bytes(bytes.Repeat([]byte{'x'}, size))
+	return func(_ any, stream grpc.ServerStream) error {
+		var in wrapperspb.Int64Value
+		if err := stream.RecvMsg(&in); err != nil {
 			return err
 		}
+		for range in.Value {
+			if err := stream.SendMsg(chunk); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	return nil
 }
 
 func (s *service) count(_ any, stream grpc.ServerStream) error {

@@ -65,21 +65,32 @@ func TestUpstreamKilledStream(t *testing.T) {
 	require.NotContains(t, string(rest), "]")
 }
 
-// TestStalledReaders offers 1 GB in all to 100 clients that do not read: the
-// gateway holds back the upstream instead of storing it.
+// TestStalledReaders offers 1 GiB in all to 100 clients that do not read: the
+// gateway holds back the upstream instead of storing it, whatever the size of a
+// message.
 func TestStalledReaders(t *testing.T) {
-	const readers, each = 100, 640 // messages of 16 KiB: 10 MiB a reader, 1 GiB in all
+	for _, tt := range []struct {
+		path string
+		size int
+	}{{"flood", 16 << 10}, {"pour", 64 << 10}} {
+		t.Run(fmt.Sprintf("%d KiB", tt.size>>10), func(t *testing.T) { stalledReaders(t, tt.path, tt.size) })
+	}
+}
+
+func stalledReaders(t *testing.T, path string, size int) {
+	const readers = 100
+	each := 1 << 30 / readers / size
 	s := startService(t)
 	p := startGateway(t, s)
 
 	// A first stream, read to the end, so that the buffers that any stream
 	// needs are part of the base line.
-	res, err := http.Get("http://" + p.gateway + fmt.Sprintf("/v1/flood/%d", each))
+	res, err := http.Get("http://" + p.gateway + fmt.Sprintf("/v1/%s/%d", path, each))
 	require.NoError(t, err)
 	n, err := io.Copy(io.Discard, res.Body)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
-	require.Greater(t, n, int64(each*16<<10))
+	require.Greater(t, n, int64(each*size))
 
 	before := p.residentKiB(t)
 	var conns []net.Conn
@@ -88,7 +99,7 @@ func TestStalledReaders(t *testing.T) {
 		require.NoError(t, err)
 		defer conn.Close()
 		conns = append(conns, conn)
-		_, err = fmt.Fprintf(conn, "GET /v1/flood/%d HTTP/1.1\r\nHost: stalled\r\n\r\n", each)
+		_, err = fmt.Fprintf(conn, "GET /v1/%s/%d HTTP/1.1\r\nHost: stalled\r\n\r\n", path, each)
 		require.NoError(t, err)
 	}
 	// Each stream has begun when its status line is there; then nobody reads.
@@ -99,7 +110,7 @@ func TestStalledReaders(t *testing.T) {
 	}
 	// The last reader reads on, to the end: by the time it has everything the
 	// others have been offered all that flow control lets through.
-	rest, err := io.CopyN(io.Discard, conns[readers-1], int64(each*16<<10))
+	rest, err := io.CopyN(io.Discard, conns[readers-1], int64(each*size))
 	require.NoError(t, err)
 	require.Positive(t, rest)
 	grown := p.residentKiB(t) - before

@@ -123,8 +123,7 @@ func (a *answering) run(deadline time.Time) {
 			a.metadata = event.Header
 		case rpc.MessageEvent:
 			a.idle.travelled()
-			a.message(event.Message.B)
-			event.Message.Release()
+			a.message(event.Message)
 		case rpc.NudgeEvent:
 			a.beat()
 		case rpc.EndEvent:
@@ -138,10 +137,13 @@ func (a *answering) run(deadline time.Time) {
 	}
 }
 
-// message adds one message.
-func (a *answering) message(wire []byte) {
+// message adds one message, and releases it: before what was made of it is written,
+// so that a downstream that reads slowly holds only one of the two.
+func (a *answering) message(msg *rpc.Buffer) {
 	mark := len(a.out)
-	if err := a.framing.message(a, wire); err != nil {
+	err := a.framing.message(a, msg.B)
+	msg.Release()
+	if err != nil {
 		a.out = a.out[:mark]
 		a.fail(err)
 		return
