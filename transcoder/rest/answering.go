@@ -40,6 +40,9 @@ type answering struct {
 	upstream rpc.Stream
 	// metadata is the upstream's, until the head is sent.
 	metadata rpc.Header
+	// texts are the values of further headers that the first message has, media is
+	// the Content-Type of its google.api.HttpBody; nil if there was none.
+	texts, media []string
 	// begun says that the response head has been sent, done that nothing is left
 	// to write.
 	begun, done bool
@@ -141,16 +144,27 @@ func (a *answering) run(deadline time.Time) {
 // so that a downstream that reads slowly holds only one of the two.
 func (a *answering) message(msg *rpc.Buffer) {
 	mark := len(a.out)
-	err := a.framing.message(a, msg.B)
+	err := a.first(msg.B)
+	if err == nil {
+		err = a.framing.message(a, msg.B)
+	}
 	msg.Release()
 	if err != nil {
-		a.out = a.out[:mark]
+		a.out = a.out[:min(mark, len(a.out))]
 		a.fail(err)
 		return
 	}
 	if a.begin(); len(a.out) >= flushAt {
 		a.flush()
 	}
+}
+
+// first makes the headers of the first message.
+func (a *answering) first(wire []byte) (err *rpc.Error) {
+	if !a.begun && a.response != nil && a.response.headers != nil {
+		a.texts, err = a.response.headers.texts(a.rule, a.work, wire)
+	}
+	return err
 }
 
 // beat sends a sign of life if nothing was sent for long. Before the first message
@@ -162,7 +176,8 @@ func (a *answering) beat() {
 	}
 	a.beats.beat(a)
 	if a.begin(); !a.done {
-		a.send()
+		a.send(a.out)
+		a.out = trimmed(a.out, maxIdle)
 		a.heart.Reset(a.settings.Stream.Heartbeat)
 	}
 }
@@ -231,7 +246,7 @@ func (a *answering) breakOff(fault []byte) {
 func (a *answering) trail(trailer rpc.Header) {
 	if takesTrailers(a.r) {
 		// An answer without messages would have a length, and no trailers behind it.
-		a.send()
+		a.send(a.out)
 		transcoder.WriteMetadataPrefix(a.w.Header(), trailer, a.passes, http.TrailerPrefix)
 	}
 }
@@ -268,7 +283,10 @@ func (a *answering) begin() {
 	a.begun = true
 	h := a.w.Header()
 	transcoder.WriteMetadata(h, a.metadata, a.passes)
-	if a.settings.Partial {
+	if a.response != nil && a.response.headers != nil {
+		a.response.headers.set(h, a.texts)
+	}
+	if a.settings.Partial && !a.plan.GivesHTTPBody() {
 		h.Add("Vary", maskHeader)
 	}
 	if a.forms.fixed == nil {
@@ -288,21 +306,21 @@ func (a *answering) begin() {
 // flush sends what has been written of messages so far.
 func (a *answering) flush() {
 	if len(a.out) > 0 {
-		a.send()
+		a.send(a.out)
+		a.out = trimmed(a.out, maxIdle)
 		a.idle.travelled()
 	}
 }
 
-// send sends what has been written so far.
-func (a *answering) send() {
-	_, err := a.w.Write(a.out)
+// send sends bytes of the answer.
+func (a *answering) send(p []byte) {
+	_, err := a.w.Write(p)
 	if err == nil {
 		err = a.control.Flush()
 	}
 	if err != nil {
 		a.gone()
 	}
-	a.out = trimmed(a.out, maxIdle)
 	if a.beats != nil {
 		a.spoke = time.Now()
 	}

@@ -19,6 +19,9 @@ type forms struct {
 	events *events
 }
 
+// fileForms are those of google.api.HttpBody.
+var fileForms = &forms{fixed: download{}}
+
 // newForms is nil for a method whose answer is one message. With problems come
 // the forms that are right.
 func newForms(ep *transcoder.Endpoint) (_ *forms, problems []error) {
@@ -81,6 +84,8 @@ func name(f framing) string {
 	switch f.(type) {
 	case lines:
 		return "ndjson"
+	case download:
+		return "raw"
 	case *events:
 		return "sse"
 	}

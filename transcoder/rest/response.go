@@ -28,6 +28,8 @@ type response struct {
 	fieldName string
 	location  *plan.Location
 	tag       *entityTag
+	// headers are nil for none.
+	headers *headers
 }
 
 // newResponse compiles what an endpoint says of its answers; nil if that is
@@ -66,6 +68,9 @@ func newResponse(ep *transcoder.Endpoint) (_ *response, problems []error) {
 				problem("status_field %q: %w", from.StatusField, err)
 			}
 		}
+	}
+	if ep.Response != nil {
+		out.headers = newHeaders(ep, output, problem)
 	}
 	origin = ""
 	if !streams {

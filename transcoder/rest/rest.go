@@ -91,6 +91,9 @@ func newHandler(ep *transcoder.Endpoint, b *httprule.Binding, o plan.Options, re
 	if err != nil {
 		return nil, err
 	}
+	if forms != nil && p.GivesHTTPBody() {
+		forms = fileForms
+	}
 	rule := rule{method: ep.Method, upstream: ep.Upstream, settings: s, plan: p, rules: ep.Validate, response: response, passes: passes, forms: forms}
 	switch {
 	case ep.Method.ClientStreaming:

@@ -29,6 +29,9 @@ func (l *rule) stages(r *http.Request, bound []plan.Bound) []string {
 
 // answerStages are what becomes of each message of the upstream.
 func (l *rule) answerStages(want *plan.Want, render string) []string {
+	if l.plan.GivesHTTPBody() {
+		return []string{"take the bytes of the google.api.HttpBody as they are"}
+	}
 	var stages, how []string
 	if want.Mask != nil {
 		stages = append(stages, "cut the answer to the fields that are asked for")
@@ -54,7 +57,7 @@ func (l *rule) answerStages(want *plan.Want, render string) []string {
 
 // answers are what becomes of a message once it is there.
 func (u *unary) answers(method string) []string {
-	var stages []string
+	stages := u.headerStages()
 	if p := u.response; p != nil {
 		if p.location != nil {
 			stages = append(stages, "make Location of the message")
@@ -64,6 +67,18 @@ func (u *unary) answers(method string) []string {
 		}
 	}
 	return append(stages, "answer "+u.statuses())
+}
+
+// headerStages are the further headers that a message gives.
+func (l *rule) headerStages() []string {
+	if l.response == nil || l.response.headers == nil {
+		return nil
+	}
+	var names []string
+	for _, n := range *l.response.headers {
+		names = append(names, n.name)
+	}
+	return []string{"make " + strings.Join(names, ", ") + " of the message"}
 }
 
 // statuses says for people which status success has.

@@ -37,10 +37,13 @@ func (u *unary) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange)
 
 // reply writes the answer of a call that went well.
 func (u *unary) reply(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange) {
-	status := http.StatusOK
+	status, texts := http.StatusOK, []string(nil)
 	if u.response != nil {
 		var refused *rpc.Error
-		if status, refused = u.choose(k); refused != nil {
+		if status, refused = u.choose(k); refused == nil && u.response.headers != nil {
+			texts, refused = u.response.headers.texts(&u.rule, k, k.sink.message.B)
+		}
+		if refused != nil {
 			u.look(k).refuse(w, r, x, refused)
 			return
 		}
@@ -52,6 +55,9 @@ func (u *unary) reply(k *work, w http.ResponseWriter, r *http.Request, x *route.
 		return
 	}
 	transcoder.WriteMetadata(h, k.sink.head, u.passes)
+	if texts != nil {
+		u.response.headers.set(h, texts)
+	}
 	if u.settings.Partial && !u.plan.GivesHTTPBody() {
 		h.Add("Vary", maskHeader)
 	}

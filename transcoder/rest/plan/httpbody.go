@@ -35,6 +35,9 @@ type httpBody struct {
 	rivals []protowire.Number
 }
 
+// IsHTTPBody reports whether a message is of the name of google.api.HttpBody.
+func IsHTTPBody(md protoreflect.MessageDescriptor) bool { return md.FullName() == httpBodyName }
+
 // newHTTPBody is nil if md, or the field fd of it if that is not nil, is no
 // google.api.HttpBody.
 func newHTTPBody(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor) (*httpBody, error) {
@@ -53,7 +56,7 @@ func newHTTPBody(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescrip
 			}
 		}
 	}
-	if md.FullName() != httpBodyName {
+	if !IsHTTPBody(md) {
 		return nil, nil
 	}
 	for _, want := range [...]struct {

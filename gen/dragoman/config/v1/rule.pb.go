@@ -291,7 +291,7 @@ type ResponseRule struct {
 	// Headers are further headers of a successful answer.
 	//
 	// Default: none. Example:
-	// `[{name: Content-Disposition, value: "attachment; filename={[acme.v1.File].name}"}]`
+	// `[{name: Content-Disposition, value: 'attachment; filename="{[acme.v1.File].name}"'}]`
 	Headers       []*ResponseHeader `protobuf:"bytes,7,rep,name=headers,proto3" json:"headers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -387,7 +387,8 @@ type ResponseHeader struct {
 	// Value is the header's text, in which `{field}` and `{field.below}` stand for
 	// fields of the response message (of a stream, of its first message), and
 	// `{[package.Message].field}` for fields of an extension of a
-	// google.api.HttpBody. If one of them is empty the header is left out.
+	// google.api.HttpBody. If one of them is empty, or has control characters, the
+	// header is left out. Within double quotes, quotes of a field are escaped.
 	//
 	// Default: none, it must be given. Example: `max-age={max_age_seconds}`
 	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
