@@ -69,6 +69,10 @@ type listener struct {
 	name string
 	net.Listener
 	http *http.Server
+	// upgrades are the requests that may have taken their connection over:
+	// net/http does not count those. cut ends the context of every request.
+	upgrades sync.WaitGroup
+	cut      context.CancelFunc
 }
 
 // Listen opens every address; either all of them or none. Connections wait in
@@ -100,20 +104,31 @@ func listen(ctx context.Context, cfg Listener, log *slog.Logger) (*listener, err
 	} else {
 		protocols.SetUnencryptedHTTP2(true)
 	}
-	return &listener{
-		name:     cfg.Name,
-		Listener: ln,
-		http: &http.Server{
-			Handler:           cfg.Handler,
-			TLSConfig:         cfg.TLS,
-			Protocols:         protocols,
-			ReadHeaderTimeout: limits.HeaderTimeout,
-			IdleTimeout:       limits.IdleTimeout,
-			MaxHeaderBytes:    limits.HeaderBytes,
-			HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: limits.MaxStreams},
-			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		},
-	}, nil
+	base, cut := context.WithCancel(context.Background())
+	l := &listener{name: cfg.Name, Listener: ln, cut: cut}
+	l.http = &http.Server{
+		Handler:           l.counting(cfg.Handler),
+		BaseContext:       func(net.Listener) context.Context { return base },
+		TLSConfig:         cfg.TLS,
+		Protocols:         protocols,
+		ReadHeaderTimeout: limits.HeaderTimeout,
+		IdleTimeout:       limits.IdleTimeout,
+		MaxHeaderBytes:    limits.HeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: limits.MaxStreams},
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return l, nil
+}
+
+// counting is h, with requests counted that may take their connection over.
+func (l *listener) counting(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.Header["Upgrade"]) > 0 {
+			l.upgrades.Add(1)
+			defer l.upgrades.Done()
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // Address is where the named listener listens, with the port that was picked;
@@ -128,9 +143,10 @@ func (s *Server) Address(name string) string {
 }
 
 // Serve answers until ctx is done, then drains: it refuses new connections and
-// lets running requests and streams finish for at most grace. It returns nil
-// after a complete drain, an error if a listener failed or requests had to be
-// cut off.
+// lets running requests and streams finish for at most grace. Then their contexts
+// end, and their connections are closed; who has taken a connection over has a
+// short while to close it. It returns nil after a complete drain, an error if a
+// listener failed or requests had to be cut off.
 func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	errs := make(chan error, len(s.listeners))
 	var running sync.WaitGroup
@@ -164,9 +180,8 @@ func (s *Server) drain(grace time.Duration) error {
 	var draining sync.WaitGroup
 	for i, l := range s.listeners {
 		draining.Go(func() {
-			if err := l.http.Shutdown(ctx); err != nil {
+			if !l.drain(ctx) {
 				errs[i] = fmt.Errorf("listener %q: requests were still running after %v and have been cut off", l.name, grace)
-				_ = l.http.Close()
 			}
 		})
 	}
@@ -174,8 +189,41 @@ func (s *Server) drain(grace time.Duration) error {
 	return errors.Join(errs...)
 }
 
+// farewell is how long who has taken a connection over may take to close it after
+// its context has ended.
+const farewell = 3 * time.Second
+
+// drain reports whether everything had ended before ctx did.
+func (l *listener) drain(ctx context.Context) bool {
+	complete := l.http.Shutdown(ctx) == nil
+	upgraded := make(chan struct{})
+	go func() {
+		defer close(upgraded)
+		l.upgrades.Wait()
+	}()
+	if complete {
+		select {
+		case <-upgraded:
+		case <-ctx.Done():
+			complete = false
+		}
+	}
+	if complete {
+		l.cut()
+		return true
+	}
+	_ = l.http.Close()
+	l.cut()
+	select {
+	case <-upgraded:
+	case <-time.After(farewell):
+	}
+	return false
+}
+
 func (s *Server) close() {
 	for _, l := range s.listeners {
+		l.cut()
 		_ = l.Close()
 	}
 }
