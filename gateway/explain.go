@@ -35,7 +35,15 @@ func (g *Gateway) Explain(listener string, r *http.Request) *Explanation {
 
 func (g *Gateway) explain(e *Explanation, snap *Snapshot, listener int, r *http.Request) {
 	q := requestOf(r)
-	e.Candidates = snap.tables[listener].Explain(&q)
+	asked := q
+	if upgrades(r) {
+		asked.Method = transcoder.MethodWebSocket
+	}
+	e.Candidates = snap.tables[listener].Explain(&asked)
+	if !upgrades(r) {
+		// They have twins with HTTP methods.
+		e.Candidates = slices.DeleteFunc(e.Candidates, func(c route.Candidate) bool { return c.Entry.Method == transcoder.MethodWebSocket })
+	}
 	if len(e.Candidates) == 0 {
 		e.Candidates = elsewhere(snap.tables[listener], q)
 	}
@@ -48,7 +56,7 @@ func (g *Gateway) explain(e *Explanation, snap *Snapshot, listener int, r *http.
 		}
 		return
 	}
-	allow, err := snap.match(listener, &q, x)
+	allow, err := snap.match(listener, r, &q, x)
 	switch {
 	case err != nil:
 		e.Refused = err

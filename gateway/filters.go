@@ -35,6 +35,12 @@ func (c *compiler) manners(rt *compiledRoute) {
 		}
 		e.TrailingSlash, e.StrictVerb = o.Parse.GetTrailingSlash(), o.Parse.GetStrictVerbs()
 		e.NoHEAD = !o.HTTP.GetHead()
+		if e.Method == transcoder.MethodWebSocket {
+			// It is no HTTP method, and its answer no HTTP: origins have an option of
+			// their own, and filters nothing to do.
+			e.NoOPTIONS, e.NoAllow = true, true
+			continue
+		}
 		if len(filters) == 0 {
 			continue
 		}
@@ -87,7 +93,7 @@ func preflight(filters []filter.Filter, methods []string) http.Handler {
 func methodsAt(entries []*route.Entry, path string, o *config.Options) []string {
 	var methods []string
 	for _, e := range entries {
-		if e.Origin == transcoder.OriginNative || shape(e.Template) != path {
+		if e.Origin == transcoder.OriginNative || e.Method == transcoder.MethodWebSocket || shape(e.Template) != path {
 			continue
 		}
 		methods = append(methods, e.Method)

@@ -57,7 +57,7 @@ func (h *handler) serve(x *exchange, r *http.Request) {
 			return
 		}
 	}
-	switch allow, err := snap.match(h.listener, &x.request, &x.Exchange); {
+	switch allow, err := snap.match(h.listener, r, &x.request, &x.Exchange); {
 	case err != nil:
 		h.refuse(x, r, err)
 	case allow != nil:
@@ -152,7 +152,7 @@ type responseWriter struct {
 }
 
 func (w *responseWriter) WriteHeader(status int) {
-	if w.status == 0 && status >= 200 {
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 )
 
 // requestOf is what a table matches of r.
@@ -14,10 +16,49 @@ func requestOf(r *http.Request) route.Request {
 	return route.Request{Host: r.Host, Method: r.Method, Path: escapedPath(r), ContentType: contentType(r)}
 }
 
-// match finds the entry for q and sets x like [route.Table.Match]. If there is
-// none, it is the error to answer; neither of them is there for an OPTIONS that
+// upgrades reports whether r asks to become a WebSocket (RFC 6455, section 4.2.1).
+// HTTP/2 has another way to ask (RFC 8441), which the gateway does not offer, so
+// that clients come by HTTP/1.1.
+func upgrades(r *http.Request) bool {
+	upgrade := r.Header["Upgrade"]
+	return len(upgrade) > 0 && r.ProtoMajor == 1 && r.Method == http.MethodGet &&
+		hasToken(upgrade, "websocket") && hasToken(r.Header["Connection"], "upgrade")
+}
+
+// hasToken reports whether a header that is a list has a token, in any case.
+func hasToken(values []string, token string) bool {
+	for _, list := range values {
+		for one := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(strings.TrimSpace(one), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// matchUpgrade finds the entry that takes q as a WebSocket, and sets x. If there is
+// none, the request is one like any other.
+func (s *Snapshot) matchUpgrade(listener int, q *route.Request, x *route.Exchange) bool {
+	if !strings.HasPrefix(q.Path, "/") {
+		return false
+	}
+	as := *q
+	as.Method = transcoder.MethodWebSocket
+	if s.tables[listener].Match(&as, x) == route.Found && x.Entry.Method == transcoder.MethodWebSocket {
+		return true
+	}
+	x.Entry, x.Captures = nil, x.Captures[:0]
+	return false
+}
+
+// match finds the entry for q, which is of r, and sets x like [route.Table.Match].
+// If there is none, it is the error to answer; neither of them is there for an OPTIONS that
 // the gateway answers itself, with the methods in allow.
-func (s *Snapshot) match(listener int, q *route.Request, x *route.Exchange) (allow []string, err *rpc.Error) {
+func (s *Snapshot) match(listener int, r *http.Request, q *route.Request, x *route.Exchange) (allow []string, err *rpc.Error) {
+	if upgrades(r) && s.matchUpgrade(listener, q, x) {
+		return nil, nil
+	}
 	if !strings.HasPrefix(q.Path, "/") && q.Method != http.MethodOptions {
 		return nil, rpc.Errorf(rpc.InvalidRequest, "the path %q does not start with a slash", q.Path)
 	}
@@ -42,4 +83,42 @@ func (s *Snapshot) match(listener int, q *route.Request, x *route.Exchange) (all
 		}
 	}
 	return nil, rpc.Errorf(rpc.NoRoute, "no route for %s %s", q.Method, q.Path)
+}
+
+// firstUpgrades leaves upgrades at one path to one rule. Rules whose paths differ
+// in their HTTP methods alone do not differ for upgrades: as an upgrade is a GET, a
+// rule for that comes first, then the order of the routes and of the rules of each.
+func firstUpgrades(entries []*route.Entry) []*route.Entry {
+	gets := make(map[*httprule.Template]bool)
+	for _, e := range entries {
+		if e.Method == http.MethodGet {
+			gets[e.Template] = true
+		}
+	}
+	type place struct{ host, path string }
+	taken := make(map[place]bool)
+	left := make(map[*route.Entry]*route.Entry)
+	for _, get := range []bool{true, false} {
+		for _, e := range entries {
+			if e.Method != transcoder.MethodWebSocket || gets[e.Template] != get {
+				continue
+			}
+			path := shape(e.Template)
+			left[e] = onHosts(e, func(host string) bool {
+				free := !taken[place{host, path}]
+				taken[place{host, path}] = true
+				return free
+			})
+		}
+	}
+	var out []*route.Entry
+	for _, e := range entries {
+		if e.Method == transcoder.MethodWebSocket {
+			if e = left[e]; e == nil {
+				continue
+			}
+		}
+		out = append(out, e)
+	}
+	return out
 }

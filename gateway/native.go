@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"slices"
-
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 )
@@ -20,26 +18,41 @@ func oncePerUpstream(entries []*route.Entry) []*route.Entry {
 			out = append(out, e)
 			continue
 		}
-		hosts := e.Hosts
-		if len(hosts) == 0 {
-			hosts = []string{""}
-		}
-		var free []string
-		for _, host := range hosts {
-			if c := (call{host, e.Upstream, e.RPC}); !taken[c] {
-				taken[c] = true
-				free = append(free, host)
-			}
-		}
-		switch {
-		case len(free) == 0:
+		if e = onHosts(e, func(host string) bool {
+			c := call{host, e.Upstream, e.RPC}
+			free := !taken[c]
+			taken[c] = true
+			return free
+		}); e == nil {
 			continue
-		case !slices.Equal(free, hosts):
-			rest := *e
-			rest.Hosts = free
-			e = &rest
 		}
 		out = append(out, e)
 	}
 	return out
+}
+
+// onHosts is e on those of its hosts that are free, "" being any, or nil if none
+// is.
+func onHosts(e *route.Entry, free func(host string) bool) *route.Entry {
+	if len(e.Hosts) == 0 {
+		if !free("") {
+			return nil
+		}
+		return e
+	}
+	var hosts []string
+	for _, host := range e.Hosts {
+		if free(host) {
+			hosts = append(hosts, host)
+		}
+	}
+	switch len(hosts) {
+	case 0:
+		return nil
+	case len(e.Hosts):
+		return e
+	}
+	rest := *e
+	rest.Hosts = hosts
+	return &rest
 }

@@ -181,7 +181,7 @@ func (c *compiler) table(l *config.Listener) *route.Table {
 		}
 	}
 	entries = append(entries, c.infrastructure(served)...)
-	table, err := route.Compile(oncePerUpstream(entries))
+	table, err := route.Compile(firstUpgrades(oncePerUpstream(entries)))
 	if err != nil {
 		c.conflicts(err)
 		return nil

@@ -35,6 +35,8 @@ const (
 	UnsupportedEncoding Reason = "UNSUPPORTED_ENCODING"
 	// RequestTooLarge: the body or one gRPC message is over its limit.
 	RequestTooLarge Reason = "REQUEST_TOO_LARGE"
+	// OriginNotAllowed: a page of this origin may not open a WebSocket.
+	OriginNotAllowed Reason = "ORIGIN_NOT_ALLOWED"
 	// StreamOverHTTP10: HTTP/1.0 cannot show that a stream was cut.
 	StreamOverHTTP10 Reason = "STREAM_OVER_HTTP_1_0"
 	// MethodUnimplemented: the method's kind cannot be called this way.
@@ -71,6 +73,7 @@ var reasons = map[Reason]struct {
 	UnsupportedMediaType: {http.StatusUnsupportedMediaType, codes.InvalidArgument},
 	UnsupportedEncoding:  {http.StatusNotImplemented, codes.Unimplemented},
 	RequestTooLarge:      {http.StatusRequestEntityTooLarge, codes.ResourceExhausted},
+	OriginNotAllowed:     {http.StatusForbidden, codes.PermissionDenied},
 	StreamOverHTTP10:     {http.StatusHTTPVersionNotSupported, codes.Unimplemented},
 	MethodUnimplemented:  {http.StatusNotImplemented, codes.Unimplemented},
 	UpstreamProtocol:     {http.StatusBadGateway, codes.Internal},

@@ -84,7 +84,7 @@ func crosses(name string) bool {
 		"host", "accept-encoding":
 		return false
 	}
-	return !strings.HasPrefix(name, "grpc-") && !strings.HasPrefix(name, "content-")
+	return !strings.HasPrefix(name, "grpc-") && !strings.HasPrefix(name, "content-") && !strings.HasPrefix(name, "sec-websocket-")
 }
 
 // forwarded reports whether the gateway sets this name itself.

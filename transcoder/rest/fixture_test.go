@@ -141,17 +141,25 @@ func (rawBytes) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
+// streaming is a backend that reads its requests itself.
+type streaming func(stream grpc.ServerStream) error
+
+// one reads the one request of a call for a backend.
+func one(b backend) streaming {
+	return func(stream grpc.ServerStream) error {
+		var request []byte
+		if err := stream.RecvMsg(&request); err != nil {
+			return err
+		}
+		return b(request, stream)
+	}
+}
+
 // serveGRPC runs a gRPC server on the loopback and gives its address.
-func serveGRPC(t testing.TB, b backend) string {
+func serveGRPC(t testing.TB, b streaming) string {
 	t.Helper()
 	server := grpc.NewServer(grpc.ForceServerCodecV2(rawBytes{}), grpc.UnknownServiceHandler(
-		func(_ any, stream grpc.ServerStream) error {
-			var request []byte
-			if err := stream.RecvMsg(&request); err != nil {
-				return err
-			}
-			return b(request, stream)
-		}))
+		func(_ any, stream grpc.ServerStream) error { return b(stream) }))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var wg sync.WaitGroup
@@ -178,11 +186,13 @@ type http2 struct{}
 // newGateway starts a gateway; an option is a backend, Settings or http2.
 func newGateway(t testing.TB, opts ...any) *gateway {
 	t.Helper()
-	b, settings, two := backend(echo), transcoder.DefaultSettings(), false
+	b, settings, two := one(echo), transcoder.DefaultSettings(), false
 	settings.IgnoredQuery = []string{"key"}
 	for _, o := range opts {
 		switch o := o.(type) {
 		case func([]byte, grpc.ServerStream) error:
+			b = one(o)
+		case streaming:
 			b = o
 		case func(*transcoder.Settings):
 			o(&settings)
@@ -217,6 +227,9 @@ func newGatewayTo(t testing.TB, target string, settings *transcoder.Settings, tw
 		x := &route.Exchange{Code: -1}
 		defer func() { g.exchanges <- *x }()
 		q := route.Request{Host: r.Host, Method: r.Method, Path: r.URL.EscapedPath(), ContentType: r.Header.Get("Content-Type")}
+		if r.Header.Get("Upgrade") == "websocket" {
+			q.Method = transcoder.MethodWebSocket
+		}
 		switch table.Match(&q, x) {
 		case route.Found:
 			x.Entry.Handler.Serve(w, r, x)

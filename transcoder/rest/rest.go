@@ -39,8 +39,9 @@ func (protocol) Speaks(contentType string) bool {
 }
 
 // Routes implements [transcoder.Protocol]. It gives a route for each rule, and
-// the default mapping unless a rule has the same method and path. With an error,
-// which joins the problems of all rules, come the routes of those that are right.
+// the default mapping unless a rule has the same method and path. Where a stream
+// can be reached, there is a route for upgrades as well. With an error, which joins
+// the problems of all rules, come the routes of those that are right.
 func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 	if ep.Codec == nil {
 		return nil, nil
@@ -60,9 +61,18 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 			problems = append(problems, &transcoder.RuleError{RPC: ep.Method.FullName(), Origin: origin, Method: b.Method, Path: b.Template.String(), Err: err})
 			return
 		}
-		r := transcoder.Route{Method: b.Method, Template: b.Template, Handler: h, Origin: origin}
-		shape(&r, h)
-		routes = append(routes, r)
+		if b.Method != transcoder.MethodWebSocket || ep.Method.Unary() {
+			r := transcoder.Route{Method: b.Method, Template: b.Template, Handler: h, Origin: origin}
+			shape(&r, h)
+			routes = append(routes, r)
+		}
+		if ep.Method.Unary() || !ep.Settings.Stream.WebSocket || !upgradesTo(ep.Bindings, b) {
+			return
+		}
+		// What is wrong with the rule has been told.
+		if h, err := newWebSocket(ep, b, options, response, passes); err == nil {
+			routes = append(routes, transcoder.Route{Method: transcoder.MethodWebSocket, Template: b.Template, Handler: h, Origin: origin})
+		}
 	}
 	standard, err := httprule.Parse(ep.Prefix + ep.Method.Path)
 	if err != nil {
