@@ -20,7 +20,15 @@ func (e *exposer) checkFields() {
 			e.checkPatchMask(name)
 		}
 		if path := o.HTTP.GetEtag(); path != inherited.HTTP.GetEtag() {
-			e.checkETag(path)
+			e.checkOutput("http.etag", "response has a field", path, func(protoreflect.MethodDescriptor) bool { return true })
+		}
+		for _, option := range []struct{ name, path, inherited string }{
+			{"stream.event_field", o.Stream.GetEventField(), inherited.Stream.GetEventField()},
+			{"stream.id_field", o.Stream.GetIdField(), inherited.Stream.GetIdField()},
+		} {
+			if option.path != option.inherited {
+				e.checkOutput(option.name, "stream of responses has a field", option.path, protoreflect.MethodDescriptor.IsStreamingServer)
+			}
 		}
 		if len(e.report) > before {
 			return
@@ -44,12 +52,17 @@ func (e *exposer) checkPatchMask(name string) {
 	e.noField("parse.patch_mask", "request has a google.protobuf.FieldMask", name, masks)
 }
 
-func (e *exposer) checkETag(path string) {
+// checkOutput looks for a field in the responses of the methods that an option is
+// about.
+func (e *exposer) checkOutput(option, what, path string, about func(protoreflect.MethodDescriptor) bool) {
 	if path == "" || path == "*" {
 		return
 	}
 	var known []string
 	for _, m := range e.out.methods {
+		if !about(m.method) {
+			continue
+		}
 		rest, md := path, m.method.Output()
 		for md != nil {
 			for i := range md.Fields().Len() {
@@ -66,7 +79,7 @@ func (e *exposer) checkETag(path string) {
 			rest, md = below, fd.Message()
 		}
 	}
-	e.noField("http.etag", "response has a field", path, known)
+	e.noField(option, what, path, known)
 }
 
 // noField says that no method has what an option names.

@@ -49,7 +49,7 @@ type answering struct {
 	// stopped is why stop was called.
 	stopped atomic.Pointer[rpc.Error]
 	// idle ends a call on which no message travels.
-	idle *idleness
+	idle *rpc.Idle
 	// beats are the signs of life that the form has, nil for none; heart asks for
 	// the next one, and spoke is when something was sent.
 	beats beating
@@ -65,7 +65,7 @@ func newAnswering(l *rule, k *work, w http.ResponseWriter, r *http.Request, x *r
 		rule: l, work: k, w: w, r: r, x: x, control: http.NewResponseController(w),
 		framing: l.forms.choose(r), queue: queue, upstream: upstream,
 	}
-	a.idle = newIdleness(l.settings.Stream.IdleTimeout, a.idled)
+	a.idle = rpc.StartIdle(l.settings.Stream.IdleTimeout, a.idled)
 	if beats, ok := a.framing.(beating); ok && l.settings.Stream.Heartbeat > 0 {
 		a.beats, a.spoke = beats, time.Now()
 		a.heart = time.AfterFunc(l.settings.Stream.Heartbeat, queue.Nudge)
@@ -75,7 +75,7 @@ func newAnswering(l *rule, k *work, w http.ResponseWriter, r *http.Request, x *r
 
 // close ends what looks after the call, and the call.
 func (a *answering) close() {
-	a.idle.end()
+	a.idle.Stop()
 	if a.heart != nil {
 		a.heart.Stop()
 	}
@@ -85,11 +85,11 @@ func (a *answering) close() {
 
 // travelled says that a message of the request has travelled. It may be called
 // from any goroutine.
-func (a *answering) travelled() { a.idle.travelled() }
+func (a *answering) travelled() { a.idle.Touch() }
 
 // idled ends a call on which no message has travelled for too long.
-func (a *answering) idled() {
-	a.stop(rpc.Errorf(rpc.DeadlineExceeded, "no message travelled on the stream for %v, its idle_timeout", a.settings.Stream.IdleTimeout))
+func (a *answering) idled(err *rpc.Error) {
+	a.stop(err)
 	// The client may be what does not take any: then a write waits for it.
 	_ = a.control.SetWriteDeadline(time.Now().Add(writeGrace))
 }
@@ -125,7 +125,7 @@ func (a *answering) run(deadline time.Time) {
 		case rpc.HeadEvent:
 			a.metadata = event.Header
 		case rpc.MessageEvent:
-			a.idle.travelled()
+			a.idle.Touch()
 			a.message(event.Message)
 		case rpc.NudgeEvent:
 			a.beat()
@@ -133,7 +133,7 @@ func (a *answering) run(deadline time.Time) {
 			a.end(&event.Status, event.Header)
 		}
 	}
-	a.idle.end()
+	a.idle.Stop()
 	if !deadline.IsZero() || a.idle != nil {
 		// The connection goes on to the next request.
 		_ = a.control.SetWriteDeadline(time.Time{})
@@ -308,7 +308,7 @@ func (a *answering) flush() {
 	if len(a.out) > 0 {
 		a.send(a.out)
 		a.out = trimmed(a.out, maxIdle)
-		a.idle.travelled()
+		a.idle.Touch()
 	}
 }
 

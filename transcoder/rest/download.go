@@ -44,7 +44,7 @@ func (download) message(a *answering, wire []byte) *rpc.Error {
 	}
 	a.flush()
 	a.send(data)
-	a.idle.travelled()
+	a.idle.Touch()
 	return nil
 }
 

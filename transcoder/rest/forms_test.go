@@ -261,7 +261,7 @@ func TestHeartbeat(t *testing.T) {
 
 func TestIdleTimeout(t *testing.T) {
 	api := newAPI(t)
-	const text = "no message travelled on the stream for 10s, its idle_timeout"
+	const text = "no message travelled in either direction for 10s, the idle_timeout of streams on this path"
 	idle := func(s *transcoder.Settings) {
 		s.Stream.IdleTimeout, s.Stream.Heartbeat = 10*time.Second, 3*time.Second
 	}
