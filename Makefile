@@ -58,7 +58,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: bench
-bench: bench-packages bench-gateway ## Run all benchmarks
+bench: bench-packages bench-gateway bench-streams ## Run all benchmarks
 
 .PHONY: bench-packages
 bench-packages: ## Run the benchmarks of the packages
@@ -67,6 +67,14 @@ bench-packages: ## Run the benchmarks of the packages
 .PHONY: bench-gateway
 bench-gateway: ## Measure the whole gateway beside a plain reverse proxy
 	$(GO) run ./internal/bench
+
+.PHONY: bench-streams
+bench-streams: ## Measure streams of small messages beside a reverse proxy and protojson
+	$(GO) run ./internal/bench -streams -rounds 5
+
+.PHONY: soak
+soak: ## Run 1,000 streams at once through the gateway, some minutes
+	$(GO) test -count 1 -v -timeout 30m -run 'TestManyStreams|TestStalledReaders|TestSlowReader' ./internal/e2e -e2e.streams 1000
 
 .PHONY: conformance
 conformance: ## Install and run protobuf's conformance suite

@@ -8,6 +8,14 @@
 //
 //	go run ./internal/bench            # all sizes
 //	go run ./internal/bench -rounds 5 -time 4s -size small
+//
+// With -streams it is the CPU for each message of a server stream of 1,000 small
+// ones, in each form, beside grpc-go with dynamicpb and protojson that flushes
+// each message, and a ReverseProxy that flushes (FlushInterval -1) what an HTTP
+// server flushes line by line. Streams come as fast as they can, or paced, with a
+// pause between messages, so that each one travels alone.
+//
+//	go run ./internal/bench -streams
 package main
 
 import (
@@ -27,12 +35,13 @@ import (
 )
 
 func main() {
-	role := flag.String("role", "", "internal: upstream or proxy")
-	target := flag.String("target", "", "internal: address that the proxy forwards to")
+	role := flag.String("role", "", "internal: upstream, proxy, flushing or dynamic")
+	target := flag.String("target", "", "internal: address that what is in the middle forwards to")
 	dragoman := flag.String("dragoman", "", "the dragoman binary; empty builds it")
 	rounds := flag.Int("rounds", 3, "rounds per size")
 	length := flag.Duration("time", 3*time.Second, "length of one round")
-	conns := flag.Int("conns", 64, "client connections")
+	conns := flag.Int("conns", 0, "client connections; 64, or 8 with -streams")
+	streaming := flag.Bool("streams", false, "measure streams of small messages")
 	only := flag.String("size", "", "small, medium or large; empty is all")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -43,7 +52,22 @@ func main() {
 		err = runUpstream(ctx)
 	case "proxy":
 		err = runProxy(ctx, *target)
+	case "flushing":
+		err = runFlushing(ctx, *target)
+	case "dynamic":
+		err = runDynamic(ctx, *target)
 	default:
+		switch {
+		case *conns > 0:
+		case *streaming:
+			*conns = 8
+		default:
+			*conns = 64
+		}
+		if *streaming {
+			err = compareStreams(ctx, *dragoman, *rounds, *length, *conns)
+			break
+		}
 		err = compare(ctx, *dragoman, *rounds, *length, *conns, *only)
 	}
 	if err != nil {
@@ -59,58 +83,25 @@ func compare(ctx context.Context, dragoman string, rounds int, length time.Durat
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if dragoman == "" {
-		dragoman = filepath.Join(dir, "dragoman")
-		build := exec.CommandContext(ctx, "go", "build", "-o", dragoman, "./cmd/dragoman")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return fmt.Errorf("build dragoman: %w", err)
-		}
-	}
-	image := filepath.Join(dir, "bench.binpb")
-	if err := writeImage(ctx, image); err != nil {
-		return err
-	}
-	self, err := os.Executable()
+	c, err := startChain(ctx, dir, dragoman, "proxy")
 	if err != nil {
 		return err
 	}
-	up, lines, err := start(ctx, 2, self, "-role", "upstream")
-	if err != nil {
-		return err
-	}
-	defer up.stop()
-	proxy, proxyLines, err := start(ctx, 1, self, "-role", "proxy", "-target", lines[1])
-	if err != nil {
-		return err
-	}
-	defer proxy.stop()
-	address, err := freeAddress(ctx)
-	if err != nil {
-		return err
-	}
-	gw, _, err := start(ctx, 0, dragoman, "serve", "--listen", address, "--admin", "127.0.0.1:0",
-		"--log-format", "json", "--descriptors", image, lines[0])
-	if err != nil {
-		return err
-	}
-	defer gw.stop()
+	defer c.stop()
+	gw, proxy := c.gateway, c.others[0]
 
 	fmt.Printf("%-8s %10s %10s %7s %10s %10s\n", "size", "gateway", "proxy", "ratio", "gateway/s", "proxy/s")
 	for _, size := range sizes() {
 		if only != "" && only != size.name {
 			continue
 		}
-		if err := awaitAnswer(ctx, address, size); err != nil {
-			return err
-		}
 		var ours, theirs, ratios, ourRate, theirRate []float64
 		for range rounds {
-			g, gr, err := measure(ctx, gw, address, size, conns, length)
+			g, gr, err := measure(ctx, gw, c.address, size, conns, length)
 			if err != nil {
 				return err
 			}
-			p, pr, err := measure(ctx, proxy, proxyLines[0], size, conns, length)
+			p, pr, err := measure(ctx, proxy, c.otherAddresses[0], size, conns, length)
 			if err != nil {
 				return err
 			}
@@ -127,6 +118,71 @@ func median(v []float64) float64 {
 	v = slices.Clone(v)
 	slices.Sort(v)
 	return v[len(v)/2]
+}
+
+// chain is an upstream with the gateway, and others, in front of it.
+type chain struct {
+	upstream, gateway *process
+	address           string
+	others            []*process
+	otherAddresses    []string
+}
+
+// startChain starts everything and waits until the gateway answers.
+func startChain(ctx context.Context, dir, dragoman string, roles ...string) (c *chain, err error) {
+	if dragoman == "" {
+		dragoman = filepath.Join(dir, "dragoman")
+		build := exec.CommandContext(ctx, "go", "build", "-o", dragoman, "./cmd/dragoman")
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			return nil, fmt.Errorf("build dragoman: %w", err)
+		}
+	}
+	image := filepath.Join(dir, "bench.binpb")
+	if err := writeImage(ctx, image); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	c = new(chain)
+	defer func() {
+		if err != nil {
+			c.stop()
+		}
+	}()
+	var targets []string
+	if c.upstream, targets, err = start(ctx, 2, self, "-role", "upstream"); err != nil {
+		return nil, err
+	}
+	for _, role := range roles {
+		target := targets[1]
+		if role == "dynamic" {
+			target = targets[0]
+		}
+		p, lines, err := start(ctx, 1, self, "-role", role, "-target", target)
+		if err != nil {
+			return nil, err
+		}
+		c.others, c.otherAddresses = append(c.others, p), append(c.otherAddresses, lines[0])
+	}
+	if c.address, err = freeAddress(ctx); err != nil {
+		return nil, err
+	}
+	if c.gateway, _, err = start(ctx, 0, dragoman, "serve", "--listen", c.address, "--admin", "127.0.0.1:0",
+		"--log-format", "json", "--descriptors", image, targets[0]); err != nil {
+		return nil, err
+	}
+	return c, awaitAnswer(ctx, c.address, sizes()[0])
+}
+
+func (c *chain) stop() {
+	for _, p := range append(c.others, c.gateway, c.upstream) {
+		if p != nil {
+			p.stop()
+		}
+	}
 }
 
 // process is a running child.

@@ -18,12 +18,10 @@ import (
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/mem"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
-	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -88,15 +86,7 @@ func (passThrough) Unmarshal(data mem.BufferSlice, v any) error {
 // runUpstream serves the service over gRPC and the same answers as JSON over
 // HTTP, and prints both addresses.
 func runUpstream(ctx context.Context) error {
-	file, err := compile(ctx)
-	if err != nil {
-		return err
-	}
-	item := dynamicpb.NewMessage(file.Messages().ByName("Item"))
-	if err := protojson.Unmarshal([]byte(smallJSON), item); err != nil {
-		return err
-	}
-	small, err := proto.Marshal(item)
+	small, err := smallWire(ctx)
 	if err != nil {
 		return err
 	}
@@ -118,6 +108,7 @@ func runUpstream(ctx context.Context) error {
 			{MethodName: "Small", Handler: answer(func([]byte) []byte { return small })},
 			{MethodName: "Echo", Handler: answer(func(b []byte) []byte { return b })},
 		},
+		Streams: []grpc.StreamDesc{{StreamName: "Stream", Handler: streamItems(small), ServerStreams: true}},
 	}, struct{}{})
 	grpcListener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -136,6 +127,7 @@ func runUpstream(ctx context.Context) error {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(body)
 	})
+	mux.HandleFunc("GET /v1/stream/{pace}", streamLines)
 	return serveBoth(ctx, srv, grpcListener, mux)
 }
 
@@ -165,11 +157,16 @@ func serveBoth(ctx context.Context, srv *grpc.Server, grpcListener net.Listener,
 func runProxy(ctx context.Context, target string) error {
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: target})
 	proxy.Transport = &http.Transport{MaxIdleConnsPerHost: 256}
+	return serveWeb(ctx, proxy)
+}
+
+// serveWeb serves HTTP and prints its address.
+func serveWeb(ctx context.Context, h http.Handler) error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: proxy}
+	srv := &http.Server{Handler: h}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
 	fmt.Println(ln.Addr())
 	if err := srv.Serve(ln); ctx.Err() == nil {

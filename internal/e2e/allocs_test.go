@@ -27,15 +27,23 @@ import (
 // roleVariable makes the test binary run as something else.
 const roleVariable = "DRAGOMAN_E2E_ROLE"
 
-// runLibrary is the demo's service in a process of its own, so that what it
-// allocates is not counted. It ends when its input does.
-func runLibrary() {
+// runRole is a service in a process of its own, so that what it allocates is not
+// counted: the demo's, or streams of small messages. It ends when its input does.
+func runRole(role string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
 	}
 	srv := grpc.NewServer()
-	demo.Register(srv)
+	if role == "library" {
+		demo.Register(srv)
+	} else {
+		srv.RegisterService(&grpc.ServiceDesc{
+			ServiceName: "e2e.v1.Test",
+			HandlerType: (*any)(nil),
+			Streams:     []grpc.StreamDesc{{StreamName: "Flood", Handler: new(service).flood(100), ServerStreams: true}},
+		}, struct{}{})
+	}
 	fmt.Println(ln.Addr())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -44,34 +52,36 @@ func runLibrary() {
 	_ = srv.Serve(ln)
 }
 
-// TestAllocations holds a small unary request, through the whole gateway with
-// the access log on, to its budget. 84 of the allocations are grpc-go's client.
-func TestAllocations(t *testing.T) {
-	if raceDetector {
-		t.Skip("under the race detector, pools forget on purpose")
-	}
-	library := exec.Command(os.Args[0])
-	gatewaytest.NoOrphan(library)
-	library.Env = append(os.Environ(), roleVariable+"=library")
-	stdin, err := library.StdinPipe()
+// child runs this binary as a service of its own and returns its address.
+func child(t testing.TB, role string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	gatewaytest.NoOrphan(cmd)
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
-	stdout, err := library.StdoutPipe()
+	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, library.Start())
-	defer func() {
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
 		_ = stdin.Close()
-		_ = library.Process.Kill()
-		_ = library.Wait()
-	}()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
 	address, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
+	return strings.TrimSpace(address)
+}
 
+// inProcess runs the whole gateway in this process and returns its address.
+func inProcess(t testing.TB, target string, descriptors *configpb.Descriptors) string {
+	t.Helper()
 	file, err := config.FromMessage("test", &configpb.Config{
 		Listeners: []*configpb.Listener{{Name: "default", Address: "127.0.0.1:0"}},
 		Upstreams: []*configpb.Upstream{{
 			Name:        "library",
-			Kind:        &configpb.Upstream_Grpc{Grpc: &configpb.GRPCUpstream{Target: strings.TrimSpace(address)}},
-			Descriptors: &configpb.Descriptors{Source: &configpb.Descriptors_Reflection{Reflection: &configpb.ReflectionSource{}}},
+			Kind:        &configpb.Upstream_Grpc{Grpc: &configpb.GRPCUpstream{Target: target}},
+			Descriptors: descriptors,
 		}},
 		Routes: []*configpb.Route{{Name: "library", Action: &configpb.Route_Transcode{Transcode: &configpb.TranscodeRoute{Upstream: "library"}}}},
 	})
@@ -81,13 +91,22 @@ func TestAllocations(t *testing.T) {
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
 	g, err := builtin.Gateway(plan, log, log)
 	require.NoError(t, err)
-	defer g.Close()
+	t.Cleanup(func() { _ = g.Close() })
 	require.NoError(t, g.Start(t.Context()))
 	srv, err := server.Listen(t.Context(), []server.Listener{{Name: "default", Address: "127.0.0.1:0", Handler: g.Handler("default")}}, log)
 	require.NoError(t, err)
 	go func() { _ = srv.Serve(t.Context(), 0) }()
+	return srv.Address("default")
+}
 
-	conn, err := net.Dial("tcp", srv.Address("default"))
+// TestAllocations holds a small unary request, through the whole gateway with
+// the access log on, to its budget. 84 of the allocations are grpc-go's client.
+func TestAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector, pools forget on purpose")
+	}
+	address := inProcess(t, child(t, "library"), &configpb.Descriptors{Source: &configpb.Descriptors_Reflection{Reflection: &configpb.ReflectionSource{}}})
+	conn, err := net.Dial("tcp", address)
 	require.NoError(t, err)
 	defer conn.Close()
 	request := []byte("GET /v1/shelves/1/books/1 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/8\r\nAccept: */*\r\n\r\n")

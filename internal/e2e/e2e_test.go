@@ -78,8 +78,8 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	if os.Getenv(roleVariable) == "library" {
-		runLibrary()
+	if role := os.Getenv(roleVariable); role != "" {
+		runRole(role)
 		return
 	}
 	code := m.Run()
@@ -88,7 +88,7 @@ func TestMain(m *testing.M) {
 }
 
 // image writes the descriptor set of source.
-func image(t *testing.T) string {
+func image(t testing.TB) string {
 	t.Helper()
 	builtin := map[string]*descriptorpb.FileDescriptorProto{
 		"google/api/annotations.proto": protodesc.ToFileDescriptorProto(annotations.File_google_api_annotations_proto),
@@ -119,6 +119,9 @@ type service struct {
 	// arrived gets one value per call that reached the server; each value sent
 	// to proceed lets one waiting step of a call go on.
 	arrived, proceed chan struct{}
+	// sent counts the bytes of floods; left gets one value for each that broke off.
+	sent counter
+	left chan struct{}
 }
 
 func startService(t *testing.T) *service {
@@ -127,7 +130,7 @@ func startService(t *testing.T) *service {
 	require.NoError(t, err)
 	s := &service{
 		address: ln.Addr().String(), server: grpc.NewServer(),
-		arrived: make(chan struct{}, 1000), proceed: make(chan struct{}, 1000),
+		arrived: make(chan struct{}, 1000), proceed: make(chan struct{}, 1000), left: make(chan struct{}, 2000),
 	}
 	s.server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "e2e.v1.Test",
@@ -182,8 +185,10 @@ func (s *service) flood(size int) grpc.StreamHandler {
 		}
 		for range in.Value {
 			if err := stream.SendMsg(chunk); err != nil {
+				s.left <- struct{}{}
 				return err
 			}
+			s.sent.Add(int64(size))
 		}
 		return nil
 	}
