@@ -43,6 +43,8 @@ type answering struct {
 	// texts are the values of further headers that the first message has, media is
 	// the Content-Type of its google.api.HttpBody; nil if there was none.
 	texts, media []string
+	// settle is told before the head is sent, if it is set.
+	settle func(http.Header)
 	// begun says that the response head has been sent, done that nothing is left
 	// to write.
 	begun, done bool
@@ -215,6 +217,7 @@ func (a *answering) end(st *rpc.Status, trailer rpc.Header) {
 		a.trail(trailer)
 	default:
 		a.out = a.out[:0]
+		a.settled()
 		a.refuseStatus(a.work, a.w, a.r, a.x, st, a.metadata, trailer)
 		a.done = true
 	}
@@ -223,6 +226,7 @@ func (a *answering) end(st *rpc.Status, trailer rpc.Header) {
 // fail ends the stream with an error that the gateway made.
 func (a *answering) fail(err *rpc.Error) {
 	if !a.begun {
+		a.settled()
 		a.look(a.work).refuse(a.w, a.r, a.x, err)
 		a.done = true
 		return
@@ -281,6 +285,7 @@ func (a *answering) begin() {
 		}
 	}
 	a.begun = true
+	a.settled()
 	h := a.w.Header()
 	transcoder.WriteMetadata(h, a.metadata, a.passes)
 	if a.response != nil && a.response.headers != nil {
@@ -300,6 +305,12 @@ func (a *answering) begin() {
 	if a.r.Method == http.MethodHead || bodiless(status) {
 		a.out, a.done = a.out[:0], true
 		a.x.Code = int(codes.OK)
+	}
+}
+
+func (a *answering) settled() {
+	if a.settle != nil {
+		a.settle(a.w.Header())
 	}
 }
 

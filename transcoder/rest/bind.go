@@ -96,7 +96,7 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 	l.plan.Begin(r.URL.RawQuery, &k.scratch)
 	k.want = plan.Want{}
 	now := time.Now()
-	deadline, err := transcoder.Deadline(r, l.settings, !l.method.ServerStreaming, now)
+	deadline, err := transcoder.Deadline(r, l.settings, l.method.Unary(), now)
 	if err != nil {
 		return err
 	}
@@ -158,8 +158,18 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 		message.Release()
 		return err
 	}
-	if k.call.Header, fault = transcoder.AppendMetadata(k.call.Header, r, &l.settings.RequestMetadata); fault != nil {
+	if err := l.metadata(k, r); err != nil {
 		message.Release()
+		return err
+	}
+	k.call.Method, k.call.Deadline, k.call.Request = l.method, deadline, message
+	return nil
+}
+
+// metadata makes the call's of the request.
+func (l *rule) metadata(k *work, r *http.Request) *rpc.Error {
+	var fault error
+	if k.call.Header, fault = transcoder.AppendMetadata(k.call.Header, r, &l.settings.RequestMetadata); fault != nil {
 		var own *rpc.Error
 		if errors.As(fault, &own) {
 			return own
@@ -169,7 +179,6 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 	if l.settings.UnknownQuery == transcoder.Capture {
 		k.captured()
 	}
-	k.call.Method, k.call.Deadline, k.call.Request = l.method, deadline, message
 	return nil
 }
 

@@ -13,7 +13,8 @@ import (
 var (
 	_ transcoder.Explainer = (*unary)(nil)
 	_ transcoder.Explainer = (*stream)(nil)
-	_ transcoder.Explainer = unservable{}
+	_ transcoder.Explainer = (*collect)(nil)
+	_ transcoder.Explainer = (*duplex)(nil)
 )
 
 // Explain implements [transcoder.Explainer].
@@ -35,8 +36,50 @@ var places = map[string]string{
 }
 
 // Explain implements [transcoder.Explainer].
-func (u unservable) Explain(*http.Request, *route.Exchange) *transcoder.Explanation {
-	return &transcoder.Explanation{Method: u.method, Refused: u.refusal()}
+func (c *collect) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
+	return c.explainStream(r, x, "render the message as JSON", c.answers(r.Method)...)
+}
+
+// Explain implements [transcoder.Explainer].
+func (d *duplex) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
+	return d.explainStream(r, x, "render each message "+places[name(d.forms.choose(r))], "answer "+d.statuses()+" as they come")
+}
+
+// explainStream is explain for a request with many messages, of which it tells
+// the first.
+func (l *rule) explainStream(r *http.Request, x *route.Exchange, render string, last ...string) *transcoder.Explanation {
+	if !l.plan.TakesBody() {
+		return l.explain(r, x, render, last...)
+	}
+	e := &transcoder.Explanation{Method: l.method}
+	k := newWork()
+	defer k.release()
+	e.Timeout, e.TimeoutFrom = transcoder.ExplainDeadline(r, l.settings, false)
+	in, refused := l.elements(k, nowhere{}, r, x, http.NewResponseController(nowhere{}))
+	if refused != nil {
+		e.Refused = refused
+		return e
+	}
+	defer in.release()
+	e.Metadata = slices.Clone(k.call.Header)
+	message, refused := in.next()
+	if refused != nil {
+		e.Refused = refused
+		return e
+	}
+	var bound []plan.Bound
+	if message != nil {
+		e.Message = slices.Clone(message.B)
+		message.Release()
+		// What was bound can be printed.
+		e.JSON, _ = l.plan.AppendRequestJSON(nil, e.Message, &k.scratch)
+		bound, e.Ignored = l.plan.Explain(&in.request, &k.scratch)
+		for _, b := range bound {
+			e.Bindings = append(e.Bindings, transcoder.Bound(b))
+		}
+	}
+	e.Stages = append(append(l.streamStages(r, in.splitter.Form()), l.answerStages(&k.want, render)...), last...)
+	return e
 }
 
 // explain goes the way of a request up to the call.
@@ -44,7 +87,7 @@ func (l *rule) explain(r *http.Request, x *route.Exchange, render string, last .
 	e := &transcoder.Explanation{Method: l.method}
 	k := newWork()
 	defer k.release()
-	e.Timeout, e.TimeoutFrom = transcoder.ExplainDeadline(r, l.settings, !l.method.ServerStreaming)
+	e.Timeout, e.TimeoutFrom = transcoder.ExplainDeadline(r, l.settings, l.method.Unary())
 	if err := l.prepare(k, nowhere{}, r, x); err != nil {
 		e.Refused = err
 		return e

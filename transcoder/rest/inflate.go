@@ -73,6 +73,12 @@ func (k *work) readCompressed(r *http.Request, x *route.Exchange, coding string,
 		err = k.fill(in.decoded, limit)
 	}
 	x.RequestBytes += in.source.n
+	return in.fault(r, coding, limit, err)
+}
+
+// fault is what became of a body that was read until this error: nil if that is
+// its end. One that is larger than limit was not read further.
+func (in *inflater) fault(r *http.Request, coding string, limit int, err error) *rpc.Error {
 	switch {
 	case in.source.err != nil && !errors.Is(in.source.err, io.EOF):
 		// However the decoder took it.

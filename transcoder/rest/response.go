@@ -73,7 +73,7 @@ func newResponse(ep *transcoder.Endpoint) (_ *response, problems []error) {
 		out.headers = newHeaders(ep, output, problem)
 	}
 	origin = ""
-	if !streams {
+	if ep.Method.Unary() {
 		if out.tag, err = newEntityTag(ep, output); err != nil {
 			problem("etag %q: %w", ep.Settings.ETag, err)
 		}

@@ -3,8 +3,8 @@
 //
 // It is a driver of package plan over net/http: it reads the request, has the
 // plan bind it to the request message, runs the call, has the plan render the
-// answer, and writes it. Unary calls and server streams are complete. Methods
-// with client streaming answer 501, which says that native gRPC serves them.
+// answer, and writes it. A method with client streaming reads its messages from
+// the body as they come: package split finds where each ends.
 package rest
 
 import (
@@ -106,8 +106,10 @@ func newHandler(ep *transcoder.Endpoint, b *httprule.Binding, o plan.Options, re
 	}
 	rule := rule{method: ep.Method, upstream: ep.Upstream, settings: s, plan: p, rules: ep.Validate, response: response, passes: passes, forms: forms}
 	switch {
+	case ep.Method.ClientStreaming && ep.Method.ServerStreaming:
+		return &duplex{rule}, nil
 	case ep.Method.ClientStreaming:
-		return unservable{ep.Method, s}, nil
+		return &collect{unary{rule}}, nil
 	case ep.Method.ServerStreaming:
 		return &stream{rule}, nil
 	}
@@ -150,20 +152,4 @@ func planOptions(ep *transcoder.Endpoint) (plan.Options, error) {
 		o.Numbers, err = ep.Print(numbers)
 	}
 	return o, err
-}
-
-// unservable answers for methods with client streaming.
-type unservable struct {
-	method   *rpc.Method
-	settings *transcoder.Settings
-}
-
-// Serve implements [route.Handler].
-func (u unservable) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
-	lookOf(u.settings).refuse(w, r, x, u.refusal())
-}
-
-func (u unservable) refusal() *rpc.Error {
-	return rpc.Errorf(rpc.MethodUnimplemented,
-		"client streaming over HTTP/JSON is not supported: call %s by native gRPC on the same port", u.method.Path)
 }

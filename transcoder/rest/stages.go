@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest/split"
 )
 
 // stages are what a request of the rule goes through before its answer.
@@ -25,6 +26,30 @@ func (l *rule) stages(r *http.Request, bound []plan.Bound) []string {
 		stages = append(stages, "check the buf.validate rules of "+input)
 	}
 	return append(stages, "call "+l.method.Path)
+}
+
+// streamStages are what a request with many messages goes through before its
+// answer.
+func (l *rule) streamStages(r *http.Request, form split.Form) []string {
+	var stages []string
+	input := string(l.method.Descriptor.Input().FullName())
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" {
+		stages = append(stages, "inflate the body as it comes, "+encoding)
+	}
+	if form == split.Lines {
+		stages = append(stages, "split the body into its lines, each of them a "+input)
+	} else {
+		stages = append(stages, "split the body into the elements of its JSON array, each of them a "+input)
+	}
+	if l.settings.Stream.BindAll {
+		stages = append(stages, "bind path and query to each of them")
+	} else {
+		stages = append(stages, "bind path and query to the first of them")
+	}
+	if l.rules != nil {
+		stages = append(stages, "check the buf.validate rules of each of them")
+	}
+	return append(stages, "call "+l.method.Path+", and send each of them as soon as it is complete")
 }
 
 // answerStages are what becomes of each message of the upstream.

@@ -25,6 +25,11 @@ func (u *unary) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange)
 		return
 	}
 	rpc.Run(r.Context(), u.upstream, &k.call, &k.sink)
+	u.finish(k, w, r, x)
+}
+
+// finish writes the answer of a call that has ended.
+func (u *unary) finish(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange) {
 	switch a := &k.sink; {
 	case a.status.Code != codes.OK:
 		u.refuseStatus(k, w, r, x, &a.status, a.head, a.trailer)

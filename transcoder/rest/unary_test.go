@@ -268,13 +268,3 @@ func TestDeadline(t *testing.T) {
 		require.Equal(t, 400, g.do(t, "GET /v1/things/a", "", "Grpc-Timeout: 5X").StatusCode)
 	})
 }
-
-func TestClientStreaming(t *testing.T) {
-	g := newGateway(t)
-	for _, line := range []string{"POST /v1/upload", "POST /t.v1.T/Upload"} {
-		a := g.do(t, line, `[{}]`)
-		require.Equal(t, http.StatusNotImplemented, a.StatusCode)
-		require.Equal(t, int(codes.Unimplemented), a.status(t).Code)
-		require.Contains(t, a.status(t).Message, "/t.v1.T/Upload by native gRPC")
-	}
-}

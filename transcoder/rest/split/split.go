@@ -93,6 +93,8 @@ type Splitter struct {
 	depth int
 	state state
 	count int
+	// last is the offset of the last element.
+	last  int64
 	ended bool
 	err   error
 }
@@ -112,6 +114,10 @@ func (s *Splitter) Form() Form { return s.form }
 
 // Count is the number of elements that were found so far.
 func (s *Splitter) Count() int { return s.count }
+
+// Offset is how many bytes of the body are before the last element that was
+// found.
+func (s *Splitter) Offset() int64 { return s.last }
 
 // Space is where the next bytes of the body are to be put; it is never empty. The
 // elements that were given out before are no longer valid. It must be called only
@@ -317,6 +323,7 @@ func (s *Splitter) found() []byte {
 		return nil
 	}
 	element := s.buf[s.from:s.at:s.at]
+	s.last = s.offset(s.from)
 	s.from, s.state = s.at, behind
 	return element
 }

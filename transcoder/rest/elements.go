@@ -1,0 +1,181 @@
+package rest
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest/split"
+	"github.com/dragoman-gateway/dragoman/transcoder/validate"
+)
+
+// elements are the messages of a body that is a JSON array, or NDJSON. Each is
+// bound as soon as all of it has come. What path and query bind is in the first
+// one, or in all of them. They are reused.
+type elements struct {
+	*rule
+	in       inlet
+	splitter split.Splitter
+	// request is what is bound to each message, or to the first.
+	request plan.Request
+	scratch plan.Scratch
+	checks  validate.Scratch
+	// fault is why nothing more can be read.
+	fault *rpc.Error
+}
+
+var _ messages = (*elements)(nil)
+
+var elementsPool = sync.Pool{New: func() any { return new(elements) }}
+
+// elements reads the head of the request, and makes k.call of it.
+func (l *rule) elements(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange, control *http.ResponseController) (*elements, *rpc.Error) {
+	k.want = plan.Want{}
+	k.spans = k.spans[:0]
+	for _, s := range x.Captures {
+		k.spans = append(k.spans, plan.Span(s))
+	}
+	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery}
+	fault := l.plan.CheckHead(&request, &k.scratch)
+	if ignored := k.scratch.Outcome.Ignored; len(ignored) > 0 {
+		// Whatever the answer will be.
+		w.Header().Set(rpc.IgnoredHeader, string(ignored))
+	}
+	if fault != nil {
+		return nil, badRequest(fault)
+	}
+	form, err := streamForm(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	coding, err := contentCoding(r.Header)
+	if err != nil {
+		w.Header()["Accept-Encoding"] = acceptedCodings
+		return nil, err
+	}
+	if l.settings.Alt || l.settings.Partial {
+		if err := l.wish(k, r); err != nil {
+			return nil, err
+		}
+	}
+	deadline, err := transcoder.Deadline(r, l.settings, false, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := l.metadata(k, r); err != nil {
+		return nil, err
+	}
+	// The body may last as long as the call: when that ends, the reading does. A
+	// deadline of its own would seem to net/http, over HTTP/1, to be the client's
+	// leaving. Not every ResponseWriter can do it: then the connection's own limits
+	// hold.
+	_ = control.SetReadDeadline(time.Time{})
+	k.call.Method, k.call.Deadline = l.method, deadline
+	e := elementsPool.Get().(*elements)
+	e.rule, e.request = l, request
+	e.in.open(r, coding, l.settings.MaxRequestBytes)
+	e.splitter.Reset(form, l.settings.MaxRequestBytes)
+	return e, nil
+}
+
+// next implements [messages].
+func (e *elements) next() (*rpc.Buffer, *rpc.Error) {
+	for {
+		element, err := e.splitter.Next()
+		switch {
+		case element != nil:
+			return e.bind(element)
+		case err == io.EOF:
+			return nil, nil
+		case err != nil:
+			return nil, unsplittable(err)
+		case e.fault != nil:
+			return nil, e.fault
+		}
+		n, err := e.in.Read(e.splitter.Space())
+		e.splitter.Add(n)
+		if err == nil {
+			continue
+		}
+		// What came before it counts.
+		if e.fault = e.in.fault(err); e.fault == nil {
+			e.splitter.End()
+		}
+	}
+}
+
+// bind makes a message of one element.
+func (e *elements) bind(element []byte) (*rpc.Buffer, *rpc.Error) {
+	message := rpc.NewBuffer()
+	var fault error
+	if e.splitter.Count() == 1 || e.settings.Stream.BindAll {
+		e.request.Body = element
+		message.B, fault = e.plan.Bind(message.B, &e.request, &e.scratch)
+	} else {
+		message.B, fault = e.plan.BindFurther(message.B, element, &e.scratch)
+	}
+	if fault != nil {
+		message.Release()
+		return nil, e.blame(badRequest(fault))
+	}
+	if err := transcoder.Check(e.rules, message.B, &e.checks); err != nil {
+		message.Release()
+		return nil, e.blame(err)
+	}
+	return message, nil
+}
+
+// blame says in an error which element it is about.
+func (e *elements) blame(err *rpc.Error) *rpc.Error {
+	index := strconv.Itoa(e.splitter.Count() - 1)
+	err.Message = "element " + index + ", at byte " + strconv.FormatInt(e.splitter.Offset(), 10) + ": " + err.Message
+	err.Metadata = map[string]string{"element": index}
+	return err
+}
+
+// unsplittable is the client's copy of an error of the splitter.
+func unsplittable(err error) *rpc.Error {
+	var own *split.Error
+	if !errors.As(err, &own) {
+		return &rpc.Error{Reason: rpc.Internal, Message: "the request could not be split", Cause: err}
+	}
+	out := &rpc.Error{Reason: rpc.InvalidBody, Message: "body: " + own.Message, Metadata: map[string]string{"element": strconv.Itoa(own.Element)}}
+	if own.TooLarge {
+		out.Reason = rpc.RequestTooLarge
+	}
+	return out
+}
+
+// release implements [messages].
+func (e *elements) release() {
+	e.in.release()
+	e.rule, e.in, e.request, e.fault = nil, inlet{}, plan.Request{}, nil
+	e.splitter.Reset(split.ByFirst, 0)
+	elementsPool.Put(e)
+}
+
+// streamForm is the form of a body with many messages. Without a claim that says
+// it, and with the one that curl makes, its first byte does.
+func streamForm(h http.Header) (split.Form, *rpc.Error) {
+	media := mediaType(h)
+	switch {
+	case media == "", strings.EqualFold(media, formType):
+		return split.ByFirst, nil
+	case strings.EqualFold(media, "application/x-ndjson"),
+		strings.EqualFold(media, "application/ndjson"),
+		strings.EqualFold(media, "application/jsonl"):
+		return split.Lines, nil
+	case strings.EqualFold(media, "application/json"), strings.EqualFold(media, "text/json"), hasSuffixFold(media, "+json"):
+		return split.Array, nil
+	}
+	return 0, rpc.Errorf(rpc.UnsupportedMediaType,
+		"content-type %q is not supported: send application/json for an array of messages, or application/x-ndjson for one in each line", media)
+}
