@@ -377,14 +377,17 @@ func (s *session) watch() {
 		case <-s.ctx.Done():
 			return
 		}
-		left := after - s.socket.quiet()
-		if left <= 0 {
-			// While a slow upstream holds up the client's messages, nobody would read
-			// its answer; and a client that waits to send could not give one.
-			if s.reading.Load() && !s.ping(after) {
-				return
+		// While a slow upstream holds up the client's messages, nobody would read its
+		// answer; and a client that waits to send could not give one. Who reads again
+		// has noted that first.
+		left := after
+		if s.reading.Load() {
+			if left = after - s.socket.quiet(); left <= 0 {
+				if !s.ping(after) {
+					return
+				}
+				left = after
 			}
-			left = after
 		}
 		timer.Reset(left)
 	}
@@ -396,11 +399,12 @@ func (s *session) ping(patience time.Duration) bool {
 	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
 	err := s.conn.Ping(ctx)
-	if err == nil || s.socket.quiet() < patience {
+	reads := s.reading.Load()
+	switch {
+	case err == nil, s.ctx.Err() != nil:
 		return s.ctx.Err() == nil
-	}
-	if !s.reading.Load() && errors.Is(err, context.DeadlineExceeded) {
-		// Nobody has read what the client may have said.
+	case errors.Is(err, context.DeadlineExceeded) && (!reads || s.socket.quiet() < patience):
+		// It did say something, or nobody has read what it may have said.
 		return true
 	}
 	s.cancel(s.left(err))

@@ -539,7 +539,7 @@ func TestWebSocketSlowUpstream(t *testing.T) {
 				return err
 			}
 		}
-	}), func(s *transcoder.Settings) { s.Stream.Ping = 100 * time.Millisecond })
+	}), func(s *transcoder.Settings) { s.Stream.Ping = 400 * time.Millisecond })
 	c := g.upgrade(t, "/v1/upload")
 	frame := []byte(`{"name":"` + strings.Repeat("x", 1<<20) + `"}`)
 	const count = 30
@@ -556,7 +556,7 @@ func TestWebSocketSlowUpstream(t *testing.T) {
 	select {
 	case err := <-sent:
 		t.Fatalf("%d MiB went through to nobody: %v", count, err)
-	case <-time.After(500 * time.Millisecond):
+	case <-time.After(1200 * time.Millisecond):
 	}
 	close(proceed)
 	c.gets(`{}`)
