@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 )
 
@@ -133,4 +134,41 @@ func TestGrace(t *testing.T) {
 	require.Error(t, <-p.exited, "exit code 1")
 	require.Error(t, <-failed)
 	require.Contains(t, p.log.String(), "cut off")
+}
+
+// TestDrainWebSocket: a session over WebSocket is a running call, and told when
+// the grace is over.
+func TestDrainWebSocket(t *testing.T) {
+	for _, c := range []struct {
+		name, grace string
+		code        websocket.StatusCode
+	}{{"it ends", "1m", websocket.StatusNormalClosure}, {"it does not", "100ms", websocket.StatusGoingAway}} {
+		t.Run(c.name, func(t *testing.T) {
+			s := startService(t)
+			p := startGateway(t, s, "--grace", c.grace)
+			conn, _, err := websocket.Dial(t.Context(), "ws://"+p.gateway+"/v1/count/2", nil)
+			require.NoError(t, err)
+			defer conn.CloseNow()
+			<-s.arrived
+			s.proceed <- struct{}{}
+			_, frame, err := conn.Read(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, `"1"`, string(frame))
+
+			p.terminate(t)
+			if c.code == websocket.StatusNormalClosure {
+				s.proceed <- struct{}{}
+				_, frame, err = conn.Read(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, `"2"`, string(frame))
+			}
+			_, _, err = conn.Read(t.Context())
+			require.Equal(t, c.code, websocket.CloseStatus(err), "%v", err)
+			if err := <-p.exited; c.code == websocket.StatusNormalClosure {
+				require.NoError(t, err)
+			} else {
+				require.Error(t, err)
+			}
+		})
+	}
 }

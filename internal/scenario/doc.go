@@ -26,6 +26,9 @@
 //	>
 //	> {"i32": 1}                      its body, line by line,
 //	>> "\xff"                         or quoted as in Go
+//	> WEBSOCKET /v1/things:chat       an upgrade; then each line of the body is a text frame, or
+//	                                  "wire 0a61" a binary one, and an empty frame ends them. The
+//	                                  answer is an array of frames, its header close says the end
 //	client leaves                     when the call has reached the upstream
 //	call t.v1.Things/Get: 0a0161      a gRPC request: the bytes of each message, in hexadecimal
 //

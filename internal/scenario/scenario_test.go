@@ -161,6 +161,10 @@ func (h *host) exchange(t *testing.T, s *Session, x *Exchange) {
 }
 
 func (h *host) request(t *testing.T, at string, x *Exchange, sc *script) {
+	if strings.HasPrefix(x.RequestLine, "WEBSOCKET ") {
+		checkAnswer(t, at, x, h.webSocket(t, at, x))
+		return
+	}
 	c := dial(t, h.gateway.Address)
 	defer c.Close()
 	require.NoError(t, c.send(x), at)
@@ -171,6 +175,10 @@ func (h *host) request(t *testing.T, at string, x *Exchange, sc *script) {
 	}
 	got, err := c.receive(x, sc.released)
 	require.NoError(t, err, at)
+	checkAnswer(t, at, x, got)
+}
+
+func checkAnswer(t *testing.T, at string, x *Exchange, got *answer) {
 	text := fmt.Sprintf("%s: %s\n%s %s", at, x.RequestLine, got.Status, clip(got.body))
 	require.Equal(t, x.Status, got.StatusCode, text)
 	wanted, diff := checkTrailer(x.Want, got.Trailer)
