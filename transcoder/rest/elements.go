@@ -38,52 +38,58 @@ var elementsPool = sync.Pool{New: func() any { return new(elements) }}
 
 // elements reads the head of the request, and makes k.call of it.
 func (l *rule) elements(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange, control *http.ResponseController) (*elements, *rpc.Error) {
+	request, coding, err := l.head(k, w, r, x, control)
+	if err != nil {
+		return nil, err
+	}
+	form, err := streamForm(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	e := elementsPool.Get().(*elements)
+	e.rule, e.request = l, request
+	e.in.open(r, coding, l.settings.MaxRequestBytes)
+	e.splitter.Reset(form, l.settings.MaxRequestBytes)
+	return e, nil
+}
+
+// head makes k.call of the head of a request whose body is read as it comes, and
+// gives what is bound of it, and the coding of the body.
+func (l *rule) head(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange, control *http.ResponseController) (request plan.Request, coding string, err *rpc.Error) {
 	k.want = plan.Want{}
 	k.spans = k.spans[:0]
 	for _, s := range x.Captures {
 		k.spans = append(k.spans, plan.Span(s))
 	}
-	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery}
+	request = plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery}
 	fault := l.plan.CheckHead(&request, &k.scratch)
 	if ignored := k.scratch.Outcome.Ignored; len(ignored) > 0 {
 		// Whatever the answer will be.
 		w.Header().Set(rpc.IgnoredHeader, string(ignored))
 	}
 	if fault != nil {
-		return nil, badRequest(fault)
+		return request, "", badRequest(fault)
 	}
-	form, err := streamForm(r.Header)
-	if err != nil {
-		return nil, err
-	}
-	coding, err := contentCoding(r.Header)
-	if err != nil {
+	if coding, err = contentCoding(r.Header); err != nil {
 		w.Header()["Accept-Encoding"] = acceptedCodings
-		return nil, err
+		return request, "", err
 	}
 	if l.settings.Alt || l.settings.Partial {
 		if err := l.wish(k, r); err != nil {
-			return nil, err
+			return request, "", err
 		}
 	}
 	deadline, err := transcoder.Deadline(r, l.settings, false, time.Now())
 	if err != nil {
-		return nil, err
+		return request, "", err
 	}
 	if err := l.metadata(k, r); err != nil {
-		return nil, err
+		return request, "", err
 	}
-	// The body may last as long as the call: when that ends, the reading does. A
-	// deadline of its own would seem to net/http, over HTTP/1, to be the client's
-	// leaving. Not every ResponseWriter can do it: then the connection's own limits
-	// hold.
-	_ = control.SetReadDeadline(time.Time{})
+	// Not every ResponseWriter can do it: then the connection's own limits do.
+	_ = control.SetReadDeadline(deadline)
 	k.call.Method, k.call.Deadline = l.method, deadline
-	e := elementsPool.Get().(*elements)
-	e.rule, e.request = l, request
-	e.in.open(r, coding, l.settings.MaxRequestBytes)
-	e.splitter.Reset(form, l.settings.MaxRequestBytes)
-	return e, nil
+	return request, coding, nil
 }
 
 // next implements [messages].

@@ -55,7 +55,25 @@ func (l *rule) explainStream(r *http.Request, x *route.Exchange, render string, 
 	k := newWork()
 	defer k.release()
 	e.Timeout, e.TimeoutFrom = transcoder.ExplainDeadline(r, l.settings, false)
-	in, refused := l.elements(k, nowhere{}, r, x, http.NewResponseController(nowhere{}))
+	boundary, refused := l.boundary(r)
+	if refused != nil {
+		e.Refused = refused
+		return e
+	}
+	var in messages
+	var request *plan.Request
+	var stages []string
+	if control := http.NewResponseController(nowhere{}); boundary != "" {
+		var form *formMessages
+		if form, refused = l.formMessages(k, nowhere{}, r, x, control, boundary); refused == nil {
+			in, request = form, &form.request
+		}
+	} else {
+		var all *elements
+		if all, refused = l.elements(k, nowhere{}, r, x, control); refused == nil {
+			in, request = all, &all.request
+		}
+	}
 	if refused != nil {
 		e.Refused = refused
 		return e
@@ -73,12 +91,17 @@ func (l *rule) explainStream(r *http.Request, x *route.Exchange, render string, 
 		message.Release()
 		// What was bound can be printed.
 		e.JSON, _ = l.plan.AppendRequestJSON(nil, e.Message, &k.scratch)
-		bound, e.Ignored = l.plan.Explain(&in.request, &k.scratch)
+		bound, e.Ignored = l.plan.Explain(request, &k.scratch)
 		for _, b := range bound {
 			e.Bindings = append(e.Bindings, transcoder.Bound(b))
 		}
 	}
-	e.Stages = append(append(l.streamStages(r, in.splitter.Form()), l.answerStages(&k.want, render)...), last...)
+	if all, ok := in.(*elements); ok {
+		stages = l.streamStages(r, all.splitter.Form())
+	} else {
+		stages = l.formStages(r)
+	}
+	e.Stages = append(append(stages, l.answerStages(&k.want, render)...), last...)
 	return e
 }
 

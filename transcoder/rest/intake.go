@@ -147,6 +147,18 @@ func (l *rule) open(k *work, w http.ResponseWriter, r *http.Request, x *route.Ex
 		k.call.Request = nil
 		return in, nil
 	}
+	boundary, err := l.boundary(r)
+	if err != nil {
+		return nil, err
+	}
+	if boundary != "" {
+		f, err := l.formMessages(k, w, r, x, in.control, boundary)
+		if err != nil {
+			return nil, err
+		}
+		in.messages, in.body = f, f.in.source
+		return in, nil
+	}
 	e, err := l.elements(k, w, r, x, in.control)
 	if err != nil {
 		return nil, err

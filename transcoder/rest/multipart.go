@@ -68,6 +68,8 @@ type formReader struct {
 	// may be.
 	n, most int
 	allowed patterns
+	// ended says that the last part has been read.
+	ended bool
 }
 
 // begin makes f ready for another form.
@@ -80,10 +82,14 @@ func (f *formReader) begin(body io.Reader, boundary string, most int, allowed pa
 // end before another one; it is nil behind the last part. An error that is no
 // *[rpc.Error] is that of the body.
 func (f *formReader) next() (head plan.Part, content io.Reader, err error) {
+	if f.ended {
+		return head, nil, nil
+	}
 	f.gate.open(maxPartHead)
 	part, err := f.parts.NextRawPart()
 	f.gate.closed = false
 	if err == io.EOF { // and not one that wraps it, before the last boundary
+		f.ended = true
 		return head, nil, nil
 	}
 	f.n++

@@ -52,6 +52,21 @@ func (l *rule) streamStages(r *http.Request, form split.Form) []string {
 	return append(stages, "call "+l.method.Path+", and send each of them as soon as it is complete")
 }
 
+// formStages are what a multipart form of a method with many requests goes through
+// before its answer.
+func (l *rule) formStages(r *http.Request) []string {
+	var stages []string
+	input := string(l.method.Descriptor.Input().FullName())
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" {
+		stages = append(stages, "inflate the body as it comes, "+encoding)
+	}
+	stages = append(stages, "bind path, query and the parts before the file to the first "+input)
+	if l.rules != nil {
+		stages = append(stages, "check the buf.validate rules of each message")
+	}
+	return append(stages, "call "+l.method.Path+", and send the file in pieces as it comes")
+}
+
 // answerStages are what becomes of each message of the upstream.
 func (l *rule) answerStages(want *plan.Want, render string) []string {
 	if l.plan.GivesHTTPBody() {

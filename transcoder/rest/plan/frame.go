@@ -31,11 +31,19 @@ func (p *Plan) CheckHead(r *Request, s *Scratch) error {
 // and query is in it, and its body may say what it likes of their fields. s.Outcome
 // is then that of this message.
 func (p *Plan) BindFurther(dst, body []byte, s *Scratch) ([]byte, error) {
+	return p.bindFurther(dst, &Request{Body: body}, s)
+}
+
+// BindFurtherParts is [Plan.BindFurther] for a body that is a multipart form.
+func (p *Plan) BindFurtherParts(dst []byte, parts []Part, s *Scratch) ([]byte, error) {
+	return p.bindFurther(dst, &Request{Multipart: true, Parts: parts}, s)
+}
+
+func (p *Plan) bindFurther(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 	start := len(dst)
 	p.Begin("", s)
 	p.limit(s)
 	s.bound.Watch = nil
-	r := &Request{Body: body}
 	out, err := p.appendBody(dst, r, s)
 	if err == nil && p.mask != nil {
 		out, err = p.appendMask(out, start, r, s)

@@ -32,7 +32,10 @@ type Part struct {
 	// File says that the part has a file name, which FileName is; it may be empty.
 	File     bool
 	FileName string
-	Data     []byte
+	// Piece says that Data is a piece of the file, of which others are in other
+	// messages: no list can take it.
+	Piece bool
+	Data  []byte
 }
 
 // JSON reports whether the part says that it is JSON.
@@ -64,6 +67,8 @@ const (
 
 func useOf(a *Part, f *codec.Field) partUse {
 	switch {
+	case a.Piece && (f.Repeated() || !f.Bytes() && !isHTTPBody(f)):
+		return useFile
 	case f.Bytes():
 		return useBytes
 	case a.File && isHTTPBody(f):
@@ -74,6 +79,14 @@ func useOf(a *Part, f *codec.Field) partUse {
 		return useFile
 	}
 	return useText
+}
+
+// alone says of a file that comes in pieces where it cannot be.
+func alone(a *Part) string {
+	if a.Piece {
+		return ", and in a stream of messages no list of them"
+	}
+	return ""
 }
 
 func isHTTPBody(f *codec.Field) bool {
@@ -437,5 +450,9 @@ func (a *Part) text() string {
 			words = append(words, clip([]byte(word)))
 		}
 	}
-	return "<" + strings.Join(append(words, fmt.Sprintf("%d bytes", len(a.Data))), ", ") + ">"
+	size := fmt.Sprintf("%d bytes", len(a.Data))
+	if a.Piece {
+		size += " in the first message"
+	}
+	return "<" + strings.Join(append(words, size), ", ") + ">"
 }

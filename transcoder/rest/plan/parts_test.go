@@ -174,6 +174,37 @@ func TestParts(t *testing.T) {
 
 func masked(o *plan.Options) { o.PatchMask = "mask" }
 
+// A file that comes in pieces is in one field of many messages.
+func TestBindFurtherParts(t *testing.T) {
+	f := inline(t, partsProto)
+	p, err := f.plan(t, "d.Photo", "d.Photo", &httprule.Binding{Method: "POST", Template: template(t, "/v1/{name}"), Body: "*"})
+	require.NoError(t, err)
+	s := new(plan.Scratch)
+	piece := func(name, value string) plan.Part {
+		a := filePart(name, value)
+		a.Piece = true
+		return a
+	}
+	first := &plan.Request{Path: "/v1/n", Captures: []plan.Span{{Start: 4, End: 5}}, Multipart: true, Parts: []plan.Part{textPart("i", "1"), piece("file", "a")}}
+	got, err := f.bindRequest(t, &rule{plan: p, input: f.descriptor(t, "d.Photo")}, first, s)
+	require.NoError(t, err)
+	f.same(t, `name: "n" i: 1 file {content_type: "image/png" data: "a"}`, got)
+	for name, want := range map[string]string{"data": `data: "b"`, "sub.data": `sub {data: "b"}`, "file": `file {data: "b"}`} {
+		next := piece(name, "b")
+		next.Type = ""
+		wire, err := p.BindFurtherParts([]byte("kept"), []plan.Part{next}, s)
+		require.NoError(t, err)
+		f.same(t, want, f.parse(t, "d.Photo", wire[len("kept"):]))
+	}
+	for _, name := range []string{"more", "files", "tags", "st", "name"} {
+		wire, err := p.BindFurtherParts([]byte("kept"), []plan.Part{piece(name, "b")}, s)
+		var pe *plan.Error
+		require.ErrorAs(t, err, &pe, name)
+		require.Contains(t, pe.Message, "is a file", name)
+		require.Equal(t, "kept", string(wire))
+	}
+}
+
 func TestTakesParts(t *testing.T) {
 	f := newFixture(t)
 	for line, want := range map[string]bool{

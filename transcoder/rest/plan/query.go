@@ -188,7 +188,7 @@ func (p *Plan) claim(name []byte, at int32, field *codec.Field, s *Scratch) erro
 		case useJSON, useBytes, useBody:
 			return p.claimWhole(name, at, field, s)
 		case useFile:
-			return s.badParameter(name, "the part is a file, which only a field of type bytes or google.api.HttpBody can hold")
+			return s.badParameter(name, "the part is a file, which only a field of type bytes or google.api.HttpBody can hold"+alone(s.part))
 		}
 	}
 	switch {
