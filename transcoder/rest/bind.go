@@ -73,8 +73,7 @@ func (k *work) release() {
 	k.call = rpc.Call{Header: k.call.Header[:0]}
 	k.sink.release()
 	k.file.Reset()
-	clear(k.parts)
-	k.parts = k.parts[:0]
+	k.parts = emptied(k.parts)
 	k.trim(maxKept)
 	works.Put(k)
 }

@@ -188,8 +188,7 @@ func (g *gate) Read(p []byte) (int, error) {
 // readParts makes k.parts of k.body, a multipart form, whose memory has their
 // contents from then on.
 func (l *rule) readParts(k *work, boundary string) *rpc.Error {
-	clear(k.parts)
-	k.parts = k.parts[:0]
+	k.parts = emptied(k.parts)
 	whole := k.body
 	rest := bytes.NewReader(whole)
 	var form formReader
@@ -222,4 +221,15 @@ func (l *rule) readParts(k *work, boundary string) *rpc.Error {
 		}
 		return &rpc.Error{Reason: rpc.Internal, Message: "the form could not be read", Cause: err}
 	}
+}
+
+// emptied is the memory of parts for those of another form, if they were not
+// unusually many.
+func emptied(parts []plan.Part) []plan.Part {
+	const most = 100
+	if cap(parts) > most {
+		return nil
+	}
+	clear(parts)
+	return parts[:0]
 }

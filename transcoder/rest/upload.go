@@ -214,8 +214,7 @@ func (f *formMessages) blame(err error) *rpc.Error {
 // release implements [messages].
 func (f *formMessages) release() {
 	f.in.release()
-	clear(f.parts)
 	f.rule, f.in, f.form, f.request = nil, inlet{}, formReader{}, plan.Request{}
-	f.parts, f.content, f.bound, f.ended = f.parts[:0], nil, false, false
+	f.parts, f.content, f.bound, f.ended = emptied(f.parts), nil, false, false
 	formsPool.Put(f)
 }
