@@ -60,7 +60,7 @@ func TestStreamAllocations(t *testing.T) {
 	if raceDetector {
 		t.Skip("under the race detector, pools forget on purpose")
 	}
-	const short, long, runs, budget = 1000, 11_000, 3, 8.0
+	const short, long, runs, budget = 1000, 11_000, 3, 5.0
 	f := openFlood(t)
 	for _, form := range streamForms {
 		t.Run(form.name, func(t *testing.T) {
