@@ -22,6 +22,7 @@ import (
 	"github.com/bufbuild/protocompile"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/genproto/googleapis/api/httpbody"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -37,6 +38,7 @@ const source = `
 syntax = "proto3";
 package e2e.v1;
 import "google/api/annotations.proto";
+import "google/api/httpbody.proto";
 import "google/protobuf/wrappers.proto";
 service Test {
   // Wait answers when the test lets it.
@@ -53,6 +55,13 @@ service Test {
   // Count streams numbers, each when the test lets it.
   rpc Count(google.protobuf.Int64Value) returns (stream google.protobuf.Int64Value) {
     option (google.api.http) = {get: "/v1/count/{value}"};
+  }
+  // Download streams that many bytes, Upload counts them.
+  rpc Download(google.protobuf.Int64Value) returns (stream google.api.HttpBody) {
+    option (google.api.http) = {get: "/v1/download/{value}"};
+  }
+  rpc Upload(stream google.api.HttpBody) returns (google.protobuf.Int64Value) {
+    option (google.api.http) = {post: "/v1/upload" body: "*"};
   }
 }
 `
@@ -92,6 +101,7 @@ func image(t testing.TB) string {
 	t.Helper()
 	builtin := map[string]*descriptorpb.FileDescriptorProto{
 		"google/api/annotations.proto": protodesc.ToFileDescriptorProto(annotations.File_google_api_annotations_proto),
+		"google/api/httpbody.proto":    protodesc.ToFileDescriptorProto(httpbody.File_google_api_httpbody_proto),
 		"google/api/http.proto":        protodesc.ToFileDescriptorProto(annotations.File_google_api_http_proto),
 	}
 	compiler := protocompile.Compiler{Resolver: protocompile.WithStandardImports(protocompile.CompositeResolver{
@@ -140,6 +150,8 @@ func startService(t *testing.T) *service {
 			{StreamName: "Flood", Handler: s.flood(16 << 10), ServerStreams: true},
 			{StreamName: "Pour", Handler: s.flood(64 << 10), ServerStreams: true},
 			{StreamName: "Count", Handler: s.count, ServerStreams: true},
+			{StreamName: "Download", Handler: download, ServerStreams: true},
+			{StreamName: "Upload", Handler: upload, ClientStreams: true},
 		},
 	}, struct{}{})
 	served := make(chan struct{})

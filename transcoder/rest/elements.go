@@ -42,7 +42,12 @@ func (l *rule) elements(k *work, w http.ResponseWriter, r *http.Request, x *rout
 	if err != nil {
 		return nil, err
 	}
-	form, err := streamForm(r.Header)
+	var form split.Form
+	if l.plan.TakesHTTPBody() {
+		request.ContentType, err = contentTypeOf(r.Header), l.checkMedia(r)
+	} else {
+		form, err = streamForm(r.Header)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -164,5 +164,8 @@ func (l *rule) open(k *work, w http.ResponseWriter, r *http.Request, x *route.Ex
 		return nil, err
 	}
 	in.messages, in.body = e, e.in.source
+	if l.plan.TakesHTTPBody() {
+		in.messages = newUpload(e)
+	}
 	return in, nil
 }

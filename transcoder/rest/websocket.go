@@ -67,6 +67,7 @@ func newWebSocket(ep *transcoder.Endpoint, b *httprule.Binding, o plan.Options, 
 		framed.Body, o.QueryBesideBody = "*", true
 		b = &framed
 	}
+	o.JSONFiles = true
 	p, err := plan.Compile(ep.Codec, ep.Method.Descriptor.Input(), ep.Method.Descriptor.Output(), b, o)
 	if err != nil {
 		return nil, err

@@ -142,6 +142,9 @@ func (c *compiler) body(name string) {
 
 // httpBody is [newHTTPBody] for a body that a problem calls so.
 func (c *compiler) httpBody(what string, md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor) *httpBody {
+	if c.plan.options.JSONFiles {
+		return nil
+	}
 	h, err := newHTTPBody(md, fd)
 	if err != nil {
 		c.problem("%s: %w", what, err)

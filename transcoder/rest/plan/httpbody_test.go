@@ -87,7 +87,13 @@ func TestHTTPBody(t *testing.T) {
 			}
 		})
 	}
-	p, err := f.plan(t, "f.v1.File", "f.v1.File", &httprule.Binding{Method: "POST", Template: template(t, "/x"), Body: "many", ResponseBody: "many"})
+	asJSON := options
+	asJSON.JSONFiles = true
+	p, err := f.planWith(t, "f.v1.File", "f.v1.File", &httprule.Binding{Method: "POST", Template: template(t, "/x"), Body: "content", ResponseBody: "content"}, asJSON)
+	require.NoError(t, err)
+	require.False(t, p.TakesHTTPBody())
+	require.False(t, p.GivesHTTPBody())
+	p, err = f.plan(t, "f.v1.File", "f.v1.File", &httprule.Binding{Method: "POST", Template: template(t, "/x"), Body: "many", ResponseBody: "many"})
 	require.NoError(t, err)
 	require.False(t, p.TakesHTTPBody())
 	require.False(t, p.GivesHTTPBody())

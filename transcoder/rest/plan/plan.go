@@ -60,6 +60,9 @@ type Options struct {
 	// QueryBesideBody lets the query set fields although the body is the whole
 	// message, over which it wins.
 	QueryBesideBody bool
+	// JSONFiles has a google.api.HttpBody that is a body as JSON, like every other
+	// message.
+	JSONFiles bool
 	// PatchMask is the proto name of the FieldMask that a PATCH fills with the
 	// paths of its body, "*" for the only one that the message has, "" for none.
 	PatchMask string
