@@ -41,7 +41,7 @@ func split(form Form, limit int, pieces ...[]byte) (elements []string, _ error) 
 	}
 	s.End()
 	err := take()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil
 	} else if err == nil {
 		err = errors.New("no end")
