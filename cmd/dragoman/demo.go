@@ -92,6 +92,11 @@ func welcome(w io.Writer, library, gateway, admin string, routes int) {
     curl http://%[2]s/v1/shelves/1/books/1
     curl -d '{"title":"Emma","authors":["Jane Austen"]}' http://%[2]s/v1/shelves/1/books
     curl -N http://%[2]s/v1/shelves/1/books:stream
+    curl -N -H 'Accept: application/x-ndjson' http://%[2]s/v1/shelves/1/books:stream
+    curl -N -H 'Accept: text/event-stream' http://%[2]s/v1/shelves/1/books:stream
+    curl -d '[{"title":"Villette"},{"title":"Shirley"}]' http://%[2]s/v1/shelves/1/books:import
+    curl -N --http2-prior-knowledge -d '[{"count":"POETRY"},{"title":"emma"}]' http://%[2]s/v1/books:ask
+    curl http://%[2]s/v1/shelves/1/books:export
     grpcurl -plaintext %[2]s list
 
   Ctrl-C ends it.

@@ -35,6 +35,13 @@ curl -s -X DELETE localhost:8080/v1/shelves/2
 # A stream, and one that fails: curl says that the answer is not whole.
 curl -s localhost:8080/v1/shelves/3/books:stream
 curl -sSN 'localhost:8080/v1/shelves/3/books:stream?failAfter=1'
+curl -sSN -H 'Accept: application/x-ndjson' 'localhost:8080/v1/shelves/3/books:stream?failAfter=1'
+curl -sN -H 'Accept: text/event-stream' localhost:8080/v1/shelves/3/books:stream
+
+# A client's stream, both ways at once, and a file.
+curl -s localhost:8080/v1/shelves/3/books:import -d '[{"title":"Elements"},{"title":"Opticks"}]'
+curl -sN --http2-prior-knowledge localhost:8080/v1/books:ask -d '[{"count":"POETRY"},{"title":"gawain"}]'
+curl -s localhost:8080/v1/shelves/3/books:export
 
 # The route for api.example.com has a limit of its own and ignores a parameter.
 curl -s -H 'Host: api.example.com' 'localhost:8080/v1/shelves/1?utm_source=letter'

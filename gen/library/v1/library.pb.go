@@ -13,6 +13,7 @@ package librarypb
 
 import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
+	httpbody "google.golang.org/genproto/googleapis/api/httpbody"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -1363,6 +1364,52 @@ func (x *ImportBooksRequest) GetBook() *Book {
 	return nil
 }
 
+// ExportBooksRequest names the shelf.
+type ExportBooksRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the shelf.
+	Parent        string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportBooksRequest) Reset() {
+	*x = ExportBooksRequest{}
+	mi := &file_library_v1_library_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportBooksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportBooksRequest) ProtoMessage() {}
+
+func (x *ExportBooksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_library_v1_library_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportBooksRequest.ProtoReflect.Descriptor instead.
+func (*ExportBooksRequest) Descriptor() ([]byte, []int) {
+	return file_library_v1_library_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ExportBooksRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
 // ImportBooksResponse says what was imported.
 type ImportBooksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1374,7 +1421,7 @@ type ImportBooksResponse struct {
 
 func (x *ImportBooksResponse) Reset() {
 	*x = ImportBooksResponse{}
-	mi := &file_library_v1_library_proto_msgTypes[21]
+	mi := &file_library_v1_library_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +1433,7 @@ func (x *ImportBooksResponse) String() string {
 func (*ImportBooksResponse) ProtoMessage() {}
 
 func (x *ImportBooksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_library_v1_library_proto_msgTypes[21]
+	mi := &file_library_v1_library_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +1446,7 @@ func (x *ImportBooksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportBooksResponse.ProtoReflect.Descriptor instead.
 func (*ImportBooksResponse) Descriptor() ([]byte, []int) {
-	return file_library_v1_library_proto_rawDescGZIP(), []int{21}
+	return file_library_v1_library_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ImportBooksResponse) GetNames() []string {
@@ -1425,7 +1472,7 @@ type AskRequest struct {
 
 func (x *AskRequest) Reset() {
 	*x = AskRequest{}
-	mi := &file_library_v1_library_proto_msgTypes[22]
+	mi := &file_library_v1_library_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1437,7 +1484,7 @@ func (x *AskRequest) String() string {
 func (*AskRequest) ProtoMessage() {}
 
 func (x *AskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_library_v1_library_proto_msgTypes[22]
+	mi := &file_library_v1_library_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1450,7 +1497,7 @@ func (x *AskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskRequest.ProtoReflect.Descriptor instead.
 func (*AskRequest) Descriptor() ([]byte, []int) {
-	return file_library_v1_library_proto_rawDescGZIP(), []int{22}
+	return file_library_v1_library_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AskRequest) GetQuestion() isAskRequest_Question {
@@ -1513,7 +1560,7 @@ type AskResponse struct {
 
 func (x *AskResponse) Reset() {
 	*x = AskResponse{}
-	mi := &file_library_v1_library_proto_msgTypes[23]
+	mi := &file_library_v1_library_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1525,7 +1572,7 @@ func (x *AskResponse) String() string {
 func (*AskResponse) ProtoMessage() {}
 
 func (x *AskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_library_v1_library_proto_msgTypes[23]
+	mi := &file_library_v1_library_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1538,7 +1585,7 @@ func (x *AskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskResponse.ProtoReflect.Descriptor instead.
 func (*AskResponse) Descriptor() ([]byte, []int) {
-	return file_library_v1_library_proto_rawDescGZIP(), []int{23}
+	return file_library_v1_library_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AskResponse) GetAnswer() isAskResponse_Answer {
@@ -1617,7 +1664,7 @@ type ListBooksRequest_BookFilter struct {
 
 func (x *ListBooksRequest_BookFilter) Reset() {
 	*x = ListBooksRequest_BookFilter{}
-	mi := &file_library_v1_library_proto_msgTypes[25]
+	mi := &file_library_v1_library_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +1676,7 @@ func (x *ListBooksRequest_BookFilter) String() string {
 func (*ListBooksRequest_BookFilter) ProtoMessage() {}
 
 func (x *ListBooksRequest_BookFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_library_v1_library_proto_msgTypes[25]
+	mi := &file_library_v1_library_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1678,7 +1725,7 @@ var File_library_v1_library_proto protoreflect.FileDescriptor
 const file_library_v1_library_proto_rawDesc = "" +
 	"\n" +
 	"\x18library/v1/library.proto\x12\n" +
-	"library.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\"\x8d\x01\n" +
+	"library.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\"\x8d\x01\n" +
 	"\x05Shelf\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05theme\x18\x02 \x01(\tR\x05theme\x12\x1d\n" +
@@ -1772,7 +1819,9 @@ const file_library_v1_library_proto_rawDesc = "" +
 	"fail_after\x18\x02 \x01(\x05R\tfailAfter\"R\n" +
 	"\x12ImportBooksRequest\x12\x16\n" +
 	"\x06parent\x18\x01 \x01(\tR\x06parent\x12$\n" +
-	"\x04book\x18\x02 \x01(\v2\x10.library.v1.BookR\x04book\"+\n" +
+	"\x04book\x18\x02 \x01(\v2\x10.library.v1.BookR\x04book\",\n" +
+	"\x12ExportBooksRequest\x12\x16\n" +
+	"\x06parent\x18\x01 \x01(\tR\x06parent\"+\n" +
 	"\x13ImportBooksResponse\x12\x14\n" +
 	"\x05names\x18\x01 \x03(\tR\x05names\"[\n" +
 	"\n" +
@@ -1792,7 +1841,7 @@ const file_library_v1_library_proto_rawDesc = "" +
 	"\n" +
 	"\x06POETRY\x10\x02\x12\v\n" +
 	"\aHISTORY\x10\x03\x12\v\n" +
-	"\aSCIENCE\x10\x042\x8a\r\n" +
+	"\aSCIENCE\x10\x042\xcc\x0e\n" +
 	"\aLibrary\x12c\n" +
 	"\vListShelves\x12\x1e.library.v1.ListShelvesRequest\x1a\x1f.library.v1.ListShelvesResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/v1/shelves\x12X\n" +
 	"\bGetShelf\x12\x1b.library.v1.GetShelfRequest\x1a\x11.library.v1.Shelf\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/{name=shelves/*}\x12\\\n" +
@@ -1811,9 +1860,10 @@ const file_library_v1_library_proto_rawDesc = "" +
 	"ReturnBook\x12\x1d.library.v1.ReturnBookRequest\x1a\x10.library.v1.Book\".\x82\xd3\xe4\x93\x02(:\x01*\"#/v1/{name=shelves/*/books/*}:return\x12g\n" +
 	"\bMoveBook\x12\x1b.library.v1.MoveBookRequest\x1a\x10.library.v1.Book\",\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/{name=shelves/*/books/*}:move\x12}\n" +
 	"\tGetLabels\x12\x1c.library.v1.GetLabelsRequest\x1a\x1d.library.v1.GetLabelsResponse\"3\x82\xd3\xe4\x93\x02-b\x06labels\x12#/v1/{name=shelves/*/books/*}/labels\x12n\n" +
-	"\vStreamBooks\x12\x1e.library.v1.StreamBooksRequest\x1a\x10.library.v1.Book\"+\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=shelves/*}/books:stream0\x01\x12P\n" +
-	"\vImportBooks\x12\x1e.library.v1.ImportBooksRequest\x1a\x1f.library.v1.ImportBooksResponse(\x01\x12:\n" +
-	"\x03Ask\x12\x16.library.v1.AskRequest\x1a\x17.library.v1.AskResponse(\x010\x01B?Z=github.com/dragoman-gateway/dragoman/gen/library/v1;librarypbb\x06proto3"
+	"\vStreamBooks\x12\x1e.library.v1.StreamBooksRequest\x1a\x10.library.v1.Book\"+\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=shelves/*}/books:stream0\x01\x12r\n" +
+	"\vExportBooks\x12\x1e.library.v1.ExportBooksRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=shelves/*}/books:export0\x01\x12\x83\x01\n" +
+	"\vImportBooks\x12\x1e.library.v1.ImportBooksRequest\x1a\x1f.library.v1.ImportBooksResponse\"1\x82\xd3\xe4\x93\x02+:\x04book\"#/v1/{parent=shelves/*}/books:import(\x01\x12T\n" +
+	"\x03Ask\x12\x16.library.v1.AskRequest\x1a\x17.library.v1.AskResponse\"\x18\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/v1/books:ask(\x010\x01B?Z=github.com/dragoman-gateway/dragoman/gen/library/v1;librarypbb\x06proto3"
 
 var (
 	file_library_v1_library_proto_rawDescOnce sync.Once
@@ -1828,7 +1878,7 @@ func file_library_v1_library_proto_rawDescGZIP() []byte {
 }
 
 var file_library_v1_library_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_library_v1_library_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_library_v1_library_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_library_v1_library_proto_goTypes = []any{
 	(Genre)(0),                          // 0: library.v1.Genre
 	(*Shelf)(nil),                       // 1: library.v1.Shelf
@@ -1852,45 +1902,47 @@ var file_library_v1_library_proto_goTypes = []any{
 	(*GetLabelsResponse)(nil),           // 19: library.v1.GetLabelsResponse
 	(*StreamBooksRequest)(nil),          // 20: library.v1.StreamBooksRequest
 	(*ImportBooksRequest)(nil),          // 21: library.v1.ImportBooksRequest
-	(*ImportBooksResponse)(nil),         // 22: library.v1.ImportBooksResponse
-	(*AskRequest)(nil),                  // 23: library.v1.AskRequest
-	(*AskResponse)(nil),                 // 24: library.v1.AskResponse
-	nil,                                 // 25: library.v1.Book.LabelsEntry
-	(*ListBooksRequest_BookFilter)(nil), // 26: library.v1.ListBooksRequest.BookFilter
-	nil,                                 // 27: library.v1.GetLabelsResponse.LabelsEntry
-	(*timestamppb.Timestamp)(nil),       // 28: google.protobuf.Timestamp
-	(*wrapperspb.StringValue)(nil),      // 29: google.protobuf.StringValue
-	(*durationpb.Duration)(nil),         // 30: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),       // 31: google.protobuf.FieldMask
-	(*emptypb.Empty)(nil),               // 32: google.protobuf.Empty
-	(*wrapperspb.BoolValue)(nil),        // 33: google.protobuf.BoolValue
+	(*ExportBooksRequest)(nil),          // 22: library.v1.ExportBooksRequest
+	(*ImportBooksResponse)(nil),         // 23: library.v1.ImportBooksResponse
+	(*AskRequest)(nil),                  // 24: library.v1.AskRequest
+	(*AskResponse)(nil),                 // 25: library.v1.AskResponse
+	nil,                                 // 26: library.v1.Book.LabelsEntry
+	(*ListBooksRequest_BookFilter)(nil), // 27: library.v1.ListBooksRequest.BookFilter
+	nil,                                 // 28: library.v1.GetLabelsResponse.LabelsEntry
+	(*timestamppb.Timestamp)(nil),       // 29: google.protobuf.Timestamp
+	(*wrapperspb.StringValue)(nil),      // 30: google.protobuf.StringValue
+	(*durationpb.Duration)(nil),         // 31: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),       // 32: google.protobuf.FieldMask
+	(*emptypb.Empty)(nil),               // 33: google.protobuf.Empty
+	(*wrapperspb.BoolValue)(nil),        // 34: google.protobuf.BoolValue
+	(*httpbody.HttpBody)(nil),           // 35: google.api.HttpBody
 }
 var file_library_v1_library_proto_depIdxs = []int32{
-	28, // 0: library.v1.Shelf.create_time:type_name -> google.protobuf.Timestamp
-	29, // 1: library.v1.Book.subtitle:type_name -> google.protobuf.StringValue
+	29, // 0: library.v1.Shelf.create_time:type_name -> google.protobuf.Timestamp
+	30, // 1: library.v1.Book.subtitle:type_name -> google.protobuf.StringValue
 	0,  // 2: library.v1.Book.genre:type_name -> library.v1.Genre
-	28, // 3: library.v1.Book.published:type_name -> google.protobuf.Timestamp
-	25, // 4: library.v1.Book.labels:type_name -> library.v1.Book.LabelsEntry
+	29, // 3: library.v1.Book.published:type_name -> google.protobuf.Timestamp
+	26, // 4: library.v1.Book.labels:type_name -> library.v1.Book.LabelsEntry
 	3,  // 5: library.v1.Book.loan:type_name -> library.v1.Loan
-	28, // 6: library.v1.Book.create_time:type_name -> google.protobuf.Timestamp
-	28, // 7: library.v1.Loan.since:type_name -> google.protobuf.Timestamp
-	30, // 8: library.v1.Loan.period:type_name -> google.protobuf.Duration
+	29, // 6: library.v1.Book.create_time:type_name -> google.protobuf.Timestamp
+	29, // 7: library.v1.Loan.since:type_name -> google.protobuf.Timestamp
+	31, // 8: library.v1.Loan.period:type_name -> google.protobuf.Duration
 	1,  // 9: library.v1.ListShelvesResponse.shelves:type_name -> library.v1.Shelf
 	1,  // 10: library.v1.CreateShelfRequest.shelf:type_name -> library.v1.Shelf
-	26, // 11: library.v1.ListBooksRequest.filter:type_name -> library.v1.ListBooksRequest.BookFilter
+	27, // 11: library.v1.ListBooksRequest.filter:type_name -> library.v1.ListBooksRequest.BookFilter
 	2,  // 12: library.v1.ListBooksResponse.books:type_name -> library.v1.Book
 	2,  // 13: library.v1.CreateBookRequest.book:type_name -> library.v1.Book
 	2,  // 14: library.v1.UpdateBookRequest.book:type_name -> library.v1.Book
-	31, // 15: library.v1.UpdateBookRequest.update_mask:type_name -> google.protobuf.FieldMask
-	30, // 16: library.v1.CheckOutBookRequest.period:type_name -> google.protobuf.Duration
-	27, // 17: library.v1.GetLabelsResponse.labels:type_name -> library.v1.GetLabelsResponse.LabelsEntry
+	32, // 15: library.v1.UpdateBookRequest.update_mask:type_name -> google.protobuf.FieldMask
+	31, // 16: library.v1.CheckOutBookRequest.period:type_name -> google.protobuf.Duration
+	28, // 17: library.v1.GetLabelsResponse.labels:type_name -> library.v1.GetLabelsResponse.LabelsEntry
 	2,  // 18: library.v1.ImportBooksRequest.book:type_name -> library.v1.Book
 	0,  // 19: library.v1.AskRequest.count:type_name -> library.v1.Genre
 	2,  // 20: library.v1.AskResponse.book:type_name -> library.v1.Book
-	32, // 21: library.v1.AskResponse.nothing:type_name -> google.protobuf.Empty
+	33, // 21: library.v1.AskResponse.nothing:type_name -> google.protobuf.Empty
 	0,  // 22: library.v1.ListBooksRequest.BookFilter.genre:type_name -> library.v1.Genre
-	28, // 23: library.v1.ListBooksRequest.BookFilter.published_since:type_name -> google.protobuf.Timestamp
-	33, // 24: library.v1.ListBooksRequest.BookFilter.available:type_name -> google.protobuf.BoolValue
+	29, // 23: library.v1.ListBooksRequest.BookFilter.published_since:type_name -> google.protobuf.Timestamp
+	34, // 24: library.v1.ListBooksRequest.BookFilter.available:type_name -> google.protobuf.BoolValue
 	4,  // 25: library.v1.Library.ListShelves:input_type -> library.v1.ListShelvesRequest
 	6,  // 26: library.v1.Library.GetShelf:input_type -> library.v1.GetShelfRequest
 	7,  // 27: library.v1.Library.CreateShelf:input_type -> library.v1.CreateShelfRequest
@@ -1905,26 +1957,28 @@ var file_library_v1_library_proto_depIdxs = []int32{
 	17, // 36: library.v1.Library.MoveBook:input_type -> library.v1.MoveBookRequest
 	18, // 37: library.v1.Library.GetLabels:input_type -> library.v1.GetLabelsRequest
 	20, // 38: library.v1.Library.StreamBooks:input_type -> library.v1.StreamBooksRequest
-	21, // 39: library.v1.Library.ImportBooks:input_type -> library.v1.ImportBooksRequest
-	23, // 40: library.v1.Library.Ask:input_type -> library.v1.AskRequest
-	5,  // 41: library.v1.Library.ListShelves:output_type -> library.v1.ListShelvesResponse
-	1,  // 42: library.v1.Library.GetShelf:output_type -> library.v1.Shelf
-	1,  // 43: library.v1.Library.CreateShelf:output_type -> library.v1.Shelf
-	32, // 44: library.v1.Library.DeleteShelf:output_type -> google.protobuf.Empty
-	10, // 45: library.v1.Library.ListBooks:output_type -> library.v1.ListBooksResponse
-	2,  // 46: library.v1.Library.GetBook:output_type -> library.v1.Book
-	2,  // 47: library.v1.Library.CreateBook:output_type -> library.v1.Book
-	2,  // 48: library.v1.Library.UpdateBook:output_type -> library.v1.Book
-	32, // 49: library.v1.Library.DeleteBook:output_type -> google.protobuf.Empty
-	2,  // 50: library.v1.Library.CheckOutBook:output_type -> library.v1.Book
-	2,  // 51: library.v1.Library.ReturnBook:output_type -> library.v1.Book
-	2,  // 52: library.v1.Library.MoveBook:output_type -> library.v1.Book
-	19, // 53: library.v1.Library.GetLabels:output_type -> library.v1.GetLabelsResponse
-	2,  // 54: library.v1.Library.StreamBooks:output_type -> library.v1.Book
-	22, // 55: library.v1.Library.ImportBooks:output_type -> library.v1.ImportBooksResponse
-	24, // 56: library.v1.Library.Ask:output_type -> library.v1.AskResponse
-	41, // [41:57] is the sub-list for method output_type
-	25, // [25:41] is the sub-list for method input_type
+	22, // 39: library.v1.Library.ExportBooks:input_type -> library.v1.ExportBooksRequest
+	21, // 40: library.v1.Library.ImportBooks:input_type -> library.v1.ImportBooksRequest
+	24, // 41: library.v1.Library.Ask:input_type -> library.v1.AskRequest
+	5,  // 42: library.v1.Library.ListShelves:output_type -> library.v1.ListShelvesResponse
+	1,  // 43: library.v1.Library.GetShelf:output_type -> library.v1.Shelf
+	1,  // 44: library.v1.Library.CreateShelf:output_type -> library.v1.Shelf
+	33, // 45: library.v1.Library.DeleteShelf:output_type -> google.protobuf.Empty
+	10, // 46: library.v1.Library.ListBooks:output_type -> library.v1.ListBooksResponse
+	2,  // 47: library.v1.Library.GetBook:output_type -> library.v1.Book
+	2,  // 48: library.v1.Library.CreateBook:output_type -> library.v1.Book
+	2,  // 49: library.v1.Library.UpdateBook:output_type -> library.v1.Book
+	33, // 50: library.v1.Library.DeleteBook:output_type -> google.protobuf.Empty
+	2,  // 51: library.v1.Library.CheckOutBook:output_type -> library.v1.Book
+	2,  // 52: library.v1.Library.ReturnBook:output_type -> library.v1.Book
+	2,  // 53: library.v1.Library.MoveBook:output_type -> library.v1.Book
+	19, // 54: library.v1.Library.GetLabels:output_type -> library.v1.GetLabelsResponse
+	2,  // 55: library.v1.Library.StreamBooks:output_type -> library.v1.Book
+	35, // 56: library.v1.Library.ExportBooks:output_type -> google.api.HttpBody
+	23, // 57: library.v1.Library.ImportBooks:output_type -> library.v1.ImportBooksResponse
+	25, // 58: library.v1.Library.Ask:output_type -> library.v1.AskResponse
+	42, // [42:59] is the sub-list for method output_type
+	25, // [25:42] is the sub-list for method input_type
 	25, // [25:25] is the sub-list for extension type_name
 	25, // [25:25] is the sub-list for extension extendee
 	0,  // [0:25] is the sub-list for field type_name
@@ -1939,11 +1993,11 @@ func file_library_v1_library_proto_init() {
 		(*Book_Place)(nil),
 		(*Book_Loan)(nil),
 	}
-	file_library_v1_library_proto_msgTypes[22].OneofWrappers = []any{
+	file_library_v1_library_proto_msgTypes[23].OneofWrappers = []any{
 		(*AskRequest_Count)(nil),
 		(*AskRequest_Title)(nil),
 	}
-	file_library_v1_library_proto_msgTypes[23].OneofWrappers = []any{
+	file_library_v1_library_proto_msgTypes[24].OneofWrappers = []any{
 		(*AskResponse_Count)(nil),
 		(*AskResponse_Book)(nil),
 		(*AskResponse_Nothing)(nil),
@@ -1954,7 +2008,7 @@ func file_library_v1_library_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_library_v1_library_proto_rawDesc), len(file_library_v1_library_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -13,6 +13,7 @@ package librarypb
 
 import (
 	context "context"
+	httpbody "google.golang.org/genproto/googleapis/api/httpbody"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
@@ -39,6 +40,7 @@ const (
 	Library_MoveBook_FullMethodName     = "/library.v1.Library/MoveBook"
 	Library_GetLabels_FullMethodName    = "/library.v1.Library/GetLabels"
 	Library_StreamBooks_FullMethodName  = "/library.v1.Library/StreamBooks"
+	Library_ExportBooks_FullMethodName  = "/library.v1.Library/ExportBooks"
 	Library_ImportBooks_FullMethodName  = "/library.v1.Library/ImportBooks"
 	Library_Ask_FullMethodName          = "/library.v1.Library/Ask"
 )
@@ -94,11 +96,12 @@ type LibraryClient interface {
 	// StreamBooks sends the books of a shelf one by one: over HTTP, a JSON array
 	// that arrives element by element.
 	StreamBooks(ctx context.Context, in *StreamBooksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Book], error)
-	// ImportBooks takes any number of books and answers once. It has no HTTP
-	// rule: it is called by gRPC.
+	// ExportBooks sends the books of a shelf as a CSV file, line by line.
+	ExportBooks(ctx context.Context, in *ExportBooksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[httpbody.HttpBody], error)
+	// ImportBooks takes any number of books and answers once. The path names the
+	// shelf in the first message alone.
 	ImportBooks(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportBooksRequest, ImportBooksResponse], error)
-	// Ask answers each question as soon as it comes. It has no HTTP rule: it is
-	// called by gRPC.
+	// Ask answers each question as soon as it comes.
 	Ask(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AskRequest, AskResponse], error)
 }
 
@@ -259,9 +262,28 @@ func (c *libraryClient) StreamBooks(ctx context.Context, in *StreamBooksRequest,
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Library_StreamBooksClient = grpc.ServerStreamingClient[Book]
 
+func (c *libraryClient) ExportBooks(ctx context.Context, in *ExportBooksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[httpbody.HttpBody], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Library_ServiceDesc.Streams[1], Library_ExportBooks_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportBooksRequest, httpbody.HttpBody]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Library_ExportBooksClient = grpc.ServerStreamingClient[httpbody.HttpBody]
+
 func (c *libraryClient) ImportBooks(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportBooksRequest, ImportBooksResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Library_ServiceDesc.Streams[1], Library_ImportBooks_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Library_ServiceDesc.Streams[2], Library_ImportBooks_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -274,7 +296,7 @@ type Library_ImportBooksClient = grpc.ClientStreamingClient[ImportBooksRequest, 
 
 func (c *libraryClient) Ask(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AskRequest, AskResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Library_ServiceDesc.Streams[2], Library_Ask_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Library_ServiceDesc.Streams[3], Library_Ask_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -336,11 +358,12 @@ type LibraryServer interface {
 	// StreamBooks sends the books of a shelf one by one: over HTTP, a JSON array
 	// that arrives element by element.
 	StreamBooks(*StreamBooksRequest, grpc.ServerStreamingServer[Book]) error
-	// ImportBooks takes any number of books and answers once. It has no HTTP
-	// rule: it is called by gRPC.
+	// ExportBooks sends the books of a shelf as a CSV file, line by line.
+	ExportBooks(*ExportBooksRequest, grpc.ServerStreamingServer[httpbody.HttpBody]) error
+	// ImportBooks takes any number of books and answers once. The path names the
+	// shelf in the first message alone.
 	ImportBooks(grpc.ClientStreamingServer[ImportBooksRequest, ImportBooksResponse]) error
-	// Ask answers each question as soon as it comes. It has no HTTP rule: it is
-	// called by gRPC.
+	// Ask answers each question as soon as it comes.
 	Ask(grpc.BidiStreamingServer[AskRequest, AskResponse]) error
 	mustEmbedUnimplementedLibraryServer()
 }
@@ -393,6 +416,9 @@ func (UnimplementedLibraryServer) GetLabels(context.Context, *GetLabelsRequest) 
 }
 func (UnimplementedLibraryServer) StreamBooks(*StreamBooksRequest, grpc.ServerStreamingServer[Book]) error {
 	return status.Error(codes.Unimplemented, "method StreamBooks not implemented")
+}
+func (UnimplementedLibraryServer) ExportBooks(*ExportBooksRequest, grpc.ServerStreamingServer[httpbody.HttpBody]) error {
+	return status.Error(codes.Unimplemented, "method ExportBooks not implemented")
 }
 func (UnimplementedLibraryServer) ImportBooks(grpc.ClientStreamingServer[ImportBooksRequest, ImportBooksResponse]) error {
 	return status.Error(codes.Unimplemented, "method ImportBooks not implemented")
@@ -666,6 +692,17 @@ func _Library_StreamBooks_Handler(srv interface{}, stream grpc.ServerStream) err
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Library_StreamBooksServer = grpc.ServerStreamingServer[Book]
 
+func _Library_ExportBooks_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportBooksRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(LibraryServer).ExportBooks(m, &grpc.GenericServerStream[ExportBooksRequest, httpbody.HttpBody]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Library_ExportBooksServer = grpc.ServerStreamingServer[httpbody.HttpBody]
+
 func _Library_ImportBooks_Handler(srv interface{}, stream grpc.ServerStream) error {
 	return srv.(LibraryServer).ImportBooks(&grpc.GenericServerStream[ImportBooksRequest, ImportBooksResponse]{ServerStream: stream})
 }
@@ -744,6 +781,11 @@ var Library_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamBooks",
 			Handler:       _Library_StreamBooks_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ExportBooks",
+			Handler:       _Library_ExportBooks_Handler,
 			ServerStreams: true,
 		},
 		{
