@@ -86,6 +86,7 @@ func (c *collect) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 	}
 	idle := rpc.StartIdle(c.settings.Stream.IdleTimeout, stop)
 	in.start(upstream, stop, idle.Touch)
+	defer func() { x.RequestBytes += in.finish(true) }()
 	// The end comes always, and soon after a cancel.
 	<-sink.ended
 	idle.Stop()
@@ -99,7 +100,6 @@ func (c *collect) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 		// Who is still sending should see it now.
 		_ = in.control.Flush()
 	}
-	x.RequestBytes += in.finish(true)
 }
 
 // waited is an answer that somebody waits for.

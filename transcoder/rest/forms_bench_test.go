@@ -64,7 +64,7 @@ func streamOf(t testing.TB, count *int, change func(*transcoder.Stream)) func() 
 
 // TestAllocationsPerMessage: a long stream allocates what a short one does.
 func TestAllocationsPerMessage(t *testing.T) {
-	if raceDetector {
+	if rest.RaceDetector {
 		t.Skip("under the race detector, pools forget on purpose")
 	}
 	for _, form := range benchForms {

@@ -64,6 +64,12 @@ func (i *intake) start(upstream rpc.Stream, stop func(*rpc.Error), travelled fun
 	}
 	go func() {
 		defer close(i.done)
+		defer func() {
+			// Nobody above this goroutine would.
+			if p := recover(); p != nil {
+				stop(mistake(p))
+			}
+		}()
 		i.relay(upstream, stop, travelled)
 		i.discard()
 	}()

@@ -185,7 +185,7 @@ func echoed(_ context.Context, call *rpc.Call, sink rpc.Sink) {
 }
 
 func TestAllocations(t *testing.T) {
-	if raceDetector {
+	if rest.RaceDetector {
 		t.Skip("under the race detector, pools forget on purpose")
 	}
 	serve := newServe(t)

@@ -1,5 +1,6 @@
 //go:build !race
 
-package rest_test
+package rest
 
-const raceDetector = false
+// RaceDetector is for the tests of both packages.
+const RaceDetector = false

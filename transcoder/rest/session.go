@@ -219,7 +219,7 @@ func (s *session) receive() {
 	defer func() {
 		// Nobody above this goroutine would.
 		if p := recover(); p != nil {
-			s.cancel(&rpc.Error{Reason: rpc.Internal, Message: "the gateway made a mistake", Cause: fmt.Errorf("panic: %v", p)})
+			s.cancel(mistake(p))
 		}
 	}()
 	for {
@@ -236,6 +236,11 @@ func (s *session) receive() {
 		}
 		s.inbox.trim(maxIdle)
 	}
+}
+
+// mistake is the error of a goroutine that panicked beside its handler's.
+func mistake(p any) *rpc.Error {
+	return &rpc.Error{Reason: rpc.Internal, Message: "the gateway made a mistake", Cause: fmt.Errorf("panic: %v", p)}
 }
 
 // frame reads one message of the client into inbox.body.

@@ -21,7 +21,7 @@ import (
 // TestWebSocketAllocations: what a session allocates does not depend on how many
 // messages it has.
 func TestWebSocketAllocations(t *testing.T) {
-	if raceDetector {
+	if rest.RaceDetector {
 		t.Skip("under the race detector, pools forget on purpose")
 	}
 	const count = 50_000
