@@ -16,6 +16,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/gateway"
+	"github.com/dragoman-gateway/dragoman/transcoder"
 )
 
 // question is the request that `dragoman explain` is asked about.
@@ -43,7 +44,8 @@ metadata, the timeout and every stage. Then it prints the same call for grpcurl
 and for buf curl.
 
 With GRPC as METHOD, URL is the path of a method, /package.Service/Method, and -d
-the request message as JSON.`,
+the request message as JSON. With WEBSOCKET it is an upgrade, and -d has the first
+frames, one in each line.`,
 		Example: `  dragoman explain GET '/v1/shelves/1?view=FULL' localhost:50051
   dragoman explain POST /v1/shelves -d '{"theme": "Poetry"}' localhost:50051
   dragoman explain -c dragoman.yaml -H 'authorization: Bearer x' GET https://api.example.com/v1/books
@@ -83,7 +85,7 @@ the request message as JSON.`,
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return []string{
-			http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions, methodGRPC,
+			http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions, methodGRPC, transcoder.MethodWebSocket,
 		}, cobra.ShellCompDirectiveNoFileComp
 	}
 	from.flags(cmd)
@@ -112,8 +114,11 @@ func (q *question) request() (*http.Request, error) {
 		return nil, err
 	}
 	method := strings.ToUpper(q.method)
-	if method == methodGRPC {
+	switch method {
+	case methodGRPC:
 		method = http.MethodPost
+	case transcoder.MethodWebSocket:
+		method = http.MethodGet
 	}
 	r, err := http.NewRequest(method, u.String(), bytes.NewReader(body))
 	if err != nil {
@@ -130,6 +135,13 @@ func (q *question) request() (*http.Request, error) {
 	if strings.ToUpper(q.method) == methodGRPC {
 		r.Header.Set("Content-Type", "application/grpc")
 	}
+	if strings.ToUpper(q.method) == transcoder.MethodWebSocket {
+		r.Header["Connection"], r.Header["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
+		r.Header.Del("Content-Type")
+		if len(body) > 0 {
+			r.Header.Set("Content-Type", "application/x-ndjson")
+		}
+	}
 	for _, line := range q.headers {
 		name, value, ok := strings.Cut(line, ":")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
@@ -145,6 +157,9 @@ func (q *question) request() (*http.Request, error) {
 		}
 	}
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+	if r.Header.Get("Upgrade") != "" {
+		r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	}
 	return r, nil
 }
 

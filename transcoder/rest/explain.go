@@ -45,6 +45,19 @@ func (d *duplex) Explain(r *http.Request, x *route.Exchange) *transcoder.Explana
 	return d.explainStream(r, x, "render each message "+places[name(d.forms.choose(r))], "answer "+d.statuses()+" as they come")
 }
 
+// Explain implements [transcoder.Explainer]. The body, if there is one, stands for
+// the first frames, one in each line; the handshake itself is not asked for.
+func (t *webSocket) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
+	if err := checkOrigin(r, t.settings.Stream.Origins); err != nil {
+		return &transcoder.Explanation{Method: t.method, Refused: err}
+	}
+	render, last := "render each message as a text frame", "close with the status"
+	if t.framed {
+		return t.explainStream(r, x, render, last)
+	}
+	return t.explain(r, x, render, last)
+}
+
 // explainStream is explain for a request with many messages, of which it tells
 // the first.
 func (l *rule) explainStream(r *http.Request, x *route.Exchange, render string, last ...string) *transcoder.Explanation {

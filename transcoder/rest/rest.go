@@ -71,7 +71,9 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 		}
 		// What is wrong with the rule has been told.
 		if h, err := newWebSocket(ep, b, options, response, passes); err == nil {
-			routes = append(routes, transcoder.Route{Method: transcoder.MethodWebSocket, Template: b.Template, Handler: h, Origin: origin})
+			r := transcoder.Route{Method: transcoder.MethodWebSocket, Template: b.Template, Handler: h, Origin: origin}
+			shape(&r, h)
+			routes = append(routes, r)
 		}
 	}
 	standard, err := httprule.Parse(ep.Prefix + ep.Method.Path)

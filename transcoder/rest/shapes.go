@@ -13,6 +13,15 @@ func shape(r *transcoder.Route, h route.Handler) {
 	}
 }
 
+// shapes are frames, for a request in frames, and for the answer.
+func (t *webSocket) shapes() (in, out []string) {
+	frames := []string{"websocket"}
+	if t.framed {
+		in = frames
+	}
+	return in, frames
+}
+
 // shapes are the forms of the client's stream and of the upstream's; none for
 // what is one message.
 func (l *rule) shapes() (in, out []string) {
