@@ -170,10 +170,15 @@ func (a *answering) first(wire []byte) (err *rpc.Error) {
 }
 
 // beat sends a sign of life if nothing was sent for long. Before the first message
-// it is the beginning of the answer: what goes wrong later has to be said in it.
+// it is the beginning of the answer: what goes wrong later has to be said in it. An
+// answer whose headers are made of the first message cannot begin without it.
 func (a *answering) beat() {
 	if silent := time.Since(a.spoke); silent < a.settings.Stream.Heartbeat {
 		a.heart.Reset(a.settings.Stream.Heartbeat - silent)
+		return
+	}
+	if !a.begun && a.response != nil && a.response.headers != nil {
+		a.heart.Reset(a.settings.Stream.Heartbeat)
 		return
 	}
 	a.beats.beat(a)

@@ -143,11 +143,15 @@ type streamed struct {
 	over     chan struct{}
 }
 
-func (a *api) streamed(t *testing.T, up rpc.Upstream, line, accept string, change func(*transcoder.Settings)) *streamed {
+func (a *api) streamed(t *testing.T, up rpc.Upstream, line, accept string, change func(*transcoder.Settings), headers ...transcoder.ResponseHeader) *streamed {
 	t.Helper()
 	settings := transcoder.DefaultSettings()
 	change(&settings)
-	routes, err := rest.New().Routes(a.endpoint(t, a.method(t, "R14"), up, &settings))
+	ep := a.endpoint(t, a.method(t, "R14"), up, &settings)
+	if headers != nil {
+		ep.Response = &transcoder.Response{Headers: headers}
+	}
+	routes, err := rest.New().Routes(ep)
 	require.NoError(t, err)
 	method, target, _ := strings.Cut(line, " ")
 	r := httptest.NewRequest(method, target, nil)
@@ -246,6 +250,22 @@ func TestHeartbeat(t *testing.T) {
 			<-s.over
 			require.Equal(t, http.ErrAbortHandler, s.panicked)
 			require.Equal(t, string(rpc.ClientClosed), s.x.Reason)
+		})
+	})
+	t.Run("headers of the first message", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			names := make(chan string)
+			s := api.streamed(t, api.spoken(t, names), "GET /v1/stream/n", asEvents, beats,
+				transcoder.ResponseHeader{Name: "X-First", Value: "{name}"})
+			time.Sleep(time.Minute)
+			require.Empty(t, s.told(t), "they have to be sent before anything else")
+			names <- "1"
+			require.Equal(t, "data: {\"name\":\"1\"}\n\n", s.told(t))
+			require.Equal(t, "1", s.Header().Get("X-First"))
+			time.Sleep(10 * time.Second)
+			require.Equal(t, ": \n\n", s.told(t))
+			close(names)
+			<-s.over
 		})
 	})
 	t.Run("HEAD", func(t *testing.T) {
