@@ -354,7 +354,7 @@ func TestIdleClient(t *testing.T) {
 			}
 		}
 	}
-	hasty := func(s *transcoder.Settings) { s.Stream.IdleTimeout = 50 * time.Millisecond }
+	hasty := func(s *transcoder.Settings) { s.Stream.IdleTimeout = 500 * time.Millisecond }
 	for _, opts := range [][]any{{flood, hasty}, {flood, hasty, http2{}}} {
 		g := newGateway(t, opts...)
 		resp, err := g.server.Client().Do(g.request(t, "GET /v1/stream/n", nil, asLines))
