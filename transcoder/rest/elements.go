@@ -91,8 +91,10 @@ func (l *rule) head(k *work, w http.ResponseWriter, r *http.Request, x *route.Ex
 	if err := l.metadata(k, r); err != nil {
 		return request, "", err
 	}
-	// Not every ResponseWriter can do it: then the connection's own limits do.
-	_ = control.SetReadDeadline(deadline)
+	// The end of the call ends the reading, and the deadline the call. One of the
+	// connection would be taken by net/http for the client's leaving, and the answer
+	// would be lost. Not every ResponseWriter has one.
+	_ = control.SetReadDeadline(time.Time{})
 	k.call.Method, k.call.Deadline = l.method, deadline
 	return request, coding, nil
 }
