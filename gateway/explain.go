@@ -37,7 +37,7 @@ func (g *Gateway) explain(e *Explanation, snap *Snapshot, listener int, r *http.
 	q := requestOf(r)
 	asked := q
 	if upgrades(r) {
-		asked.Method = transcoder.MethodWebSocket
+		asked = asUpgrade(&q)
 	}
 	e.Candidates = snap.tables[listener].Explain(&asked)
 	if !upgrades(r) {

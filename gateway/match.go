@@ -37,14 +37,21 @@ func hasToken(values []string, token string) bool {
 	return false
 }
 
+// asUpgrade is q as an upgrade. It is a GET all the same, which an entry for GET
+// takes if it is more specific than those for upgrades.
+func asUpgrade(q *route.Request) route.Request {
+	as := *q
+	as.Method, as.Fallback = transcoder.MethodWebSocket, http.MethodGet
+	return as
+}
+
 // matchUpgrade finds the entry that takes q as a WebSocket, and sets x. If there is
 // none, the request is one like any other.
 func (s *Snapshot) matchUpgrade(listener int, q *route.Request, x *route.Exchange) bool {
 	if !strings.HasPrefix(q.Path, "/") {
 		return false
 	}
-	as := *q
-	as.Method = transcoder.MethodWebSocket
+	as := asUpgrade(q)
 	if s.tables[listener].Match(&as, x) == route.Found && x.Entry.Method == transcoder.MethodWebSocket {
 		return true
 	}

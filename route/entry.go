@@ -95,6 +95,9 @@ type Request struct {
 	// Host may have a port, and upper-case letters; both are ignored.
 	Host   string
 	Method string
+	// Fallback, if set, is a method whose entries take the request too, after those
+	// for Method with the same template, and before those for "*".
+	Fallback string
 	// Path is the escaped path, starting with a slash.
 	Path string
 	// ContentType is the header as it came; empty if absent.

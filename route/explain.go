@@ -171,17 +171,23 @@ func (e *explainer) missOf(a *attempt) missing {
 	return fitsAll
 }
 
-const noRank = 3
+const (
+	rankFallback = 1
+	rankHEAD     = 3
+	noRank       = 4
+)
 
 // methodRank is how well an entry takes the request's method, 0 the best.
 func (e *explainer) methodRank(entry *Entry) int {
 	switch {
 	case entry.Method == e.q.Method && entry.Method != "*":
 		return 0
+	case entry.Method == e.q.Fallback && entry.Method != "*":
+		return rankFallback
 	case entry.Method == "*":
-		return 1
-	case entry.Method == http.MethodGet && e.q.Method == http.MethodHead && !entry.NoHEAD:
 		return 2
+	case entry.Method == http.MethodGet && e.q.Method == http.MethodHead && !entry.NoHEAD:
+		return rankHEAD
 	}
 	return noRank
 }
@@ -265,9 +271,11 @@ func (e *explainer) lessSpecific(a, best *attempt) string {
 	switch {
 	case t.Verb == "" && other.Verb != "":
 		return "has no verb, and the path ends in " + a.verb
-	case e.methodRank(a.entry) == 2 && best.entry.Method == "*":
+	case e.methodRank(a.entry) == rankFallback && best.entry.Method == e.q.Method:
+		return fmt.Sprintf("takes %s, which comes after %s", a.entry.Method, best.entry.Method)
+	case e.methodRank(a.entry) == rankHEAD && best.entry.Method == "*":
 		return "takes HEAD only for GET, which comes after any method"
-	case e.methodRank(a.entry) == 2 && best.entry.Method == http.MethodHead:
+	case e.methodRank(a.entry) == rankHEAD && best.entry.Method == http.MethodHead:
 		return fmt.Sprintf("takes HEAD only for GET, where %s is named", best.entry.Method)
 	case a.entry.Method == "*" && best.entry.Method != "*":
 		return fmt.Sprintf("any method, where %s is named", best.entry.Method)

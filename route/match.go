@@ -10,6 +10,7 @@ type matcher struct {
 	slash       int // offset of the slash before the last segment
 	colon       int // offset of the colon of a possible verb, which may be empty, or -1
 	method      uint16
+	fallback    uint16
 	head        bool
 	escaped     bool   // there is a % in the path
 	skip        uint8  // rows with one of these flags do not fit
@@ -29,8 +30,12 @@ func newMatcher(t *Table, q *Request, path string) matcher {
 		contentType: q.ContentType,
 		colon:       -1,
 		method:      t.methodID(q.Method),
+		fallback:    noMethod,
 		head:        q.Method == "HEAD",
 		escaped:     strings.IndexByte(path, '%') >= 0,
+	}
+	if q.Fallback != "" {
+		m.fallback = t.methodID(q.Fallback)
 	}
 	m.slash = len(m.path) - 1
 	for ; m.path[m.slash] != '/'; m.slash-- {
@@ -227,7 +232,7 @@ func (m *matcher) accept(at ref) ref {
 	if next == 0 {
 		return 0
 	}
-	const exact, any, get, none = 0, 1, 2, 3
+	const exact, fallback, any, get, none = 0, 1, 2, 3, 4
 	var best ref
 	rank := none
 	for {
@@ -243,6 +248,8 @@ func (m *matcher) accept(at ref) ref {
 				m.collect(method, flags)
 			case method == m.method:
 				by = exact
+			case method == m.fallback:
+				by = fallback
 			case method == anyMethod:
 				by = any
 			case method == getMethod && m.head && flags&noHEAD == 0:

@@ -105,10 +105,12 @@ func methodRank(e *Entry, q *Request) int {
 	switch {
 	case e.Method == q.Method:
 		return 0
-	case e.Method == "*":
+	case e.Method == q.Fallback:
 		return 1
-	case e.Method == "GET" && q.Method == "HEAD" && !e.NoHEAD:
+	case e.Method == "*":
 		return 2
+	case e.Method == "GET" && q.Method == "HEAD" && !e.NoHEAD:
+		return 3
 	}
 	return -1
 }
@@ -259,6 +261,7 @@ func (choose chooser) request() *Request {
 	return &Request{
 		Path:        choose.path(),
 		Method:      pick(choose, "GET", "GET", "POST", "HEAD", "PUT", "FOO", "OPTIONS"),
+		Fallback:    pick(choose, "", "", "", "GET"),
 		ContentType: pick(choose, "", "a/b", "a/b+c", "x/y"),
 	}
 }
@@ -269,7 +272,7 @@ func describe(entries []*Entry, q *Request) string {
 	for _, e := range entries {
 		fmt.Fprintf(&b, "%s %08b\n", e.describe(), flagsOf(e))
 	}
-	return b.String() + q.Method + " " + q.Host + " " + q.Path + " " + q.ContentType
+	return b.String() + q.Method + " " + q.Fallback + " " + q.Host + " " + q.Path + " " + q.ContentType
 }
 
 // compare asks a random table and the reference the same.

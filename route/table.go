@@ -82,7 +82,8 @@ func Compile(entries []*Entry) (*Table, error) {
 //
 // A path that does not begin with a slash is not found. An empty segment fits
 // only "**". HEAD is taken by an entry for HEAD, else by one for "*", else by
-// one for GET, among those with the same template. A path that ends in a slash
+// one for GET, among those with the same template; [Request] says what a Fallback
+// is. A path that ends in a slash
 // and that nothing fits is matched once more without it, among the entries with
 // TrailingSlash.
 func (t *Table) Match(q *Request, x *Exchange) Result {
