@@ -100,11 +100,12 @@ func (f *forms) names() []string {
 	return []string{name(array{}), name(lines{}), name(f.events)}
 }
 
-// preferred is the form that an Accept header prefers (RFC 9110, section 12.5.1),
-// and of equals the array first, and NDJSON before events. Who does not name NDJSON
-// or events, but a range that they are in, is not taken to understand them; who
-// takes nothing that there is gets an array, as answers to unary calls are JSON
-// whatever is accepted. Elements that are not well formed count for nothing.
+// preferred is the form that an Accept header prefers (RFC 9110, section 12.5.1). Of
+// equals it is one that is named, rather than in a range, and then the array
+// first, and NDJSON before events. Who does not name NDJSON or events, but a range
+// that they are in, is not taken to understand them; who takes nothing that there
+// is gets an array, as answers to unary calls are JSON whatever is accepted.
+// Elements that are not well formed count for nothing.
 func preferred(accept []string) transcoder.StreamForm {
 	var named [transcoder.FormEvents + 1]int
 	// The most specific range counts for JSON: application/json, application/*, */*.
@@ -142,6 +143,9 @@ func preferred(accept []string) transcoder.StreamForm {
 		}
 	}
 	best, most := transcoder.FormArray, json[listed]
+	if most > 0 && listed < len(json)-1 {
+		most--
+	}
 	for _, form := range [...]transcoder.StreamForm{transcoder.FormLines, transcoder.FormEvents} {
 		if named[form] > most {
 			best, most = form, named[form]
