@@ -171,47 +171,53 @@ func checkHandshake(w http.ResponseWriter, r *http.Request) *rpc.Error {
 // checkOrigin refuses pages of other origins than the gateway's own host and those
 // that fit a pattern. A client that is no browser has no origin, and could have
 // any.
-func checkOrigin(r *http.Request, patterns []string) *rpc.Error {
+func checkOrigin(r *http.Request, allowed []string) *rpc.Error {
 	origins := r.Header["Origin"]
 	if len(origins) == 0 {
 		return nil
 	}
-	origin := origins[0]
 	if len(origins) == 1 {
-		if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {
+		origin := strings.ToLower(origins[0])
+		scheme, host, ok := splitOrigin(origin)
+		if ok && isOwn(r, scheme, host) {
 			return nil
 		}
-		for _, p := range patterns {
-			if fits(strings.ToLower(p), strings.ToLower(origin)) {
+		for _, pattern := range allowed {
+			// A star may stand for the text of a host, and not for what would be none.
+			if (ok || pattern == "*") && matches(strings.ToLower(pattern), origin) {
 				return nil
 			}
 		}
 	}
-	return rpc.Errorf(rpc.OriginNotAllowed, "pages of the origin %.200q may not connect", origin)
+	return rpc.Errorf(rpc.OriginNotAllowed, "pages of the origin %.200q may not connect", origins[0])
 }
 
-// fits reports whether text is pattern, in which a star stands for any text.
-func fits(pattern, text string) bool {
-	before, after, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == text
+// splitOrigin reads an origin as browsers write it (RFC 6454, section 6.2): scheme,
+// host and port, and nothing else.
+func splitOrigin(origin string) (scheme, host string, ok bool) {
+	u, err := url.Parse(origin)
+	if err != nil || u.Hostname() == "" || u.Scheme+"://"+u.Host != origin {
+		return "", "", false
 	}
-	text, ok := strings.CutPrefix(text, before)
-	if !ok {
+	return u.Scheme, u.Host, true
+}
+
+// isOwn reports whether an origin is the gateway's own. A connection without TLS
+// may be the last part of one with it, so there a page may have come by https; to a
+// connection with TLS none has come by http but one that somebody else made.
+func isOwn(r *http.Request, scheme, host string) bool {
+	port := ""
+	switch {
+	case scheme == "https":
+		port = ":443"
+	case scheme == "http" && r.TLS == nil:
+		port = ":80"
+	default:
 		return false
 	}
-	for {
-		part, rest, more := strings.Cut(after, "*")
-		if !more {
-			return strings.HasSuffix(text, part)
-		}
-		// The first place is as good as any further one.
-		i := strings.Index(text, part)
-		if i < 0 {
-			return false
-		}
-		text, after = text[i+len(part):], rest
-	}
+	// An origin does not name the port that its scheme has anyway.
+	own := strings.TrimSuffix(strings.ToLower(r.Host), port)
+	return own == strings.TrimSuffix(host, port)
 }
 
 // closing is how a session ends.

@@ -412,6 +412,20 @@ func TestWebSocketRefused(t *testing.T) {
 		{"short key", []string{version, "Sec-WebSocket-Key: AAAA"}, 400, "INVALID_REQUEST"},
 		{"a body", []string{version, key, "Content-Length: 0", "X-A: b"}, 101, ""},
 		{"own host", []string{version, key, "Origin: https://Gateway.test"}, 101, ""},
+		{"own host without TLS", []string{version, key, "Origin: http://gateway.test"}, 101, ""},
+		{"own host and port", []string{version, key, "Origin: https://gateway.test:443"}, 101, ""},
+		{"own host, another port", []string{version, key, "Origin: https://gateway.test:80"}, 403, "ORIGIN_NOT_ALLOWED"},
+		{"own host, not of the web", []string{version, key, "Origin: ftp://gateway.test"}, 403, "ORIGIN_NOT_ALLOWED"},
+		{"own host without a scheme", []string{version, key, "Origin: //gateway.test"}, 403, "ORIGIN_NOT_ALLOWED"},
+		{"own host and a user", []string{version, key, "Origin: http://user@gateway.test"}, 403, "ORIGIN_NOT_ALLOWED"},
+		{"own host and a path", []string{version, key, "Origin: http://gateway.test/"}, 403, "ORIGIN_NOT_ALLOWED"},
+		{"own host and a query", []string{version, key, "Origin: http://gateway.test?"}, 403, "ORIGIN_NOT_ALLOWED"},
+		{"own host and a fragment", []string{version, key, "Origin: http://gateway.test#"}, 403, "ORIGIN_NOT_ALLOWED"},
+		{"no host", []string{version, key, "Origin: http://"}, 403, "ORIGIN_NOT_ALLOWED"},
+		{"empty", []string{version, key, "Origin:"}, 403, "ORIGIN_NOT_ALLOWED"},
+		{"listed, behind a path", []string{version, key, "Origin: https://evil.test/.example.com"}, 403, "ORIGIN_NOT_ALLOWED"},
+		{"listed, behind a fragment", []string{version, key, "Origin: https://evil.test#.example.com"}, 403, "ORIGIN_NOT_ALLOWED"},
+		{"listed, no port", []string{version, key, "Origin: http://app.test:1.evil.test"}, 403, "ORIGIN_NOT_ALLOWED"},
 		{"listed", []string{version, key, "Origin: https://a.b.example.com"}, 101, ""},
 		{"listed port", []string{version, key, "Origin: http://app.test:8080"}, 101, ""},
 		{"another scheme", []string{version, key, "Origin: http://a.example.com"}, 403, "ORIGIN_NOT_ALLOWED"},
@@ -431,6 +445,29 @@ func TestWebSocketRefused(t *testing.T) {
 			}
 		})
 	}
+	t.Run("over TLS the own pages come by https", func(t *testing.T) {
+		g := newGateway(t, streaming(chat), http2{})
+		own := strings.TrimPrefix(g.server.URL, "https://")
+		c := g.upgrade(t, "/v1/chat/n", "Origin: https://"+own)
+		c.text(``)
+		c.ends(websocket.StatusNormalClosure)
+		<-g.exchanges
+		_, res, err := websocket.Dial(t.Context(), g.server.URL+"/v1/chat/n", &websocket.DialOptions{
+			HTTPClient: g.server.Client(), HTTPHeader: http.Header{"Origin": {"http://" + own}},
+		})
+		require.Error(t, err)
+		require.Equal(t, http.StatusForbidden, res.StatusCode)
+		<-g.exchanges
+	})
+	t.Run("any origin", func(t *testing.T) {
+		g := newGateway(t, streaming(chat), func(s *transcoder.Settings) { s.Stream.Origins = []string{"*"} })
+		for _, origin := range []string{"null", "https://evil.test"} {
+			c := g.upgrade(t, "/v1/chat/n", "Origin: "+origin)
+			c.text(``)
+			c.ends(websocket.StatusNormalClosure)
+			<-g.exchanges
+		}
+	})
 	t.Run("path and query", func(t *testing.T) {
 		for path, reason := range map[string]string{"/v1/chat/%ff": "INVALID_PATH", "/v1/chat/n?nope=1": "INVALID_QUERY"} {
 			_, res, err := websocket.Dial(t.Context(), g.server.URL+path, nil)
