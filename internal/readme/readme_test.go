@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
@@ -34,9 +35,14 @@ func TestDemo(t *testing.T) {
 		demo := start(t)
 		tried := 0
 		for {
-			line := strings.TrimSpace(demo.WaitFor(`^ +(?:curl|grpcurl|Ctrl-C) .*`)[0])
+			line := strings.TrimSpace(demo.WaitFor(`^ +(?:curl|grpcurl|node|Ctrl-C) .*`)[0])
 			if strings.HasPrefix(line, "Ctrl-C") {
 				break
+			}
+			if ws := regexp.MustCompile(`new WebSocket\("([^"]+)"\)`).FindStringSubmatch(line); ws != nil {
+				require.NotEmpty(t, framesOf(t, ws[1]))
+				tried++
+				continue
 			}
 			// Without this curl exits with 0 whatever the answer is.
 			line = regexp.MustCompile(`^curl `).ReplaceAllString(line, "curl --fail-with-body -sS ")
@@ -46,4 +52,19 @@ func TestDemo(t *testing.T) {
 		}
 		require.NotZero(t, tried)
 	})
+}
+
+// framesOf is what comes over a WebSocket to its good end.
+func framesOf(t *testing.T, url string) (frames []string) {
+	conn, _, err := websocket.Dial(t.Context(), url, nil)
+	require.NoError(t, err, url)
+	defer conn.CloseNow()
+	for {
+		_, frame, err := conn.Read(t.Context())
+		if err != nil {
+			require.Equal(t, websocket.StatusNormalClosure, websocket.CloseStatus(err), err)
+			return frames
+		}
+		frames = append(frames, string(frame))
+	}
 }
