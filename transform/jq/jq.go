@@ -1,0 +1,144 @@
+// Package jq compiles and runs the jq programs of a configuration
+// (github.com/itchyny/gojq). Programs are the operator's and may do what they
+// like with a value; values are anybody's, so what a run may cost is bounded.
+//
+// A value is what gojq takes: nil, bool, int, float64, *big.Int, json.Number,
+// string, []any or map[string]any, and nothing else within one. A json.Number is
+// the text of a number, and stays as it is until a program computes with it.
+package jq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/itchyny/gojq"
+)
+
+// Config is what a program is compiled with.
+type Config struct {
+	// Name is what errors call the program: transform[0].request of route "books".
+	Name string
+	// Variables are the names, without $, of what each run is given a value for.
+	Variables []string
+	// Params are variables, without $, whose values are known now.
+	Params map[string]any
+	// Env are the environment variables that env.NAME may name.
+	Env    map[string]string
+	Limits Limits
+}
+
+// Limits bound one run.
+type Limits struct {
+	// Time is how long a run may take; zero is for ever.
+	Time time.Duration
+	// Memory is how many bytes of values a run may make, its input among them;
+	// zero is no bound.
+	Memory int
+}
+
+// DefaultLimits are the documented defaults.
+var DefaultLimits = Limits{Time: 50 * time.Millisecond, Memory: 64 << 20}
+
+// Program is a compiled program. It is immutable and safe for any goroutine.
+type Program struct {
+	name   string
+	code   *gojq.Code
+	limits Limits
+	params []any
+}
+
+// Compile compiles a program. What is wrong with it is a [*SyntaxError].
+func Compile(src string, c Config) (*Program, error) {
+	query, err := gojq.Parse(src)
+	if err != nil {
+		return nil, syntaxError(src, err)
+	}
+	p := &Program{name: c.Name, limits: c.Limits}
+	var variables []string
+	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
+		variables = append(variables, "$"+name)
+		p.params = append(p.params, c.Params[name])
+	}
+	for _, name := range c.Variables {
+		variables = append(variables, "$"+name)
+	}
+	p.code, err = gojq.Compile(query, gojq.WithVariables(variables))
+	if err != nil {
+		return nil, &SyntaxError{Message: err.Error()}
+	}
+	return p, nil
+}
+
+// Name is the name that [Config] gave the program.
+func (p *Program) Name() string { return p.name }
+
+// Run runs the program with an input and a value for each of Config.Variables, in
+// their order. Neither is changed, and the result may share memory with both. A
+// program that yields no value, or several, fails. What goes wrong is a
+// [*RunError], or the error of ctx.
+func (p *Program) Run(ctx context.Context, in any, vars ...any) (any, error) {
+	if len(p.params) > 0 {
+		vars = slices.Concat(p.params, vars)
+	}
+	iter := p.code.RunWithContext(ctx, in, vars...)
+	out, ok := iter.Next()
+	if !ok {
+		return nil, p.failed("yields no value")
+	}
+	if err, ok := out.(error); ok {
+		return nil, p.failed("%v", err)
+	}
+	if _, more := iter.Next(); more {
+		return nil, p.failed("yields more than one value")
+	}
+	return out, nil
+}
+
+func (p *Program) failed(format string, args ...any) error {
+	return &RunError{Program: p.name, Message: fmt.Sprintf(format, args...)}
+}
+
+// SyntaxError is what is wrong with the text of a program.
+type SyntaxError struct {
+	// Line and Column count from 1, the column in characters; 0 if unknown.
+	Line, Column int
+	Message      string
+	// Advice is what to write instead; empty if nobody knows.
+	Advice string
+}
+
+func (e *SyntaxError) Error() string {
+	if e.Line == 0 {
+		return e.Message
+	}
+	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
+}
+
+// RunError is why a run failed.
+type RunError struct {
+	// Program is the name of the program.
+	Program string
+	// Limit is the limit that was met: time or memory; empty for other failures.
+	Limit   string
+	Message string
+}
+
+func (e *RunError) Error() string { return e.Program + ": " + e.Message }
+
+func syntaxError(src string, err error) error {
+	var parse *gojq.ParseError
+	if !errors.As(err, &parse) {
+		return &SyntaxError{Message: err.Error()}
+	}
+	line, column := 1, 1
+	for _, r := range src[:min(max(parse.Offset-len(parse.Token), 0), len(src))] {
+		if column++; r == '\n' {
+			line, column = line+1, 1
+		}
+	}
+	return &SyntaxError{Line: line, Column: column, Message: err.Error()}
+}

@@ -1,0 +1,73 @@
+package jq
+
+// Needs is what a program looks at of its input, and what it may change of it.
+//
+// Of an input that has only what Input tells, a run gives the same as of the
+// whole one, but for what the result takes over from it without looking: what
+// Writes does not tell is in the result as it was in the input, or not at all.
+type Needs struct {
+	// Input is what is read of the input.
+	Input Paths
+	// Variables are what is read of each of [Config].Variables.
+	Variables map[string]Paths
+	// Writes is what may be otherwise in the result than in the input, if that is
+	// an object.
+	Writes Paths
+}
+
+// Paths is a set of places in a value. The zero value is none.
+type Paths struct {
+	// All is the whole value; then the others do not matter.
+	All bool
+	// Keys are places below the members of an object with these names.
+	Keys map[string]Paths
+	// Elements are places below each element of an array, or each member of an
+	// object.
+	Elements *Paths
+}
+
+// Any reports whether there is anything in the set.
+func (p Paths) Any() bool { return p.All || len(p.Keys) > 0 || p.Elements != nil }
+
+// At is what the set has below a member of an object with this name.
+func (p Paths) At(key string) Paths {
+	switch below, ok := p.Keys[key]; {
+	case p.All:
+		return Paths{All: true}
+	case ok && p.Elements != nil:
+		return below.with(*p.Elements)
+	case p.Elements != nil:
+		return *p.Elements
+	default:
+		return below
+	}
+}
+
+// with is the union of two sets.
+func (p Paths) with(q Paths) Paths {
+	if p.All || q.All {
+		return Paths{All: true}
+	}
+	out := Paths{Elements: p.Elements}
+	if q.Elements != nil {
+		if out.Elements != nil {
+			both := p.Elements.with(*q.Elements)
+			out.Elements = &both
+		} else {
+			out.Elements = q.Elements
+		}
+	}
+	if len(p.Keys)+len(q.Keys) > 0 {
+		out.Keys = make(map[string]Paths, len(p.Keys)+len(q.Keys))
+	}
+	for key, below := range p.Keys {
+		out.Keys[key] = below
+	}
+	for key, below := range q.Keys {
+		if own, ok := out.Keys[key]; ok {
+			below = own.with(below)
+		}
+		out.Keys[key] = below
+	}
+	return out
+}
