@@ -89,3 +89,9 @@ func (f *source) Problem(path, format string, args ...any) Problem {
 	}
 	return p
 }
+
+// Has reports whether the field at path is written in the file.
+func (f *source) Has(path string) bool {
+	_, ok := f.places[path]
+	return ok
+}

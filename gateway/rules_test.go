@@ -20,7 +20,7 @@ import (
 const books = `syntax = "proto3";
 package b.v1;
 import "google/api/annotations.proto";
-message Book { string name = 1; string id = 2; }
+message Book { string name = 1; string id = 2; repeated string tags = 3; }
 service Books {
   rpc Get(Book) returns (Book) { option (google.api.http) = {get: "/v1/{name}"}; }
   rpc Remove(Book) returns (Book) { option (google.api.http) = {delete: "/v1/{id}"}; }
@@ -210,6 +210,10 @@ func TestWrongRules(t *testing.T) {
 			`{upstream: a, http: {etag: nme}}`,
 			`routes[0].transcode.http.etag: there is no method in the route whose response has a field "nme"; did you mean "name"?`,
 		},
+		"an option that a message cannot fulfil": {
+			`{upstream: a, http: {etag: tags}}`,
+			`routes[0].transcode.http.etag: route "r": b.v1.Books.Get: etag "tags": field "tags" of b.v1.Book is repeated; it must be a scalar`,
+		},
 		"a rule behind a prefix": {
 			`{upstream: a, prefix: /v1, annotations: true, rules: [{selector: b.v1.Books.Get, get: "/{nope}/{neither}"}]}`,
 			"routes[0].transcode.rules[0]: b.v1.Books.Get: GET /v1/{nope}/{neither}: path variable \"nope\": b.v1.Book has no field \"nope\"",
@@ -220,6 +224,17 @@ func TestWrongRules(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+// TestWrongInheritedOption: an option is wrong where it is written.
+func TestWrongInheritedOption(t *testing.T) {
+	_, err := compiled(t, `
+listeners:
+- {name: l, address: ":0", transcode: {http: {etag: tags}}}
+routes:
+- {name: r, transcode: {upstream: a, methods: [b.v1.Books.Get]}}
+`)
+	require.ErrorContains(t, err, `listeners[0].transcode.http.etag: route "r": b.v1.Books.Get: etag "tags": `)
 }
 
 // TestWhatIsNotExposedMayBeWrong: a rule that does not count is not looked at.

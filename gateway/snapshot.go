@@ -129,11 +129,15 @@ func (c *compiler) method(rt *compiledRoute, m *exposed, settings *transcoder.Se
 }
 
 // wrongRule reports what a protocol found wrong with a method: at the place of its
-// rule if that is in the configuration, else at the route.
+// rule or of the option if that is in the configuration, else at the route.
 func (c *compiler) wrongRule(rt *compiledRoute, err error) {
 	var wrong *transcoder.RuleError
 	if !errors.As(err, &wrong) {
 		c.problem(rt.cfg, err)
+		return
+	}
+	if wrong.Option != "" {
+		c.report = append(c.report, c.gateway.plan.File.Problem(c.optionPath(rt, wrong.Option), "route %q: %v", rt.cfg.Name, wrong))
 		return
 	}
 	place, written := rt.exposure.places[wrong.Origin]
@@ -148,6 +152,19 @@ func (c *compiler) wrongRule(rt *compiledRoute, err error) {
 		one.Origin = ""
 		c.report = append(c.report, place.file.Problem(place.path, "%v", &one))
 	}
+}
+
+// optionPath is where an option of the route is written: there, or at the listener
+// that it is inherited from.
+func (c *compiler) optionPath(rt *compiledRoute, option string) string {
+	const transcode = ".transcode."
+	own := rt.cfg.Path + transcode + option
+	l := rt.cfg.Listeners[slices.Index(rt.cfg.Options, rt.options)]
+	file := c.gateway.plan.File
+	if inherited := l.Path + transcode + option; !file.Has(own) && file.Has(inherited) {
+		return inherited
+	}
+	return own
 }
 
 // endpoint asks every protocol for its routes to ep. The entries are copies of

@@ -8,7 +8,8 @@ import (
 // OriginNative is the Origin of a route for native gRPC.
 const OriginNative = "native"
 
-// RuleError is what is wrong with one HTTP rule of an endpoint. Protocols give it
+// RuleError is what is wrong with one HTTP rule of an endpoint, or with an option
+// that is about its messages. Protocols give it
 // to the caller of Routes, which knows where the rule was written.
 type RuleError struct {
 	// RPC is the full name of the method.
@@ -18,7 +19,10 @@ type RuleError struct {
 	Origin string
 	// Method and Path are the rule's own; a [Response] has neither.
 	Method, Path string
-	Err          error
+	// Option, if set, is the option of the route that is wrong rather than a rule,
+	// as in stream.id_field.
+	Option string
+	Err    error
 }
 
 // Error names the rule by everything that is set: RPC: ORIGIN METHOD PATH: ERR.

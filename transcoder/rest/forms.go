@@ -37,7 +37,7 @@ func newForms(ep *transcoder.Endpoint) (_ *forms, problems []error) {
 		var err error
 		if *option.value, err = newEventValue(ep, output, option.path); err != nil {
 			problems = append(problems, &transcoder.RuleError{
-				RPC: ep.Method.FullName(), Err: fmt.Errorf("%s %q: %w", option.name, option.path, err),
+				RPC: ep.Method.FullName(), Option: "stream." + option.name, Err: fmt.Errorf("%s %q: %w", option.name, option.path, err),
 			})
 		}
 	}

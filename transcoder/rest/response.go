@@ -72,10 +72,11 @@ func newResponse(ep *transcoder.Endpoint) (_ *response, problems []error) {
 	if ep.Response != nil {
 		out.headers = newHeaders(ep, output, problem)
 	}
-	origin = ""
 	if ep.Method.Unary() {
 		if out.tag, err = newEntityTag(ep, output); err != nil {
-			problem("etag %q: %w", ep.Settings.ETag, err)
+			problems = append(problems, &transcoder.RuleError{
+				RPC: ep.Method.FullName(), Option: "http.etag", Err: fmt.Errorf("etag %q: %w", ep.Settings.ETag, err),
+			})
 		}
 	}
 	if *out == (response{status: http.StatusOK}) {

@@ -183,8 +183,8 @@ func checkOrigin(r *http.Request, allowed []string) *rpc.Error {
 			return nil
 		}
 		for _, pattern := range allowed {
-			// A star may stand for the text of a host, and not for what would be none.
-			if (ok || pattern == "*") && matches(strings.ToLower(pattern), origin) {
+			// A star may stand for a host or a part of it, and not for more.
+			if (ok || origin == "null") && matches(strings.ToLower(pattern), origin) {
 				return nil
 			}
 		}
@@ -206,7 +206,7 @@ func splitOrigin(origin string) (scheme, host string, ok bool) {
 // may be the last part of one with it, so there a page may have come by https; to a
 // connection with TLS none has come by http but one that somebody else made.
 func isOwn(r *http.Request, scheme, host string) bool {
-	port := ""
+	var port string
 	switch {
 	case scheme == "https":
 		port = ":443"

@@ -461,7 +461,7 @@ func TestWebSocketRefused(t *testing.T) {
 	})
 	t.Run("any origin", func(t *testing.T) {
 		g := newGateway(t, streaming(chat), func(s *transcoder.Settings) { s.Stream.Origins = []string{"*"} })
-		for _, origin := range []string{"null", "https://evil.test"} {
+		for _, origin := range []string{"null", "https://evil.test", "chrome-extension://abcdef"} {
 			c := g.upgrade(t, "/v1/chat/n", "Origin: "+origin)
 			c.text(``)
 			c.ends(websocket.StatusNormalClosure)

@@ -163,8 +163,9 @@ type WebSocketOptions struct {
 	// Default: `false`. Example: `true`
 	Disabled bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	// Origins are the origins of pages that may connect, beside the gateway's own
-	// host: scheme and host, in which `*` stands for any text. Clients that are no
-	// browsers have none, and may.
+	// host: scheme and host, and port if it is not the scheme's own, in which `*`
+	// stands for any text; `null`, that of files; or `*` for all. Clients that are
+	// no browsers have none, and may.
 	//
 	// Default: none. Example: `["https://app.example.com"]`
 	Origins []string `protobuf:"bytes,2,rep,name=origins,proto3" json:"origins,omitempty"`
@@ -297,25 +298,29 @@ var File_dragoman_config_v1_stream_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_stream_proto_rawDesc = "" +
 	"\n" +
-	"\x1fdragoman/config/v1/stream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd5\x03\n" +
+	"\x1fdragoman/config/v1/stream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9e\x06\n" +
 	"\rStreamOptions\x127\n" +
 	"\x04form\x18\x01 \x01(\tB#\xbaH r\x1eR\x00R\x06acceptR\x05arrayR\x06ndjsonR\x03sseR\x04form\x12F\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
-	"\xaa\x01\a\"\x03\b\x90\x1c2\x00R\theartbeat\x12D\n" +
-	"\vevent_field\x18\x03 \x01(\tB#\xbaH r\x1e2\x1c^([a-z_A-Z][0-9A-Za-z_.]*)?$R\n" +
-	"eventField\x12>\n" +
-	"\bid_field\x18\x04 \x01(\tB#\xbaH r\x1e2\x1c^([a-z_A-Z][0-9A-Za-z_.]*)?$R\aidField\x12\x1e\n" +
+	"\xaa\x01\a\"\x03\b\x90\x1c2\x00R\theartbeat\x12\xe7\x01\n" +
+	"\vevent_field\x18\x03 \x01(\tB\xc5\x01\xbaH\xc1\x01\xba\x01\xbd\x01\n" +
+	"\x1astream_options.event_field\x12fmust be the name of a field of the response messages, or of a field below one, for example result.kind\x1a7this == '' || this.matches('^[a-z_A-Z][0-9A-Za-z_.]*$')R\n" +
+	"eventField\x12\xe2\x01\n" +
+	"\bid_field\x18\x04 \x01(\tB\xc6\x01\xbaH\xc2\x01\xba\x01\xbe\x01\n" +
+	"\x17stream_options.id_field\x12jmust be the name of a field of the response messages, or of a field below one, for example header.revision\x1a7this == '' || this.matches('^[a-z_A-Z][0-9A-Za-z_.]*$')R\aidField\x12\x1e\n" +
 	"\bbind_all\x18\x05 \x01(\bH\x00R\abindAll\x88\x01\x01\x12L\n" +
 	"\fidle_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\vidleTimeout\x12B\n" +
 	"\twebsocket\x18\a \x01(\v2$.dragoman.config.v1.WebSocketOptionsR\twebsocketB\v\n" +
-	"\t_bind_all\"\xd2\x01\n" +
+	"\t_bind_all\"\x94\x03\n" +
 	"\x10WebSocketOptions\x12\x1a\n" +
-	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12d\n" +
-	"\aorigins\x18\x02 \x03(\tBJ\xbaHG\x92\x01D\"Br@2>^(\\*|[a-z][a-z0-9+.-]*://[0-9A-Za-z*._-]+(:([0-9]{1,5}|\\*))?)$R\aorigins\x12<\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12\xa5\x02\n" +
+	"\aorigins\x18\x02 \x03(\tB\x8a\x02\xbaH\x86\x02\x92\x01\x82\x02\"\xff\x01\xba\x01\xfb\x01\n" +
+	"\x1aweb_socket_options.origins\x12pmust be an origin, scheme://host or scheme://host:port without a path, or *, for example https://app.example.com\x1akthis == '*' || this == 'null' || this.matches('^[a-z][a-z0-9+.-]*://[0-9A-Za-z*._-]+(:([0-9]{1,5}|\\\\*))?$')R\aorigins\x12<\n" +
 	"\x04ping\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
-	"\xaa\x01\a\"\x03\b\x90\x1c2\x00R\x04ping\"\x90\x01\n" +
-	"\vFileOptions\x12P\n" +
-	"\rcontent_types\x18\x01 \x03(\tB+\xbaH(\x92\x01%\"#r!2\x1f^[0-9a-z*.+_-]+/[0-9a-z*.+_-]+$R\fcontentTypes\x12!\n" +
+	"\xaa\x01\a\"\x03\b\x90\x1c2\x00R\x04ping\"\xa2\x02\n" +
+	"\vFileOptions\x12\xe1\x01\n" +
+	"\rcontent_types\x18\x01 \x03(\tB\xbb\x01\xbaH\xb7\x01\x92\x01\xb3\x01\"\xb0\x01\xba\x01\xac\x01\n" +
+	"\x1afile_options.content_types\x12]must be a media type in lower case without parameters, for example application/pdf or image/*\x1a/this.matches('^[0-9a-z*.+_-]+/[0-9a-z*.+_-]+$')R\fcontentTypes\x12!\n" +
 	"\tmultipart\x18\x02 \x01(\bH\x00R\tmultipart\x88\x01\x01B\f\n" +
 	"\n" +
 	"_multipartBFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
