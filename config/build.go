@@ -70,11 +70,11 @@ func (b *builder) place(path string, key, n *yaml.Node) {
 	if key != nil && n.Kind != yaml.ScalarNode {
 		at = key
 	}
-	text := ""
+	text, style := "", yaml.Style(0)
 	if n.Kind == yaml.ScalarNode {
-		text = n.Value
+		text, style = n.Value, n.Style
 	}
-	b.file.places[path] = place{line: at.Line, column: at.Column, text: text}
+	b.file.places[path] = place{line: at.Line, column: at.Column, text: text, style: style}
 	if value := (mark{n.Line, n.Column}); b.paths[value] == "" {
 		b.paths[value] = path
 	}
@@ -176,6 +176,9 @@ func (b *builder) value(n *yaml.Node, field protoreflect.FieldDescriptor, path s
 // single copies one value of a field: a message or a scalar.
 func (b *builder) single(n *yaml.Node, field protoreflect.FieldDescriptor, path string) *yaml.Node {
 	if md := field.Message(); md != nil {
+		if isAnyValue(md) {
+			return b.anything(n, path)
+		}
 		return b.message(n, md, path)
 	}
 	return b.resolve(n, path, func(n *yaml.Node) *yaml.Node {
@@ -238,7 +241,7 @@ func (b *builder) mapping(n *yaml.Node, field protoreflect.FieldDescriptor, path
 			}
 			seen[key.Value] = key
 			b.place(at, key, value)
-			if isNull(value) {
+			if md := field.MapValue().Message(); isNull(value) && (md == nil || !isAnyValue(md)) {
 				b.problem(value, at, `write "" for an empty value`, "is empty")
 				continue
 			}
@@ -246,6 +249,42 @@ func (b *builder) mapping(n *yaml.Node, field protoreflect.FieldDescriptor, path
 			if outKey != nil && outValue != nil {
 				out.Content = append(out.Content, outKey, outValue)
 			}
+		}
+		return out
+	})
+}
+
+// anything copies a value that the schema says nothing of, of any shape. What the
+// environment fills in is text.
+func (b *builder) anything(n *yaml.Node, path string) *yaml.Node {
+	return b.resolve(n, path, func(n *yaml.Node) *yaml.Node {
+		out := b.node(n)
+		if out == nil {
+			return nil
+		}
+		if n.Kind == yaml.ScalarNode {
+			text := out.Value
+			if out = b.scalar(out, path); out != nil && out.Value != text {
+				out.Tag = "!!str"
+			}
+			return out
+		}
+		for i, item := range n.Content {
+			at := indexPath(path, i)
+			if n.Kind == yaml.MappingNode {
+				at = keyPath(path, n.Content[i-i%2].Value)
+				if i%2 == 0 {
+					item = b.node(item)
+				}
+			}
+			if n.Kind == yaml.SequenceNode || i%2 == 1 {
+				b.place(at, nil, item)
+				item = b.anything(item, at)
+			}
+			if item == nil {
+				return nil
+			}
+			out.Content = append(out.Content, item)
 		}
 		return out
 	})
@@ -279,6 +318,11 @@ func (b *builder) scalar(n *yaml.Node, path string) *yaml.Node {
 // isScalarMessage reports whether md is written as one value: 10s.
 func isScalarMessage(md protoreflect.MessageDescriptor) bool {
 	return md.FullName() == "google.protobuf.Duration"
+}
+
+// isAnyValue reports whether a field of this type takes any value.
+func isAnyValue(md protoreflect.MessageDescriptor) bool {
+	return md.FullName() == "google.protobuf.Value"
 }
 
 // nullIsEmpty reports whether a field without a value, as in "reflection:", is

@@ -31,6 +31,10 @@ type File struct {
 	source
 	// Message is the configuration. Nobody may change it.
 	Message *configpb.Config
+
+	// getenv looks up what programs may read of the environment; nil is an empty
+	// one.
+	getenv func(string) (string, bool)
 }
 
 // source is what a message was read from.
@@ -39,6 +43,9 @@ type source struct {
 	Name string
 
 	places places
+	// lines are those of the text, for places within a value; nil if the message
+	// was made in code.
+	lines []string
 }
 
 // Dir is the folder that relative file names in the configuration are relative
@@ -74,7 +81,7 @@ func Parse(name string, data []byte, getenv func(string) (string, bool)) (*File,
 	if getenv == nil {
 		getenv = func(string) (string, bool) { return "", false }
 	}
-	f := &File{source: source{Name: name, places: places{}}, Message: &configpb.Config{}}
+	f := &File{source: source{Name: name, places: places{}}, Message: &configpb.Config{}, getenv: getenv}
 	report := f.parse(data, f.Message, func(doc *yaml.Node) (*yaml.Node, string) { return doc, "" }, getenv)
 	return f.validated(report)
 }

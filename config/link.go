@@ -68,6 +68,8 @@ func defines(path string) string {
 		return "upstreams"
 	case strings.Contains(rest, "].listeners["):
 		return "listeners"
+	case strings.Contains(path, "].transform[") && (strings.HasSuffix(path, "].use") || strings.Contains(path, "].with")):
+		return "programs"
 	}
 	return ""
 }
@@ -94,7 +96,10 @@ func link(f *File) *linker {
 		plan:      &Plan{File: f},
 		listeners: make(map[string]*Listener),
 		upstreams: make(map[string]*Upstream),
+		programs:  make(map[string]program),
 	}
+	l.linkJQ()
+	l.linkPrograms()
 	l.linkListeners()
 	l.linkUpstreams()
 	l.linkRoutes()
@@ -108,6 +113,7 @@ type linker struct {
 	report    Report
 	listeners map[string]*Listener
 	upstreams map[string]*Upstream
+	programs  map[string]program
 }
 
 func (l *linker) problem(path, advice, format string, args ...any) {
@@ -150,6 +156,7 @@ func (l *linker) linkListeners() {
 			IdleTimeout:   durationOr(limits.GetIdleTimeout(), defaultIdleTimeout),
 			MaxStreams:    orDefault(limits.GetMaxConcurrentStreams(), defaultMaxStreams),
 			Options:       defaultOptions().with(cfg.GetTranscode()),
+			Transform:     l.transforms(path, cfg.GetTransform()),
 		}
 		if tls := cfg.GetTls(); tls != nil {
 			ln.TLS = &TLSFiles{Cert: tls.GetCert(), Key: tls.GetKey()}
@@ -189,7 +196,7 @@ func (l *linker) linkUpstreams() {
 	names := make(map[string]string)
 	for i, cfg := range l.file.Message.GetUpstreams() {
 		path := indexPath("upstreams", i)
-		up := &Upstream{Path: path, Name: cfg.GetName()}
+		up := &Upstream{Path: path, Name: cfg.GetName(), Transform: l.transforms(path, cfg.GetTransform())}
 		up.Kind, up.KindPath = member(cfg, "kind", path)
 		descriptors := fieldPath(path, "descriptors")
 		up.Source, up.SourcePath = member(cfg.GetDescriptors(), "source", descriptors)
@@ -224,6 +231,7 @@ func (l *linker) linkRoutes() {
 			Hosts:     lower(cfg.GetHosts()),
 			Listeners: l.routeListeners(cfg, path),
 			Transcode: transcode(cfg.GetTranscode(), fieldPath(path, "transcode")),
+			Transform: l.transforms(path, cfg.GetTransform()),
 		}
 		for _, rule := range rt.Transcode.Rules {
 			l.report = append(l.report, l.file.checkRule(rule.Path, rule.Rule)...)

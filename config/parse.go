@@ -29,6 +29,7 @@ func (f *source) parse(data []byte, into proto.Message, part func(*yaml.Node) (*
 	if report != nil || doc == nil {
 		return report
 	}
+	f.lines = strings.Split(string(data), "\n")
 	doc, path := part(doc)
 	if doc == nil {
 		return nil

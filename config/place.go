@@ -3,6 +3,8 @@ package config
 import (
 	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // place is where one field stands in a file.
@@ -12,6 +14,8 @@ type place struct {
 	text string
 	// filled is what text became, if the environment was filled in.
 	filled string
+	// style is how the file writes a scalar.
+	style yaml.Style
 }
 
 // places maps the path of every field of a file to its place. A nil table is
@@ -29,6 +33,37 @@ func (t places) nearest(path string) place {
 		}
 		path = parentPath(path)
 	}
+}
+
+// inside is the place of a line and column of the scalar at path, both from 1; ok
+// is false where only the scalar's own place is known, as in a folded one.
+func (f *source) inside(path string, line, column int) (at place, ok bool) {
+	at, known := f.places[path]
+	if !known || line < 1 || column < 1 || at.filled != "" {
+		return at, false
+	}
+	switch {
+	case at.style&yaml.LiteralStyle != 0:
+		// The text begins behind the line with the |, and is as far in as its first
+		// line that is not empty.
+		for _, text := range f.lines[min(at.line, len(f.lines)):] {
+			if trimmed := strings.TrimLeft(text, " "); trimmed != "" {
+				return place{line: at.line + line, column: len(text) - len(trimmed) + column}, true
+			}
+		}
+		return at, false
+	case at.style&yaml.FoldedStyle != 0, line > 1, at.line < 1, at.line > len(f.lines):
+		return at, false
+	case at.style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
+		at.column++
+	}
+	// Escapes, or a value that goes on in the next line, read otherwise than they
+	// are written.
+	written := []rune(f.lines[at.line-1])
+	if at.text == "" || at.column > len(written) || !strings.HasPrefix(string(written[at.column-1:]), at.text) {
+		return at, false
+	}
+	return place{line: at.line, column: at.column + column - 1}, true
 }
 
 // redact puts what the file says in the place of what the environment filled in,

@@ -20,6 +20,9 @@ type Plan struct {
 	Listeners []*Listener
 	Upstreams []*Upstream
 	Routes    []*Route
+	// Programs are those that transforms may use, used or not.
+	Programs []*Program
+	JQ       JQ
 	// AdminAddress is where the admin listener listens.
 	AdminAddress string
 }
@@ -39,6 +42,8 @@ type Listener struct {
 	// Options are what the listener's transcode routes inherit, and what counts
 	// where there is no route.
 	Options *Options
+	// Transform has the listener's transforms, the outermost first.
+	Transform []*Transform
 }
 
 // Options are the options of transcode routes on one listener: every field of
@@ -67,6 +72,8 @@ type Upstream struct {
 	// *configpb.ReflectionSource and so on. It is at SourcePath.
 	Source     proto.Message
 	SourcePath string
+	// Transform has the upstream's transforms, the outermost first.
+	Transform []*Transform
 }
 
 // Route exposes the services of one upstream.
@@ -79,6 +86,8 @@ type Route struct {
 	Listeners []*Listener
 	Upstream  *Upstream
 	Transcode Transcode
+	// Transform has the route's own transforms, the outermost first.
+	Transform []*Transform
 	// Options are those that count on each of Listeners, in their order: the
 	// listener's, with what the route says itself. Equal ones are one pointer.
 	Options []*Options

@@ -95,3 +95,16 @@ func (f *source) Has(path string) bool {
 	_, ok := f.places[path]
 	return ok
 }
+
+// ProblemInside is a problem within the text at path, in this line and column of
+// it, both from 1. Where the file does not show the text as it is, the problem is
+// at its beginning, and the message says where in the text.
+func (f *source) ProblemInside(path string, line, column int, format string, args ...any) Problem {
+	p := f.Problem(path, format, args...)
+	if at, ok := f.inside(path, line, column); ok {
+		p.Line, p.Column = at.line, at.column
+	} else if line > 0 {
+		p.Message = fmt.Sprintf("line %d, column %d: %s", line, column, p.Message)
+	}
+	return p
+}

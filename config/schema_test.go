@@ -56,7 +56,7 @@ func checkComment(t *testing.T, fd protoreflect.FieldDescriptor) {
 	example := m[1]
 	if fd.Kind() == protoreflect.StringKind && !fd.IsList() && !fd.IsMap() {
 		// In a list or a map, and in the file, an example shows its own quotes.
-		example = `"` + example + `"`
+		example = "'" + strings.ReplaceAll(example, "'", "''") + "'"
 	}
 	require.NoError(t, protoyaml.Unmarshal([]byte(string(fd.Name())+": "+example), msg), example)
 	field := mt.Descriptor().Fields().ByName(fd.Name())

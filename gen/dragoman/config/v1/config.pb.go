@@ -49,7 +49,15 @@ type Config struct {
 	// Admin is the listener for health checks, which clients should not reach.
 	//
 	// Default: `{address: "127.0.0.1:9901"}`. Example: `{address: ":9901"}`
-	Admin         *Admin `protobuf:"bytes,4,opt,name=admin,proto3" json:"admin,omitempty"`
+	Admin *Admin `protobuf:"bytes,4,opt,name=admin,proto3" json:"admin,omitempty"`
+	// Programs are transforms with names and parameters, for `use`.
+	//
+	// Default: none. Example: `[{name: mark, request: '.headers["x-via"] = "gateway"'}]`
+	Programs []*Program `protobuf:"bytes,5,rep,name=programs,proto3" json:"programs,omitempty"`
+	// JQ bounds what jq programs may do.
+	//
+	// Default: see its fields. Example: `{env: [POD_NAME]}`
+	Jq            *JQ `protobuf:"bytes,6,opt,name=jq,proto3" json:"jq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -112,16 +120,32 @@ func (x *Config) GetAdmin() *Admin {
 	return nil
 }
 
+func (x *Config) GetPrograms() []*Program {
+	if x != nil {
+		return x.Programs
+	}
+	return nil
+}
+
+func (x *Config) GetJq() *JQ {
+	if x != nil {
+		return x.Jq
+	}
+	return nil
+}
+
 var File_dragoman_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1fdragoman/config/v1/config.proto\x12\x12dragoman.config.v1\x1a\x1edragoman/config/v1/admin.proto\x1a!dragoman/config/v1/listener.proto\x1a\x1edragoman/config/v1/route.proto\x1a!dragoman/config/v1/upstream.proto\"\xe4\x01\n" +
+	"\x1fdragoman/config/v1/config.proto\x12\x12dragoman.config.v1\x1a\x1edragoman/config/v1/admin.proto\x1a!dragoman/config/v1/listener.proto\x1a\x1edragoman/config/v1/route.proto\x1a\"dragoman/config/v1/transform.proto\x1a!dragoman/config/v1/upstream.proto\"\xc5\x02\n" +
 	"\x06Config\x12:\n" +
 	"\tlisteners\x18\x01 \x03(\v2\x1c.dragoman.config.v1.ListenerR\tlisteners\x12:\n" +
 	"\tupstreams\x18\x02 \x03(\v2\x1c.dragoman.config.v1.UpstreamR\tupstreams\x121\n" +
 	"\x06routes\x18\x03 \x03(\v2\x19.dragoman.config.v1.RouteR\x06routes\x12/\n" +
-	"\x05admin\x18\x04 \x01(\v2\x19.dragoman.config.v1.AdminR\x05adminBFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
+	"\x05admin\x18\x04 \x01(\v2\x19.dragoman.config.v1.AdminR\x05admin\x127\n" +
+	"\bprograms\x18\x05 \x03(\v2\x1b.dragoman.config.v1.ProgramR\bprograms\x12&\n" +
+	"\x02jq\x18\x06 \x01(\v2\x16.dragoman.config.v1.JQR\x02jqBFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
 
 var (
 	file_dragoman_config_v1_config_proto_rawDescOnce sync.Once
@@ -142,17 +166,21 @@ var file_dragoman_config_v1_config_proto_goTypes = []any{
 	(*Upstream)(nil), // 2: dragoman.config.v1.Upstream
 	(*Route)(nil),    // 3: dragoman.config.v1.Route
 	(*Admin)(nil),    // 4: dragoman.config.v1.Admin
+	(*Program)(nil),  // 5: dragoman.config.v1.Program
+	(*JQ)(nil),       // 6: dragoman.config.v1.JQ
 }
 var file_dragoman_config_v1_config_proto_depIdxs = []int32{
 	1, // 0: dragoman.config.v1.Config.listeners:type_name -> dragoman.config.v1.Listener
 	2, // 1: dragoman.config.v1.Config.upstreams:type_name -> dragoman.config.v1.Upstream
 	3, // 2: dragoman.config.v1.Config.routes:type_name -> dragoman.config.v1.Route
 	4, // 3: dragoman.config.v1.Config.admin:type_name -> dragoman.config.v1.Admin
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	5, // 4: dragoman.config.v1.Config.programs:type_name -> dragoman.config.v1.Program
+	6, // 5: dragoman.config.v1.Config.jq:type_name -> dragoman.config.v1.JQ
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_config_proto_init() }
@@ -163,6 +191,7 @@ func file_dragoman_config_v1_config_proto_init() {
 	file_dragoman_config_v1_admin_proto_init()
 	file_dragoman_config_v1_listener_proto_init()
 	file_dragoman_config_v1_route_proto_init()
+	file_dragoman_config_v1_transform_proto_init()
 	file_dragoman_config_v1_upstream_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

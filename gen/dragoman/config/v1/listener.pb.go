@@ -50,7 +50,13 @@ type Listener struct {
 	// field by field, and that errors have for which there is no route.
 	//
 	// Default: see its fields. Example: `{errors: {shape: problem}}`
-	Transcode     *TranscodeDefaults `protobuf:"bytes,5,opt,name=transcode,proto3" json:"transcode,omitempty"`
+	Transcode *TranscodeDefaults `protobuf:"bytes,5,opt,name=transcode,proto3" json:"transcode,omitempty"`
+	// Transform reshapes requests and answers of the listener, around those of its routes, with
+	// jq. All entries run: the first is the outermost, so it is the first for
+	// requests and the last for answers.
+	//
+	// Default: none. Example: `[{request: '.headers["x-via"] = "gateway"'}]`
+	Transform     []*Transform `protobuf:"bytes,6,rep,name=transform,proto3" json:"transform,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -116,6 +122,13 @@ func (x *Listener) GetLimits() *ListenerLimits {
 func (x *Listener) GetTranscode() *TranscodeDefaults {
 	if x != nil {
 		return x.Transcode
+	}
+	return nil
+}
+
+func (x *Listener) GetTransform() []*Transform {
+	if x != nil {
+		return x.Transform
 	}
 	return nil
 }
@@ -324,7 +337,7 @@ var File_dragoman_config_v1_listener_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_listener_proto_rawDesc = "" +
 	"\n" +
-	"!dragoman/config/v1/listener.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a dragoman/config/v1/options.proto\x1a\x1fdragoman/config/v1/stream.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe5\x04\n" +
+	"!dragoman/config/v1/listener.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a dragoman/config/v1/options.proto\x1a\x1fdragoman/config/v1/stream.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\"dragoman/config/v1/transform.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa2\x05\n" +
 	"\bListener\x12\x89\x01\n" +
 	"\x04name\x18\x01 \x01(\tBu\xbaHr\xba\x01o\n" +
 	"\rlistener.name\x12,must be 1 to 128 letters, digits or ._:/@[]-\x1a0this.matches('^[0-9A-Za-z._:/@\\\\[\\\\]-]{1,128}$')R\x04name\x12\x9a\x02\n" +
@@ -332,7 +345,8 @@ const file_dragoman_config_v1_listener_proto_rawDesc = "" +
 	"\x10listener.address\x12Vmust be HOST:PORT, [IPv6]:PORT or :PORT with a port from 0 to 65535, for example :8080\x1a\x8a\x01this.matches('^([0-9A-Za-z._-]*|\\\\[[0-9A-Fa-f:.]+\\\\]):([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$')R\aaddress\x12/\n" +
 	"\x03tls\x18\x03 \x01(\v2\x1d.dragoman.config.v1.ServerTLSR\x03tls\x12:\n" +
 	"\x06limits\x18\x04 \x01(\v2\".dragoman.config.v1.ListenerLimitsR\x06limits\x12C\n" +
-	"\ttranscode\x18\x05 \x01(\v2%.dragoman.config.v1.TranscodeDefaultsR\ttranscode\"\x92\x03\n" +
+	"\ttranscode\x18\x05 \x01(\v2%.dragoman.config.v1.TranscodeDefaultsR\ttranscode\x12;\n" +
+	"\ttransform\x18\x06 \x03(\v2\x1d.dragoman.config.v1.TransformR\ttransform\"\x92\x03\n" +
 	"\x11TranscodeDefaults\x126\n" +
 	"\x05print\x18\x01 \x01(\v2 .dragoman.config.v1.PrintOptionsR\x05print\x126\n" +
 	"\x05parse\x18\x02 \x01(\v2 .dragoman.config.v1.ParseOptionsR\x05parse\x128\n" +
@@ -369,31 +383,33 @@ var file_dragoman_config_v1_listener_proto_goTypes = []any{
 	(*TranscodeDefaults)(nil),   // 1: dragoman.config.v1.TranscodeDefaults
 	(*ListenerLimits)(nil),      // 2: dragoman.config.v1.ListenerLimits
 	(*ServerTLS)(nil),           // 3: dragoman.config.v1.ServerTLS
-	(*PrintOptions)(nil),        // 4: dragoman.config.v1.PrintOptions
-	(*ParseOptions)(nil),        // 5: dragoman.config.v1.ParseOptions
-	(*ErrorOptions)(nil),        // 6: dragoman.config.v1.ErrorOptions
-	(*HTTPOptions)(nil),         // 7: dragoman.config.v1.HTTPOptions
-	(*StreamOptions)(nil),       // 8: dragoman.config.v1.StreamOptions
-	(*FileOptions)(nil),         // 9: dragoman.config.v1.FileOptions
-	(*durationpb.Duration)(nil), // 10: google.protobuf.Duration
+	(*Transform)(nil),           // 4: dragoman.config.v1.Transform
+	(*PrintOptions)(nil),        // 5: dragoman.config.v1.PrintOptions
+	(*ParseOptions)(nil),        // 6: dragoman.config.v1.ParseOptions
+	(*ErrorOptions)(nil),        // 7: dragoman.config.v1.ErrorOptions
+	(*HTTPOptions)(nil),         // 8: dragoman.config.v1.HTTPOptions
+	(*StreamOptions)(nil),       // 9: dragoman.config.v1.StreamOptions
+	(*FileOptions)(nil),         // 10: dragoman.config.v1.FileOptions
+	(*durationpb.Duration)(nil), // 11: google.protobuf.Duration
 }
 var file_dragoman_config_v1_listener_proto_depIdxs = []int32{
 	3,  // 0: dragoman.config.v1.Listener.tls:type_name -> dragoman.config.v1.ServerTLS
 	2,  // 1: dragoman.config.v1.Listener.limits:type_name -> dragoman.config.v1.ListenerLimits
 	1,  // 2: dragoman.config.v1.Listener.transcode:type_name -> dragoman.config.v1.TranscodeDefaults
-	4,  // 3: dragoman.config.v1.TranscodeDefaults.print:type_name -> dragoman.config.v1.PrintOptions
-	5,  // 4: dragoman.config.v1.TranscodeDefaults.parse:type_name -> dragoman.config.v1.ParseOptions
-	6,  // 5: dragoman.config.v1.TranscodeDefaults.errors:type_name -> dragoman.config.v1.ErrorOptions
-	7,  // 6: dragoman.config.v1.TranscodeDefaults.http:type_name -> dragoman.config.v1.HTTPOptions
-	8,  // 7: dragoman.config.v1.TranscodeDefaults.stream:type_name -> dragoman.config.v1.StreamOptions
-	9,  // 8: dragoman.config.v1.TranscodeDefaults.files:type_name -> dragoman.config.v1.FileOptions
-	10, // 9: dragoman.config.v1.ListenerLimits.header_timeout:type_name -> google.protobuf.Duration
-	10, // 10: dragoman.config.v1.ListenerLimits.idle_timeout:type_name -> google.protobuf.Duration
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	4,  // 3: dragoman.config.v1.Listener.transform:type_name -> dragoman.config.v1.Transform
+	5,  // 4: dragoman.config.v1.TranscodeDefaults.print:type_name -> dragoman.config.v1.PrintOptions
+	6,  // 5: dragoman.config.v1.TranscodeDefaults.parse:type_name -> dragoman.config.v1.ParseOptions
+	7,  // 6: dragoman.config.v1.TranscodeDefaults.errors:type_name -> dragoman.config.v1.ErrorOptions
+	8,  // 7: dragoman.config.v1.TranscodeDefaults.http:type_name -> dragoman.config.v1.HTTPOptions
+	9,  // 8: dragoman.config.v1.TranscodeDefaults.stream:type_name -> dragoman.config.v1.StreamOptions
+	10, // 9: dragoman.config.v1.TranscodeDefaults.files:type_name -> dragoman.config.v1.FileOptions
+	11, // 10: dragoman.config.v1.ListenerLimits.header_timeout:type_name -> google.protobuf.Duration
+	11, // 11: dragoman.config.v1.ListenerLimits.idle_timeout:type_name -> google.protobuf.Duration
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_listener_proto_init() }
@@ -404,6 +420,7 @@ func file_dragoman_config_v1_listener_proto_init() {
 	file_dragoman_config_v1_options_proto_init()
 	file_dragoman_config_v1_stream_proto_init()
 	file_dragoman_config_v1_tls_proto_init()
+	file_dragoman_config_v1_transform_proto_init()
 	file_dragoman_config_v1_listener_proto_msgTypes[1].OneofWrappers = []any{}
 	file_dragoman_config_v1_listener_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}

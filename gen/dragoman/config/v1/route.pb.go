@@ -44,7 +44,13 @@ type Route struct {
 	// Types that are valid to be assigned to Action:
 	//
 	//	*Route_Transcode
-	Action        isRoute_Action `protobuf_oneof:"action"`
+	Action isRoute_Action `protobuf_oneof:"action"`
+	// Transform reshapes requests and answers of the route, with
+	// jq. All entries run: the first is the outermost, so it is the first for
+	// requests and the last for answers.
+	//
+	// Default: none. Example: `[{request: '.headers["x-via"] = "gateway"'}]`
+	Transform     []*Transform `protobuf:"bytes,5,rep,name=transform,proto3" json:"transform,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -116,6 +122,13 @@ func (x *Route) GetTranscode() *TranscodeRoute {
 	return nil
 }
 
+func (x *Route) GetTransform() []*Transform {
+	if x != nil {
+		return x.Transform
+	}
+	return nil
+}
+
 type isRoute_Action interface {
 	isRoute_Action()
 }
@@ -134,7 +147,7 @@ var File_dragoman_config_v1_route_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_route_proto_rawDesc = "" +
 	"\n" +
-	"\x1edragoman/config/v1/route.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\"dragoman/config/v1/transcode.proto\"\xb8\x04\n" +
+	"\x1edragoman/config/v1/route.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\"dragoman/config/v1/transcode.proto\x1a\"dragoman/config/v1/transform.proto\"\xf5\x04\n" +
 	"\x05Route\x12\x86\x01\n" +
 	"\x04name\x18\x01 \x01(\tBr\xbaHo\xba\x01l\n" +
 	"\n" +
@@ -143,7 +156,8 @@ const file_dragoman_config_v1_route_proto_rawDesc = "" +
 	"\n" +
 	"route.host\x12[must be a host name without scheme, port and path, or *.SUFFIX, for example api.example.com\x1a\xa0\x01this.size() <= 253 && this.matches('^((\\\\*\\\\.)?[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?(\\\\.[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?)*|\\\\[[0-9A-Fa-f:.]+\\\\])$')R\x05hosts\x12\x1c\n" +
 	"\tlisteners\x18\x03 \x03(\tR\tlisteners\x12B\n" +
-	"\ttranscode\x18\x04 \x01(\v2\".dragoman.config.v1.TranscodeRouteH\x00R\ttranscodeB\x0f\n" +
+	"\ttranscode\x18\x04 \x01(\v2\".dragoman.config.v1.TranscodeRouteH\x00R\ttranscode\x12;\n" +
+	"\ttransform\x18\x05 \x03(\v2\x1d.dragoman.config.v1.TransformR\ttransformB\x0f\n" +
 	"\x06action\x12\x05\xbaH\x02\b\x01BFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
 
 var (
@@ -162,14 +176,16 @@ var file_dragoman_config_v1_route_proto_msgTypes = make([]protoimpl.MessageInfo,
 var file_dragoman_config_v1_route_proto_goTypes = []any{
 	(*Route)(nil),          // 0: dragoman.config.v1.Route
 	(*TranscodeRoute)(nil), // 1: dragoman.config.v1.TranscodeRoute
+	(*Transform)(nil),      // 2: dragoman.config.v1.Transform
 }
 var file_dragoman_config_v1_route_proto_depIdxs = []int32{
 	1, // 0: dragoman.config.v1.Route.transcode:type_name -> dragoman.config.v1.TranscodeRoute
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 1: dragoman.config.v1.Route.transform:type_name -> dragoman.config.v1.Transform
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_route_proto_init() }
@@ -178,6 +194,7 @@ func file_dragoman_config_v1_route_proto_init() {
 		return
 	}
 	file_dragoman_config_v1_transcode_proto_init()
+	file_dragoman_config_v1_transform_proto_init()
 	file_dragoman_config_v1_route_proto_msgTypes[0].OneofWrappers = []any{
 		(*Route_Transcode)(nil),
 	}

@@ -40,7 +40,13 @@ type Upstream struct {
 	// has its own, so two may hold different versions of one package.
 	//
 	// Default: `{reflection: {}}`. Example: `{image: {path: image.binpb}}`
-	Descriptors   *Descriptors `protobuf:"bytes,3,opt,name=descriptors,proto3" json:"descriptors,omitempty"`
+	Descriptors *Descriptors `protobuf:"bytes,3,opt,name=descriptors,proto3" json:"descriptors,omitempty"`
+	// Transform reshapes requests and answers of the upstream, within those of its routes, with
+	// jq. All entries run: the first is the outermost, so it is the first for
+	// requests and the last for answers.
+	//
+	// Default: none. Example: `[{request: '.headers["x-via"] = "gateway"'}]`
+	Transform     []*Transform `protobuf:"bytes,4,rep,name=transform,proto3" json:"transform,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -105,6 +111,13 @@ func (x *Upstream) GetDescriptors() *Descriptors {
 	return nil
 }
 
+func (x *Upstream) GetTransform() []*Transform {
+	if x != nil {
+		return x.Transform
+	}
+	return nil
+}
+
 type isUpstream_Kind interface {
 	isUpstream_Kind()
 }
@@ -123,12 +136,13 @@ var File_dragoman_config_v1_upstream_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_upstream_proto_rawDesc = "" +
 	"\n" +
-	"!dragoman/config/v1/upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a$dragoman/config/v1/descriptors.proto\x1a&dragoman/config/v1/grpc_upstream.proto\"\xa0\x02\n" +
+	"!dragoman/config/v1/upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a$dragoman/config/v1/descriptors.proto\x1a&dragoman/config/v1/grpc_upstream.proto\x1a\"dragoman/config/v1/transform.proto\"\xdd\x02\n" +
 	"\bUpstream\x12\x89\x01\n" +
 	"\x04name\x18\x01 \x01(\tBu\xbaHr\xba\x01o\n" +
 	"\rupstream.name\x12,must be 1 to 128 letters, digits or ._:/@[]-\x1a0this.matches('^[0-9A-Za-z._:/@\\\\[\\\\]-]{1,128}$')R\x04name\x126\n" +
 	"\x04grpc\x18\x02 \x01(\v2 .dragoman.config.v1.GRPCUpstreamH\x00R\x04grpc\x12A\n" +
-	"\vdescriptors\x18\x03 \x01(\v2\x1f.dragoman.config.v1.DescriptorsR\vdescriptorsB\r\n" +
+	"\vdescriptors\x18\x03 \x01(\v2\x1f.dragoman.config.v1.DescriptorsR\vdescriptors\x12;\n" +
+	"\ttransform\x18\x04 \x03(\v2\x1d.dragoman.config.v1.TransformR\ttransformB\r\n" +
 	"\x04kind\x12\x05\xbaH\x02\b\x01BFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
 
 var (
@@ -148,15 +162,17 @@ var file_dragoman_config_v1_upstream_proto_goTypes = []any{
 	(*Upstream)(nil),     // 0: dragoman.config.v1.Upstream
 	(*GRPCUpstream)(nil), // 1: dragoman.config.v1.GRPCUpstream
 	(*Descriptors)(nil),  // 2: dragoman.config.v1.Descriptors
+	(*Transform)(nil),    // 3: dragoman.config.v1.Transform
 }
 var file_dragoman_config_v1_upstream_proto_depIdxs = []int32{
 	1, // 0: dragoman.config.v1.Upstream.grpc:type_name -> dragoman.config.v1.GRPCUpstream
 	2, // 1: dragoman.config.v1.Upstream.descriptors:type_name -> dragoman.config.v1.Descriptors
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 2: dragoman.config.v1.Upstream.transform:type_name -> dragoman.config.v1.Transform
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_upstream_proto_init() }
@@ -166,6 +182,7 @@ func file_dragoman_config_v1_upstream_proto_init() {
 	}
 	file_dragoman_config_v1_descriptors_proto_init()
 	file_dragoman_config_v1_grpc_upstream_proto_init()
+	file_dragoman_config_v1_transform_proto_init()
 	file_dragoman_config_v1_upstream_proto_msgTypes[0].OneofWrappers = []any{
 		(*Upstream_Grpc)(nil),
 	}
