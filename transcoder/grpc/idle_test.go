@@ -89,7 +89,7 @@ func TestIdleTimeout(t *testing.T) {
 // TestIdleTimeoutUnused: messages of one direction keep a stream that is silent
 // in the other, and a unary call is none.
 func TestIdleTimeoutUnused(t *testing.T) {
-	const after, every, times = 300 * time.Millisecond, 30 * time.Millisecond, 20
+	const after, every, times = 2 * time.Second, 150 * time.Millisecond, 20
 	client, _ := gateway(t, &service{
 		unary: func(ctx context.Context, _ *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
 			time.Sleep(2 * after)
