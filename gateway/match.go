@@ -69,6 +69,13 @@ func (s *Snapshot) match(listener int, r *http.Request, q *route.Request, x *rou
 	if !strings.HasPrefix(q.Path, "/") && q.Method != http.MethodOptions {
 		return nil, rpc.Errorf(rpc.InvalidRequest, "the path %q does not start with a slash", q.Path)
 	}
+	if q.Method == transcoder.MethodWebSocket {
+		// A client may call its method so, which makes no upgrade of it: it is one that
+		// no entry names.
+		unnamed := *q
+		unnamed.Method = ""
+		q = &unnamed
+	}
 	table := s.tables[listener]
 	switch table.Match(q, x) {
 	case route.Found:
@@ -78,7 +85,7 @@ func (s *Snapshot) match(listener int, r *http.Request, q *route.Request, x *rou
 		if q.Method == http.MethodOptions && slices.Contains(allow, http.MethodOptions) {
 			return allow, nil
 		}
-		err = rpc.Errorf(rpc.MethodNotAllowed, "%s is not allowed for %s, only %s", q.Method, q.Path, strings.Join(allow, ", "))
+		err = rpc.Errorf(rpc.MethodNotAllowed, "%s is not allowed for %s, only %s", r.Method, q.Path, strings.Join(allow, ", "))
 		err.Allow = allow
 		return nil, err
 	case route.UnsupportedMediaType:
@@ -89,7 +96,7 @@ func (s *Snapshot) match(listener int, r *http.Request, q *route.Request, x *rou
 			return nil, rpc.Errorf(rpc.NotReady, "no route for %s yet: the descriptors of upstream %q are not loaded", q.Path, rt.Upstream.Name)
 		}
 	}
-	return nil, rpc.Errorf(rpc.NoRoute, "no route for %s %s", q.Method, q.Path)
+	return nil, rpc.Errorf(rpc.NoRoute, "no route for %s %s", r.Method, q.Path)
 }
 
 // firstUpgrades leaves upgrades at one path to one rule. Rules whose paths differ

@@ -77,6 +77,45 @@ routes:
 	require.NotContains(t, header.Get("Allow"), "WEBSOCKET")
 }
 
+// TestMethodOfThatName: a client may call its method as upgrades are called here, and
+// it is a method that no route has.
+func TestMethodOfThatName(t *testing.T) {
+	g := newGateway(t, fmt.Sprintf(`
+upstreams:
+- {name: library, grpc: {target: %q}}
+routes:
+- {name: library, transcode: {upstream: library}}
+`, startLibrary(t, "127.0.0.1:0")), nil, io.Discard)
+	require.NoError(t, g.Start(t.Context()))
+	srv := serve(t, g)
+	ask := func(method, path string, upgrade bool) (status int, allow, body string) {
+		r, err := http.NewRequestWithContext(t.Context(), method, srv.URL+path, nil)
+		require.NoError(t, err)
+		if upgrade {
+			r.Header.Set("Connection", "Upgrade")
+			r.Header.Set("Upgrade", "websocket")
+			r.Header.Set("Sec-WebSocket-Version", "13")
+			r.Header.Set("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")
+		}
+		res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+		require.NoError(t, err)
+		text, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		return res.StatusCode, res.Header.Get("Allow"), strings.ReplaceAll(string(text), method, "X")
+	}
+	for _, path := range []string{"/library.v1.Library/Ask", "/library.v1.Library/GetBook", "/v1/shelves", "/v1/nothing"} {
+		for _, upgrade := range []bool{false, true} {
+			status, allow, body := ask("WEBSOCKET", path, upgrade)
+			wantStatus, wantAllow, wantBody := ask("UNHEARDOF", path, upgrade)
+			require.Equal(t, wantStatus, status, path)
+			require.Equal(t, wantAllow, allow, path)
+			require.Equal(t, wantBody, body, path)
+			require.Contains(t, []int{http.StatusMethodNotAllowed, http.StatusNotFound}, status, path)
+		}
+	}
+}
+
 // TestUpgradeIsOff: no route is left of what is turned off.
 func TestUpgradeIsOff(t *testing.T) {
 	g := newGateway(t, fmt.Sprintf(`

@@ -57,11 +57,14 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 	}
 	add := func(b *httprule.Binding, origin string) {
 		h, err := newHandler(ep, b, options, response, passes, forms)
+		if err == nil && b.Method == transcoder.MethodWebSocket && ep.Method.Unary() {
+			err = fmt.Errorf("method %q stands for an upgrade, which only a method with streaming takes", b.Method)
+		}
 		if err != nil {
 			problems = append(problems, &transcoder.RuleError{RPC: ep.Method.FullName(), Origin: origin, Method: b.Method, Path: b.Template.String(), Err: err})
 			return
 		}
-		if b.Method != transcoder.MethodWebSocket || ep.Method.Unary() {
+		if b.Method != transcoder.MethodWebSocket {
 			r := transcoder.Route{Method: b.Method, Template: b.Template, Handler: h, Origin: origin}
 			shape(&r, h)
 			routes = append(routes, r)

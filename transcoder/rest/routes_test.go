@@ -25,6 +25,8 @@ func TestRoutes(t *testing.T) {
 		{"A62 has a rule", `post: "/t.v1.T/R1" body: "sub"`, []string{"POST /t.v1.T/R1: annotation"}, nil},
 		{"A62 another method", `put: "/t.v1.T/R1" body: "*"`,
 			[]string{"PUT /t.v1.T/R1: annotation", "POST /t.v1.T/R1: default mapping"}, nil},
+		{"a unary method has no upgrades", `custom {kind: "WEBSOCKET" path: "/a"}`, []string{"POST /t.v1.T/R1: default mapping"},
+			[]string{`t.v1.T.R1: annotation WEBSOCKET /a: method "WEBSOCKET" stands for an upgrade, which only a method with streaming takes`}},
 		{"A54", `get: "/{nope}" additional_bindings {get: "/b"} additional_bindings {post: "/c" body: "nope"}`,
 			[]string{"GET /b: annotation additional_bindings[0]", "POST /t.v1.T/R1: default mapping"},
 			[]string{
