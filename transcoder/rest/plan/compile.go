@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -116,6 +117,7 @@ func (c *compiler) body(name string) {
 	case "*":
 		c.plan.mode = wholeBody
 		c.plan.rawBody = c.httpBody(`body "*"`, c.plan.descriptor, nil)
+		c.fileData()
 		return
 	}
 	c.plan.mode = fieldBody
@@ -137,6 +139,25 @@ func (c *compiler) body(name string) {
 		c.plan.base[child].origin = fromBody
 		c.plan.bodyNode = child
 		c.plan.rawBody = c.httpBody(fmt.Sprintf("body %q", name), md, fd)
+		c.fileData()
+	}
+}
+
+// fileData refuses a path that binds the data of a google.api.HttpBody which is the
+// body: both would be the same field.
+func (c *compiler) fileData() {
+	p := c.plan
+	if p.rawBody == nil {
+		return
+	}
+	var chain []*codec.Field
+	if p.body != nil {
+		chain = append(chain, p.body)
+	}
+	for i := range p.variables {
+		if v := &p.variables[i]; v.field.Number() == dataNumber && slices.Equal(v.parents, chain) {
+			c.problem("path variable %q: the body is the data of this %s already", v.name, httpBodyName)
+		}
 	}
 }
 

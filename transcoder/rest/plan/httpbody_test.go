@@ -121,6 +121,23 @@ func TestHTTPBodyWithPathAndQuery(t *testing.T) {
 	require.ErrorContains(t, err, "the field is taken from the body")
 }
 
+// The data can come from one place only; its type may be that of the path.
+func TestHTTPBodyDataInPath(t *testing.T) {
+	f := inline(t, files)
+	compile := func(path, body string, o plan.Options) error {
+		_, err := f.planWith(t, "f.v1.File", "f.v1.File", &httprule.Binding{Method: "POST", Template: template(t, path), Body: body}, o)
+		return err
+	}
+	require.ErrorContains(t, compile("/{content.data}", "content", options), `path variable "content.data": the body is the data of this google.api.HttpBody already`)
+	require.NoError(t, compile("/{content.content_type}", "content", options))
+	require.NoError(t, compile("/{far.data}", "content", options))
+	asJSON := options
+	asJSON.JSONFiles = true
+	require.NoError(t, compile("/{content.data}", "content", asJSON))
+	_, err := f.plan(t, "google.api.HttpBody", "f.v1.File", &httprule.Binding{Method: "POST", Template: template(t, "/{data}"), Body: "*"})
+	require.ErrorContains(t, err, `path variable "data"`)
+}
+
 func TestHTTPBodyInParts(t *testing.T) {
 	f := inline(t, files)
 	p := filePlan(t, f, "one", "/x")
