@@ -42,6 +42,11 @@ type printer struct {
 	runs    []run
 	spans   []span
 	winners []winner
+	// rival is the member of a oneof that stands in the place of the field which
+	// was looked for last, nil if none does.
+	rival *Field
+	// text is a value that is compared.
+	text []byte
 }
 
 // place is where a field begins in the output, with its comma.
@@ -64,7 +69,10 @@ func (p *printer) begin(dst, wire []byte, s *Scratch) {
 
 // end lets go of the caller's memory, and of what one unusual message needed.
 func (p *printer) end() {
-	p.in, p.err, p.only = nil, nil, nil
+	p.in, p.err, p.only, p.rival = nil, nil, nil, nil
+	if cap(p.text) > 32*maxKept {
+		p.text = nil
+	}
 	if cap(p.places) > maxKept {
 		p.places = nil
 	}

@@ -375,6 +375,18 @@ func boundOnce(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor) {
 	require.NoError(t, err)
 	require.Equal(t, wantWire, gotWire, "%s: %s", md.FullName(), text)
 
+	// The same again where nobody else adds them, and on the wire.
+	b.Keep = true
+	wire, err = root.AppendWire(nil, text, s, b)
+	require.NoError(t, err)
+	b.Keep = false
+	kept, err := g.u.parseWire(md, wire)
+	require.NoError(t, err)
+	keptWire, err := g.u.normal(kept)
+	require.NoError(t, err)
+	require.Equal(t, wantWire, keptWire, "%s: %s", md.FullName(), text)
+	require.NoError(t, b.CheckWire(wantWire, s), "%s: %s", md.FullName(), text)
+
 	// The same again where one field is the body.
 	l := bound[g.r.IntN(len(bound))]
 	bodyOf := func(m proto.Message) ([]byte, *codec.Field) {
@@ -414,6 +426,13 @@ func boundOnce(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor) {
 		return
 	}
 	checkBoundWins(t, g.u, md, text, b, bound, pathWire)
+	wire, err = g.u.normal(other.Interface())
+	require.NoError(t, err)
+	if err := b.CheckWire(wire, s); contradicted(other, bound) {
+		requireKind(t, codec.KindBound, err)
+	} else {
+		require.NoError(t, err, "%s: %s", md.FullName(), text)
+	}
 	out, err := root.AppendWire(bytes.Clone(prefix), text, s, b)
 	if err == nil {
 		// A contradiction that JSON cannot show, such as a zero that is left out.
@@ -437,6 +456,31 @@ func boundOnce(t *testing.T, g *valueGen, md protoreflect.MessageDescriptor) {
 		_, err := f.AppendWire(nil, body, s, b)
 		requireKind(t, codec.KindBound, err)
 	}
+}
+
+// contradicted reports whether a message says something else than one of the bound
+// leaves, or has another member of a oneof on the way to it.
+func contradicted(m protoreflect.Message, bound []leaf) bool {
+	for _, l := range bound {
+		at := m
+		for _, fd := range append(append([]protoreflect.FieldDescriptor(nil), l.parents...), l.field) {
+			if oneof := fd.ContainingOneof(); oneof != nil {
+				if which := at.WhichOneof(oneof); which != nil && which != fd {
+					return true
+				}
+			}
+			if !at.Has(fd) {
+				break
+			}
+			if fd == l.field && !at.Get(fd).Equal(l.in.Get(fd)) {
+				return true
+			}
+			if fd.Message() != nil {
+				at = at.Get(fd).Message()
+			}
+		}
+	}
+	return false
 }
 
 // sameElsewhere reports whether two messages differ in one field only.

@@ -140,9 +140,11 @@ func (p *printer) find(parents []*Field, f *Field) (base int, found bool, err er
 
 // occurrences looks for f in the message whose parts are p.spans[base:], and
 // adds what it finds to p.spans, where it begins at first. Of a member of a oneof,
-// only what comes after the last other member counts.
+// only what comes after the last other member counts, and if that is nothing, the
+// other one is p.rival.
 func (p *printer) occurrences(f *Field, base int) (first int, found bool) {
 	first = len(p.spans)
+	p.rival = nil
 	for k := base; k < first; k++ {
 		part := p.spans[k]
 		for i := part.start; i < part.end; {
@@ -163,11 +165,13 @@ func (p *printer) occurrences(f *Field, base int) (first int, found bool) {
 					return first, false
 				}
 				p.spans = append(p.spans, c)
+				p.rival = nil
 				continue
 			}
 			if f.oneofBit >= 0 {
 				if g := f.parent.field(number); g != nil && g.oneofBit == f.oneofBit && g.fits(wire) {
 					p.spans = p.spans[:first]
+					p.rival = g
 				}
 			}
 			if i = p.skip(number, wire, next, part.end); i < 0 {

@@ -70,6 +70,9 @@ type Bound struct {
 	// Values are the serialized leaf fields of the watch's paths, in their
 	// order, each as [Field.AppendText] made it. An empty one is not bound.
 	Values [][]byte
+	// Keep leaves what the body says of them in the message, with the bound value,
+	// because nobody else puts it there.
+	Keep bool
 }
 
 func (b *Bound) root() *watchNode {
@@ -123,17 +126,22 @@ func (p *parser) watched(f *Field, i, key int, w *watchNode) int {
 	}
 	if bound := p.bound.value(wf); len(bound) > 0 {
 		if p.options.BoundWins {
-			return p.dropped(f, i)
+			i = p.dropped(f, i)
+		} else {
+			before := p.moveAll()
+			start := len(p.out)
+			at := i
+			if i = p.field(f, i, nil); i >= 0 && !sameField(f, p.out[start:], bound) {
+				i = p.fail(KindBound, at, "%s differs from what the path has set", p.show(at))
+			}
+			p.out = p.out[:start]
+			p.moveLimit = before
 		}
-		before := p.moveAll()
-		start := len(p.out)
-		at := i
-		if i = p.field(f, i, nil); i >= 0 && !sameField(f, p.out[start:], bound) {
-			i = p.fail(KindBound, at, "%s differs from what the path has set", p.show(at))
+		// The path contributes it, or else it is put here; twice would be once too
+		// often for a mask.
+		if p.bound.Keep {
+			p.out = append(p.out, bound...)
 		}
-		// The path contributes it; twice would be once too often for a mask.
-		p.out = p.out[:start]
-		p.moveLimit = before
 		return i
 	}
 	if wf.below == nil || f.shape != shapeOne {

@@ -82,7 +82,7 @@ func TestClientStream(t *testing.T) {
 	const lines = "Content-Type: application/x-ndjson"
 	const array = "Content-Type: application/json"
 	for _, c := range []struct{ name, line, body, header, want string }{
-		{"F09", "POST /v1/upload/p", `[{"i32":1},{"i32":2},{"name":"own"}]`, array, "3: p<2:01>,<2:02>,own"},
+		{"F09", "POST /v1/upload/p", `[{"i32":1},{"i32":2},{"name":"p"}]`, array, "3: p<2:01>,<2:02>,p"},
 		{"F10", "POST /v1/upload", `[]`, array, "0: "},
 		{"F10 with a path", "POST /v1/upload/p", `[]`, array, "0: "},
 		{"F12", "POST /v1/upload/p/rs", `[["a","b"],["c"],[]]`, array, "3: p<11:0161><11:0162>,<11:0163>,"},
@@ -156,6 +156,7 @@ func TestStreamRequestsThatAreWrong(t *testing.T) {
 		{"more", "POST /v1/upload", `[{}] {}`, "X: y", 400, "there is more behind the array", "1"},
 		{"too large", "POST /v1/upload", `[{"name":"` + strings.Repeat("a", 5000) + `"}]`, "X: y", 413, "element 0 is larger than 4000 bytes", "0"},
 		{"the path", "POST /v1/upload/p", `[{"name":"q"}]`, "X: y", 400, "element 0, at byte 1: ", "0"},
+		{"the path, later", "POST /v1/upload/p", `[{},{"name":"p"},{"name":"q"}]`, "X: y", 400, "element 2, at byte 17: body: name: \"q\" differs from what the path has set", "2"},
 		{"the query", "POST /v1/upload?nope=1", `[]`, "X: y", 400, "nope", ""},
 		{"the type", "POST /v1/upload", `[]`, "Content-Type: text/csv", 415, "application/x-ndjson", ""},
 		{"the timeout", "POST /v1/upload", `[]`, "Grpc-Timeout: x", 400, "grpc-timeout", ""},

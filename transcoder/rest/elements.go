@@ -24,7 +24,8 @@ type elements struct {
 	*rule
 	in       inlet
 	splitter split.Splitter
-	// request is what is bound to each message, or to the first.
+	// request is what messages are bound of; further ones have nothing of its path
+	// and query, but must not contradict the path.
 	request plan.Request
 	scratch plan.Scratch
 	checks  validate.Scratch
@@ -129,11 +130,11 @@ func (e *elements) next() (*rpc.Buffer, *rpc.Error) {
 func (e *elements) bind(element []byte) (*rpc.Buffer, *rpc.Error) {
 	message := rpc.NewBuffer()
 	var fault error
+	e.request.Body = element
 	if e.splitter.Count() == 1 || e.settings.Stream.BindAll {
-		e.request.Body = element
 		message.B, fault = e.plan.Bind(message.B, &e.request, &e.scratch)
 	} else {
-		message.B, fault = e.plan.BindFurther(message.B, element, &e.scratch)
+		message.B, fault = e.plan.BindFurther(message.B, &e.request, &e.scratch)
 	}
 	if fault != nil {
 		message.Release()

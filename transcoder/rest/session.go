@@ -48,7 +48,7 @@ type session struct {
 	// first gets the one message of a call without client streaming.
 	first chan *rpc.Buffer
 
-	// request is what each first message is bound of.
+	// request is what messages are bound of, but for their bodies.
 	request plan.Request
 	// received counts messages of the client, and ended says that there are no
 	// more; both belong to receive.
@@ -345,20 +345,18 @@ func (s *session) begun() bool {
 func (s *session) bind(binary bool) (*rpc.Buffer, error) {
 	k, msg := s.inbox, rpc.NewBuffer()
 	head := s.received == 0 || s.settings.Stream.BindAll
+	request := s.request
+	request.Body = k.body
 	var err error
 	switch {
+	case head && binary:
+		msg.B, err = s.plan.BindWire(msg.B, &request, &k.scratch)
 	case head:
-		request := s.request
-		request.Body = k.body
-		if binary {
-			msg.B, err = s.plan.BindWire(msg.B, &request, &k.scratch)
-		} else {
-			msg.B, err = s.plan.Bind(msg.B, &request, &k.scratch)
-		}
+		msg.B, err = s.plan.Bind(msg.B, &request, &k.scratch)
 	case binary:
-		msg.B, err = s.plan.BindFurtherWire(msg.B, k.body, &k.scratch)
+		msg.B, err = s.plan.BindFurtherWire(msg.B, &request, &k.scratch)
 	default:
-		msg.B, err = s.plan.BindFurther(msg.B, k.body, &k.scratch)
+		msg.B, err = s.plan.BindFurther(msg.B, &request, &k.scratch)
 	}
 	if err != nil {
 		msg.Release()

@@ -160,7 +160,7 @@ func (f *formMessages) bind() (*rpc.Buffer, *rpc.Error) {
 	if !f.bound || f.settings.Stream.BindAll {
 		message.B, fault = f.plan.Bind(message.B, &f.request, &f.scratch)
 	} else {
-		message.B, fault = f.plan.BindFurtherParts(message.B, f.parts, &f.scratch)
+		message.B, fault = f.plan.BindFurther(message.B, &f.request, &f.scratch)
 	}
 	if fault != nil {
 		message.Release()

@@ -33,6 +33,33 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// Messages behind the first one are held to the path for nothing.
+func TestFurtherDoesNotAllocate(t *testing.T) {
+	f := newFixture(t)
+	for _, c := range []struct{ line, json, text string }{
+		{"POST /v1/star/p", `{"i32":3}`, `i32: 3`},
+		{"POST /v1/star/p", `{"name":"p","i32":3}`, `name: "p" i32: 3`},
+		{"POST /v1/star/sub/p", `{"sub":{"name":"p"}}`, `sub {name: "p"}`},
+		{"POST /v1/star/i64/7", `{"i64":"7"}`, `i64: 7`},
+		{"POST /v1/star/chosen/p", `{"chosen":{"name":"p"}}`, `chosen {name: "p"}`},
+	} {
+		rule, r := f.find(t, c.line, c.json)
+		serialized := *r
+		serialized.Body = f.wire(t, "t.v1.Req", c.text)
+		s := new(plan.Scratch)
+		var wire []byte
+		require.Zero(t, testing.AllocsPerRun(100, func() {
+			var err error
+			if wire, err = rule.plan.BindFurther(wire[:0], r, s); err != nil {
+				t.Fatal(err)
+			}
+			if wire, err = rule.plan.BindFurtherWire(wire[:0], &serialized, s); err != nil {
+				t.Fatal(err)
+			}
+		}), "%s", c.line)
+	}
+}
+
 // Most options cost nothing but time, even when they are used.
 func TestOptionsDoNotAllocate(t *testing.T) {
 	f := newFixtureWith(t, func(o *plan.Options) {

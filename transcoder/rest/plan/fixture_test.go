@@ -47,7 +47,9 @@ type fixture struct {
 // rule is what an entry of the table leads to.
 type rule struct {
 	route.Handler
-	plan          *plan.Plan
+	plan *plan.Plan
+	// free is the plan for a path that binds nothing.
+	free          *plan.Plan
 	input, output protoreflect.MessageDescriptor
 }
 
@@ -81,9 +83,17 @@ func loadWith(options plan.Options) (*fixture, error) {
 				if err != nil {
 					return nil, err
 				}
+				unbound := *b
+				if unbound.Template, err = httprule.Parse("/x"); err != nil {
+					return nil, err
+				}
+				free, err := plan.Compile(f.codec, md.Input(), md.Output(), &unbound, options)
+				if err != nil {
+					return nil, err
+				}
 				entries = append(entries, &route.Entry{
 					Method: b.Method, Template: b.Template, RPC: string(md.FullName()),
-					Handler: &rule{plan: p, input: md.Input(), output: md.Output()},
+					Handler: &rule{plan: p, free: free, input: md.Input(), output: md.Output()},
 				})
 			}
 		}

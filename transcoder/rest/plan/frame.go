@@ -1,14 +1,18 @@
 package plan
 
 import (
+	"errors"
+
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
 )
 
 // A client that streams sends many messages for one path and query. The first is
-// bound as ever; the further ones are what their bodies say. A body may also be
-// serialized instead of JSON, and then the rest of the request is appended to it
-// as to one that was translated.
+// bound as ever; the further ones are what their bodies say, which must not
+// contradict the path either. A body may also be serialized instead of JSON, and
+// then the rest of the request is appended to it as to one that was translated.
 
 // CheckHead reports what is wrong with path and query, before anything of a body
 // has come, and fills s.Outcome. The error is an *[Error].
@@ -27,24 +31,17 @@ func (p *Plan) CheckHead(r *Request, s *Scratch) error {
 	return err
 }
 
-// BindFurther is [Plan.Bind] for a message behind the first one: nothing of path
-// and query is in it, and its body may say what it likes of their fields. s.Outcome
-// is then that of this message.
-func (p *Plan) BindFurther(dst, body []byte, s *Scratch) ([]byte, error) {
-	return p.bindFurther(dst, &Request{Body: body}, s)
-}
-
-// BindFurtherParts is [Plan.BindFurther] for a body that is a multipart form.
-func (p *Plan) BindFurtherParts(dst []byte, parts []Part, s *Scratch) ([]byte, error) {
-	return p.bindFurther(dst, &Request{Multipart: true, Parts: parts}, s)
-}
-
-func (p *Plan) bindFurther(dst []byte, r *Request, s *Scratch) ([]byte, error) {
+// BindFurther is [Plan.Bind] for a message behind the first one: path and query are
+// not put into it, but r has the path, with which the body is compared as that of
+// the first one is. What it repeats stays in the message. s.Outcome is then that of
+// this message.
+func (p *Plan) BindFurther(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 	start := len(dst)
-	p.Begin("", s)
-	p.limit(s)
-	s.bound.Watch = nil
-	out, err := p.appendBody(dst, r, s)
+	out := dst
+	err := p.beginFurther(r, s)
+	if err == nil {
+		out, err = p.appendBody(out, r, s)
+	}
 	if err == nil && p.mask != nil {
 		out, err = p.appendMask(out, start, r, s)
 	}
@@ -55,6 +52,14 @@ func (p *Plan) bindFurther(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 		return dst, err
 	}
 	return out, nil
+}
+
+func (p *Plan) beginFurther(r *Request, s *Scratch) error {
+	p.Begin("", s)
+	p.limit(s)
+	err := p.convertPath(r, s)
+	s.bound.Keep = true
+	return err
 }
 
 // TakesWire reports whether a body may be serialized: it is a message. A rule
@@ -94,11 +99,16 @@ func (p *Plan) BindWire(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 }
 
 // BindFurtherWire is [Plan.BindFurther] for a body that is serialized.
-func (p *Plan) BindFurtherWire(dst, body []byte, s *Scratch) ([]byte, error) {
+func (p *Plan) BindFurtherWire(dst []byte, r *Request, s *Scratch) ([]byte, error) {
 	start := len(dst)
-	p.Begin("", s)
-	p.limit(s)
-	out, err := p.appendWire(dst, body)
+	out := dst
+	err := p.beginFurther(r, s)
+	if err == nil {
+		out, err = p.appendWire(out, r.Body)
+	}
+	if err == nil {
+		out, err = p.holdToPath(out, start, r, s)
+	}
 	if err == nil {
 		err = p.required(out[start:], s)
 	}
@@ -106,6 +116,20 @@ func (p *Plan) BindFurtherWire(dst, body []byte, s *Scratch) ([]byte, error) {
 		return dst, err
 	}
 	return out, nil
+}
+
+// holdToPath compares the message out[start:] with the path, which follows it if it
+// is to win.
+func (p *Plan) holdToPath(out []byte, start int, r *Request, s *Scratch) ([]byte, error) {
+	err := s.bound.CheckWire(out[start:], &s.codec)
+	if err == nil {
+		return out, nil
+	}
+	var ce *codec.Error
+	if p.options.PathWins && errors.As(err, &ce) && ce.Kind == codec.KindBound {
+		return p.appendPath(out, r, s)
+	}
+	return nil, fromCodec(InBody, "", err)
 }
 
 // appendWire appends a body that is serialized. It must end where its last field

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -50,9 +51,88 @@ func requirePath(t *testing.T, fx *fixture, rule *rule, r *plan.Request, m proto
 	}
 }
 
+// requireFurther binds the body of r as that of a message behind the first one, as
+// JSON and serialized. What the path binds has the path's value in it, or none if
+// the body has none either; a body that says something else is refused, or
+// overruled.
+func requireFurther(t *testing.T, fx *fixture, rule *rule, r *plan.Request, overruled bool) {
+	t.Helper()
+	s := new(plan.Scratch)
+	head := &plan.Request{Path: r.Path, Captures: r.Captures, Body: r.Body}
+	// The first message of a path without a query is told the same.
+	_, first := rule.plan.Bind(nil, head, s)
+	wire, err := rule.plan.BindFurther(nil, head, s)
+	if !lacks(first) && !lacks(err) {
+		require.Equal(t, first, err)
+	}
+	if err == nil {
+		said, err := rule.free.BindFurther(nil, &plan.Request{Body: r.Body}, s)
+		requireHeld(t, fx, rule, head, said, err, wire, overruled)
+	}
+	if !rule.plan.TakesWire() {
+		return
+	}
+	if wire, err = rule.plan.BindFurtherWire(nil, head, s); err == nil {
+		said, err := rule.free.BindFurtherWire(nil, &plan.Request{Body: r.Body}, s)
+		requireHeld(t, fx, rule, head, said, err, wire, overruled)
+	}
+}
+
+// lacks reports whether an error is about required fields, which the path may have.
+func lacks(err error) bool {
+	var pe *plan.Error
+	return errors.As(err, &pe) && pe.Place == plan.InMessage
+}
+
+// requireHeld compares what became of a body, wire, with what it says where nothing
+// is bound.
+func requireHeld(t *testing.T, fx *fixture, rule *rule, head *plan.Request, said []byte, err error, wire []byte, overruled bool) {
+	t.Helper()
+	unmarshal := proto.UnmarshalOptions{Resolver: fx.types, AllowPartial: true}
+	free, got, want := dynamicpb.NewMessage(rule.input), dynamicpb.NewMessage(rule.input), dynamicpb.NewMessage(rule.input)
+	if lacks(err) {
+		return // it is overruled by what it lacks
+	}
+	require.NoError(t, err)
+	if unmarshal.Unmarshal(wire, got) != nil {
+		return // nobody can read it
+	}
+	require.NoError(t, unmarshal.Unmarshal(said, free))
+	s := new(plan.Scratch)
+	path, err := rule.plan.Bind(nil, &plan.Request{Path: head.Path, Captures: head.Captures}, s)
+	if err != nil {
+		return
+	}
+	require.NoError(t, unmarshal.Unmarshal(path, want))
+	bound, _ := rule.plan.Explain(&plan.Request{Path: head.Path, Captures: head.Captures}, s)
+	require.NotEmpty(t, bound)
+	for _, b := range bound {
+		free, got, want := free.ProtoReflect(), got.ProtoReflect(), want.ProtoReflect()
+		for name := range strings.SplitSeq(b.Field, ".") {
+			fd := got.Descriptor().Fields().ByJSONName(name)
+			if oneof := fd.ContainingOneof(); oneof != nil && got.WhichOneof(oneof) != nil {
+				require.Equal(t, fd.Name(), got.WhichOneof(oneof).Name())
+			}
+			if !overruled {
+				require.Equal(t, free.Has(fd), got.Has(fd), "%s", b.Field)
+			}
+			if fd.Message() == nil {
+				if got.Has(fd) {
+					require.True(t, want.Get(fd).Equal(got.Get(fd)), "%s: %v", b.Field, got.Get(fd))
+				}
+				if free.Has(fd) {
+					require.Equal(t, want.Has(fd), got.Has(fd), "%s", b.Field)
+				}
+				break
+			}
+			free, got, want = free.Get(fd).Message(), got.Get(fd).Message(), want.Get(fd).Message()
+		}
+	}
+}
+
 // FuzzBind checks that no request makes Bind panic, that what it accepts is a
 // message, and that the same request gives the same again, whatever the scratch
-// was used for before.
+// was used for before. Its body is that of a further message of a stream, too.
 func FuzzBind(f *testing.F) {
 	for _, query := range []string{
 		"", "i32=1&rs=a&rs=b", "sub.name=a+b&sub.tags=%41", "user_id=a&email=b", "a%zz=1", "sub..=1;", "key=1&&$alt",
@@ -64,6 +144,16 @@ func FuzzBind(f *testing.F) {
 	f.Add(uint8(2), "", "p", []byte(`{"sub":{"name":"p"},"any":{"@type":"type.googleapis.com/t.v1.Sub","size":3}}`))
 	f.Add(uint8(5), "user_id=1", "%FF", []byte(`"x"`))
 	f.Add(uint8(8), "", "%", []byte(`["x"]`))
+	// Messages behind the first one, as JSON and serialized.
+	for _, body := range []string{
+		`{"name":"n","i32":2}`, `{"name":"o"}`, `{"sub":{"name":"n"}}`, `{"sub":{"name":"o","size":1}}`, `{"email":"o"}`, `{"chosen":{"name":"n"}}`, `{"i64":"1"}`,
+		"\x0a\x01n\x10\x02", "\x0a\x01o", "\x52\x03\x0a\x01n\x52\x03\x0a\x01o", "\xd2\x01\x01o\xca\x01\x01n", "\xda\x01\x03\x0a\x01n", "\x18\x81\x00", "\x18\x00",
+	} {
+		for which := range uint8(len(fuzzRules)) {
+			f.Add(which, "", "n", []byte(body))
+			f.Add(which, "", "1", []byte(body))
+		}
+	}
 	fx := newFixture(f)
 	used := new(plan.Scratch)
 	f.Fuzz(func(t *testing.T, which uint8, query, segment string, body []byte) {
@@ -74,6 +164,7 @@ func FuzzBind(f *testing.F) {
 		r.Path = r.Path[:start] + segment
 		r.Captures[0].End = len(r.Path)
 
+		requireFurther(t, fx, rule, r, false)
 		first, err := rule.plan.Bind(nil, r, new(plan.Scratch))
 		second, again := rule.plan.Bind(nil, r, used)
 		require.Equal(t, err, again)
@@ -119,6 +210,7 @@ func FuzzBindOptions(f *testing.F) {
 		r.Path = r.Path[:start] + segment
 		r.Captures[0].End = len(r.Path)
 
+		requireFurther(t, fx, rule, r, true)
 		fresh := new(plan.Scratch)
 		first, err := rule.plan.Bind(nil, r, fresh)
 		second, again := rule.plan.Bind(nil, r, used)

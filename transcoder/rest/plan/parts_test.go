@@ -189,15 +189,18 @@ func TestBindFurtherParts(t *testing.T) {
 	got, err := f.bindRequest(t, &rule{plan: p, input: f.descriptor(t, "d.Photo")}, first, s)
 	require.NoError(t, err)
 	f.same(t, `name: "n" i: 1 file {content_type: "image/png" data: "a"}`, got)
+	further := func(part plan.Part) *plan.Request {
+		return &plan.Request{Path: first.Path, Captures: first.Captures, Multipart: true, Parts: []plan.Part{part}}
+	}
 	for name, want := range map[string]string{"data": `data: "b"`, "sub.data": `sub {data: "b"}`, "file": `file {data: "b"}`} {
 		next := piece(name, "b")
 		next.Type = ""
-		wire, err := p.BindFurtherParts([]byte("kept"), []plan.Part{next}, s)
+		wire, err := p.BindFurther([]byte("kept"), further(next), s)
 		require.NoError(t, err)
 		f.same(t, want, f.parse(t, "d.Photo", wire[len("kept"):]))
 	}
 	for _, name := range []string{"more", "files", "tags", "st", "name"} {
-		wire, err := p.BindFurtherParts([]byte("kept"), []plan.Part{piece(name, "b")}, s)
+		wire, err := p.BindFurther([]byte("kept"), further(piece(name, "b")), s)
 		var pe *plan.Error
 		require.ErrorAs(t, err, &pe, name)
 		require.Contains(t, pe.Message, "is a file", name)

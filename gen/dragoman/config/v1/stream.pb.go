@@ -55,7 +55,8 @@ type StreamOptions struct {
 	// Default: none. Example: `revision`
 	IdField string `protobuf:"bytes,4,opt,name=id_field,json=idField,proto3" json:"id_field,omitempty"`
 	// BindAll puts what path and query say into every message of a client's
-	// stream.
+	// stream. Without it, later messages may leave out what the path says, but
+	// not say anything else.
 	//
 	// Default: `false`, into the first one. Example: `true`
 	BindAll *bool `protobuf:"varint,5,opt,name=bind_all,json=bindAll,proto3,oneof" json:"bind_all,omitempty"`
