@@ -113,6 +113,24 @@ func TestBindFurtherPathWins(t *testing.T) {
 	}
 }
 
+// A mask that the path binds is not made of the body of a later message either.
+func TestBindFurtherMask(t *testing.T) {
+	f := newFixture(t)
+	o := options
+	o.PatchMask = "*"
+	for path, want := range map[string]string{
+		"/v1/{mask}": `i32: 1`,
+		"/v1/{name}": `i32: 1 mask {paths: "i32"}`,
+	} {
+		p, err := f.planWith(t, "t.v1.Req", "t.v1.Req", &httprule.Binding{Method: "PATCH", Template: template(t, path), Body: "*"}, o)
+		require.NoError(t, err)
+		r := &plan.Request{Path: "/v1/b", Captures: []plan.Span{{Start: 4, End: 5}}, Body: []byte(`{"i32":1}`)}
+		wire, err := p.BindFurther(nil, r, new(plan.Scratch))
+		require.NoError(t, err)
+		f.same(t, want, f.parse(t, "t.v1.Req", wire))
+	}
+}
+
 // A serialized message is held to what its reader would find in it.
 func TestBindFurtherWire(t *testing.T) {
 	f := newFixture(t)

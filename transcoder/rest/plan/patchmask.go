@@ -28,8 +28,9 @@ type patchMask struct {
 const maskPaths = protowire.Number(1)
 
 // patchMask finds the mask that a rule fills. It is none if the rule is not for
-// PATCH, if its body has no fields to list, or if the message lacks the field or,
-// for "*", does not have exactly one: the option is for a whole route.
+// PATCH, if its body has no fields to list, if the path binds the field, or if the
+// message lacks it or, for "*", does not have exactly one: the option is for a whole
+// route.
 func (c *compiler) patchMask(b *httprule.Binding) {
 	p := c.plan
 	if p.options.PatchMask == "" || b.Method != "PATCH" || !p.TakesForm() || len(c.problems) > 0 {
@@ -42,6 +43,9 @@ func (c *compiler) patchMask(b *httprule.Binding) {
 	field, _ := lookUp(p.input, p.descriptor, string(fd.Name()))
 	if field == nil {
 		return
+	}
+	if child, _ := p.base.look(0, field); child != 0 && p.base[child].origin == fromPath {
+		return // it is never missing, where it may be set
 	}
 	p.mask = &patchMask{field: field, group: fd.Kind() == protoreflect.GroupKind}
 	if p.mode == wholeBody {
