@@ -6,7 +6,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/near"
 )
 
 // checkFields reports names of fields in the options that the route has of its
@@ -85,7 +85,7 @@ func (e *exposer) checkOutput(option, what, path string, about func(protoreflect
 // noField says that no method has what an option names.
 func (e *exposer) noField(option, what, name string, known []string) {
 	advice := ""
-	if meant := config.Nearest(name, known, max(2, len(name)/8)); meant != "" {
+	if meant := near.Name(name, known, max(2, len(name)/8)); meant != "" {
 		advice = didYouMean(meant)
 	}
 	e.wrong(e.in(option), advice, "there is no method in the route whose %s %q", what, name)

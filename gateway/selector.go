@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/near"
 	"github.com/dragoman-gateway/dragoman/reflect/schema"
 )
 
@@ -66,7 +66,7 @@ func (n *names) adviseMethod(selector, upstream string) string {
 				of = append(of, m)
 			}
 		}
-		if meant := config.Nearest(method, of, len(method)/3+1); meant != "" {
+		if meant := near.Name(method, of, len(method)/3+1); meant != "" {
 			return didYouMean(service + "." + meant)
 		}
 		return list("its methods are ", of)
@@ -133,7 +133,7 @@ func likely(name string, known []string) string {
 			return k
 		}
 	}
-	return config.Nearest(name, known, max(2, len(name)/8))
+	return near.Name(name, known, max(2, len(name)/8))
 }
 
 // listed is how many names an error lists.

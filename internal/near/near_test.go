@@ -1,4 +1,4 @@
-package config
+package near
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNearest(t *testing.T) {
+func TestName(t *testing.T) {
 	long := strings.Repeat("very.long.package.", 10)
 	for _, c := range []struct {
 		name, in string
@@ -23,7 +23,7 @@ func TestNearest(t *testing.T) {
 		{"behind a long beginning", long + "GetBok", []string{long + "ListBooks", long + "GetBook"}, 2, long + "GetBook"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			require.Equal(t, c.want, Nearest(c.in, c.known, c.most))
+			require.Equal(t, c.want, Name(c.in, c.known, c.most))
 		})
 	}
 }
