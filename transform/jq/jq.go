@@ -9,7 +9,6 @@ package jq
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,35 +45,71 @@ var DefaultLimits = Limits{Time: 50 * time.Millisecond, Memory: 64 << 20}
 // Program is a compiled program. It is immutable and safe for any goroutine.
 type Program struct {
 	name   string
+	source string
 	code   *gojq.Code
 	limits Limits
 	params []any
 }
 
+// longestSource is how long the text of a program may be.
+const longestSource = 256 << 10
+
 // Compile compiles a program. What is wrong with it is a [*SyntaxError].
-func Compile(src string, c Config) (*Program, error) {
-	query, err := gojq.Parse(src)
+func Compile(src string, c Config) (p *Program, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			p, err = nil, &SyntaxError{Message: fmt.Sprintf("the compiler cannot take this program: %v", fault)}
+		}
+	}()
+	query, err := parse(src)
 	if err != nil {
-		return nil, syntaxError(src, err)
+		return nil, err
 	}
-	p := &Program{name: c.Name, limits: c.Limits}
-	var variables []string
+	variables := c.variables()
+	if err := resolve(src, query, variables, c.Env); err != nil {
+		return nil, err
+	}
+	p = &Program{name: c.Name, source: src, limits: c.Limits}
 	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
-		variables = append(variables, "$"+name)
 		p.params = append(p.params, c.Params[name])
 	}
-	for _, name := range c.Variables {
-		variables = append(variables, "$"+name)
-	}
-	p.code, err = gojq.Compile(query, gojq.WithVariables(variables))
+	p.code, err = gojq.Compile(query, append(options(), gojq.WithVariables(variables))...)
 	if err != nil {
 		return nil, &SyntaxError{Message: err.Error()}
 	}
 	return p, nil
 }
 
+// parse is the tree of a program.
+func parse(src string) (*gojq.Query, error) {
+	if len(src) > longestSource {
+		return nil, &SyntaxError{Message: fmt.Sprintf("the program has %d bytes, and at most %d are taken", len(src), longestSource)}
+	}
+	query, err := gojq.Parse(src)
+	if err != nil {
+		return nil, syntaxError(src, err)
+	}
+	return query, nil
+}
+
+// variables are the names of what a run is given a value for, each with its $:
+// parameters first, by name.
+func (c Config) variables() []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
+		names = append(names, "$"+name)
+	}
+	for _, name := range c.Variables {
+		names = append(names, "$"+name)
+	}
+	return names
+}
+
 // Name is the name that [Config] gave the program.
 func (p *Program) Name() string { return p.name }
+
+// Source is the text of the program.
+func (p *Program) Source() string { return p.source }
 
 // Run runs the program with an input and a value for each of Config.Variables, in
 // their order. Neither is changed, and the result may share memory with both. A
@@ -98,24 +133,14 @@ func (p *Program) Run(ctx context.Context, in any, vars ...any) (any, error) {
 	return out, nil
 }
 
+// Test runs the program as a predicate: all but null and false is a yes.
+func (p *Program) Test(ctx context.Context, in any, vars ...any) (bool, error) {
+	out, err := p.Run(ctx, in, vars...)
+	return err == nil && out != nil && out != false, err
+}
+
 func (p *Program) failed(format string, args ...any) error {
 	return &RunError{Program: p.name, Message: fmt.Sprintf(format, args...)}
-}
-
-// SyntaxError is what is wrong with the text of a program.
-type SyntaxError struct {
-	// Line and Column count from 1, the column in characters; 0 if unknown.
-	Line, Column int
-	Message      string
-	// Advice is what to write instead; empty if nobody knows.
-	Advice string
-}
-
-func (e *SyntaxError) Error() string {
-	if e.Line == 0 {
-		return e.Message
-	}
-	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
 }
 
 // RunError is why a run failed.
@@ -128,17 +153,3 @@ type RunError struct {
 }
 
 func (e *RunError) Error() string { return e.Program + ": " + e.Message }
-
-func syntaxError(src string, err error) error {
-	var parse *gojq.ParseError
-	if !errors.As(err, &parse) {
-		return &SyntaxError{Message: err.Error()}
-	}
-	line, column := 1, 1
-	for _, r := range src[:min(max(parse.Offset-len(parse.Token), 0), len(src))] {
-		if column++; r == '\n' {
-			line, column = line+1, 1
-		}
-	}
-	return &SyntaxError{Line: line, Column: column, Message: err.Error()}
-}

@@ -38,13 +38,6 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestSyntaxError(t *testing.T) {
-	_, err := jq.Compile(".a |\n  .b +| 1", jq.Config{Name: "test"})
-	var wrong *jq.SyntaxError
-	require.ErrorAs(t, err, &wrong)
-	require.Equal(t, [2]int{2, 7}, [2]int{wrong.Line, wrong.Column})
-}
-
 func TestPaths(t *testing.T) {
 	leaf := jq.Paths{All: true}
 	paths := jq.Paths{

@@ -1,0 +1,57 @@
+package jq
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/itchyny/gojq"
+)
+
+// A function is one of ours, in Go. It is given values as the package comment has
+// them, and gives such a value or an error. It does not change what it is given.
+type function struct {
+	name string
+	// min and max are the fewest and most arguments.
+	min, max int
+	call     func(in any, args []any) any
+	// alone says that it does not look at its input.
+	alone bool
+}
+
+// library are the functions beyond those of jq. What one gives is at most a few
+// times as long as what it is given. Names that begin with [reserved] are for
+// definitions.
+var library = []function{
+	{name: "uuid", call: uuid, alone: true},
+	{name: "random", max: 1, call: random, alone: true},
+}
+
+// definitions are functions of ours that are written in jq, so that it can be seen
+// what they read: name/2 and the text.
+func definitions() map[string]string { return nil }
+
+// options are the library for gojq's compiler.
+func options() (options []gojq.CompilerOption) {
+	for _, f := range library {
+		options = append(options, gojq.WithFunction(f.name, f.min, f.max, f.call))
+	}
+	return options
+}
+
+// define puts the definitions that are used before the program.
+func define(query *gojq.Query, uses map[string]bool) error {
+	texts := definitions()
+	var defs []*gojq.FuncDef
+	for _, sig := range slices.Sorted(maps.Keys(uses)) {
+		if text, ok := texts[sig]; ok {
+			parsed, err := gojq.Parse(text)
+			if err != nil {
+				return fmt.Errorf("definition of %s: %w", sig, err)
+			}
+			defs = append(defs, parsed.FuncDefs...)
+		}
+	}
+	query.FuncDefs = append(defs, query.FuncDefs...)
+	return nil
+}

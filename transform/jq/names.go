@@ -1,0 +1,474 @@
+package jq
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/itchyny/gojq"
+
+	"github.com/dragoman-gateway/dragoman/internal/near"
+)
+
+// A resolver finds the definition of every name in a program, as gojq's compiler
+// will. gojq does not tell where a name stands that it does not know, and its tree
+// has no places. So the tree is walked in the order of the text, and each name in
+// it is looked for in the text from where the one before was found.
+//
+// On its way it puts values in the place of env.NAME.
+type resolver struct {
+	src   string
+	words []word
+	env   map[string]string
+	// functions, variables and labels are what is defined here, the innermost last:
+	// name/2, $name, $name.
+	functions, variables, labels []string
+	// uses are the functions of ours that the program calls: name/2.
+	uses  map[string]bool
+	depth int
+	// err is the first mistake. After it, everything is left alone.
+	err *SyntaxError
+}
+
+// deepest is how deep a program may be nested. Each level costs this package, and
+// gojq, a few frames of a stack that cannot be had back once it is full.
+const deepest = 10_000
+
+func (r *resolver) query(q *gojq.Query) {
+	if q == nil || r.err != nil || !r.enter() {
+		return
+	}
+	defer r.leave(r.scope())
+	for _, def := range q.FuncDefs {
+		r.define(def)
+	}
+	if q.Term != nil {
+		r.term(q.Term)
+		return
+	}
+	r.query(q.Left)
+	r.patterns(q.Patterns)
+	r.query(q.Right)
+}
+
+func (r *resolver) define(def *gojq.FuncDef) {
+	if r.err != nil || !r.enter() {
+		return
+	}
+	if at := r.find(def.Name); strings.HasPrefix(def.Name, reserved) {
+		r.fail(at, fmt.Sprintf("the name %q is taken", def.Name), "functions of a program do not begin with "+reserved)
+	}
+	r.functions = append(r.functions, signature(def.Name, len(def.Args)))
+	defer r.leave(r.scope())
+	for _, arg := range def.Args {
+		at := r.find(arg)
+		if name, ok := strings.CutPrefix(arg, "$"); ok {
+			r.bind(at, arg)
+			arg = name
+		}
+		r.functions = append(r.functions, signature(arg, 0))
+	}
+	r.query(def.Body)
+}
+
+func (r *resolver) term(t *gojq.Term) {
+	if t == nil || r.err != nil || !r.enter() {
+		return
+	}
+	defer r.leave(r.scope())
+	switch t.Type {
+	case gojq.TermTypeIndex:
+		r.index(t.Index)
+	case gojq.TermTypeFunc:
+		r.call(t)
+	case gojq.TermTypeObject:
+		for _, kv := range t.Object.KeyVals {
+			r.keyVal(kv)
+		}
+	case gojq.TermTypeArray:
+		r.query(t.Array.Query)
+	case gojq.TermTypeUnary:
+		r.term(t.Unary.Term)
+	case gojq.TermTypeFormat:
+		r.format(t.Format)
+		r.text(t.Str)
+	case gojq.TermTypeString:
+		r.text(t.Str)
+	case gojq.TermTypeIf:
+		r.query(t.If.Cond)
+		r.query(t.If.Then)
+		for _, elif := range t.If.Elif {
+			r.enter()
+			r.query(elif.Cond)
+			r.query(elif.Then)
+		}
+		r.query(t.If.Else)
+	case gojq.TermTypeTry:
+		r.query(t.Try.Body)
+		r.query(t.Try.Catch)
+	case gojq.TermTypeReduce:
+		r.query(t.Reduce.Query)
+		defer r.leave(r.scope())
+		r.patternsOver(t.Reduce.Patterns, t.Reduce.Start)
+		r.query(t.Reduce.Update)
+	case gojq.TermTypeForeach:
+		r.query(t.Foreach.Query)
+		defer r.leave(r.scope())
+		r.patternsOver(t.Foreach.Patterns, t.Foreach.Start)
+		r.query(t.Foreach.Update)
+		r.query(t.Foreach.Extract)
+	case gojq.TermTypeLabel:
+		r.find(t.Label.Ident)
+		r.labels = append(r.labels, t.Label.Ident)
+		r.query(t.Label.Body)
+	case gojq.TermTypeBreak:
+		if at := r.find(t.Break); !slices.Contains(r.labels, t.Break) {
+			r.fail(at, fmt.Sprintf("there is no label %s", t.Break), meant(t.Break, r.labels))
+		}
+	case gojq.TermTypeQuery:
+		r.query(t.Query)
+	}
+	for _, s := range t.SuffixList {
+		// Each is a level to gojq's compiler.
+		if r.enter() {
+			r.index(s.Index)
+		}
+	}
+}
+
+// patternsOver binds the variables of patterns for what follows, but not for the
+// query that stands first behind them.
+func (r *resolver) patternsOver(patterns []*gojq.Pattern, start *gojq.Query) {
+	outer := len(r.variables)
+	r.patterns(patterns)
+	bound := slices.Clone(r.variables[outer:])
+	r.variables = r.variables[:outer]
+	r.query(start)
+	r.variables = append(r.variables, bound...)
+}
+
+// patterns binds the variables of patterns. Of several, each may use the variables
+// of all.
+func (r *resolver) patterns(patterns []*gojq.Pattern) {
+	if len(patterns) > 1 {
+		for _, p := range patterns {
+			r.bindAll(p)
+		}
+	}
+	for _, p := range patterns {
+		r.pattern(p)
+	}
+}
+
+// bindAll binds the variables of a pattern without looking where they stand.
+func (r *resolver) bindAll(p *gojq.Pattern) {
+	if p == nil || r.err != nil || !r.enter() {
+		return
+	}
+	depth := r.depth
+	if p.Name != "" {
+		r.variables = append(r.variables, p.Name)
+	}
+	for _, element := range p.Array {
+		r.bindAll(element)
+	}
+	for _, kv := range p.Object {
+		if strings.HasPrefix(kv.Key, "$") {
+			r.variables = append(r.variables, kv.Key)
+		}
+		r.bindAll(kv.Val)
+	}
+	r.depth = depth - 1
+}
+
+func (r *resolver) pattern(p *gojq.Pattern) {
+	if p == nil || r.err != nil || !r.enter() {
+		return
+	}
+	depth := r.depth
+	if p.Name != "" {
+		r.bind(r.find(p.Name), p.Name)
+	}
+	for _, element := range p.Array {
+		r.pattern(element)
+	}
+	for _, kv := range p.Object {
+		if kv.Key != "" {
+			if at := r.find(kv.Key); strings.HasPrefix(kv.Key, "$") {
+				r.bind(at, kv.Key)
+			}
+		}
+		r.text(kv.KeyString)
+		r.query(kv.KeyQuery)
+		r.pattern(kv.Val)
+	}
+	r.depth = depth - 1
+}
+
+func (r *resolver) index(i *gojq.Index) {
+	if i != nil {
+		r.text(i.Str)
+		r.query(i.Start)
+		r.query(i.End)
+	}
+}
+
+func (r *resolver) keyVal(kv *gojq.ObjectKeyVal) {
+	if kv.Key != "" {
+		if at := r.find(kv.Key); strings.HasPrefix(kv.Key, "$") {
+			r.variable(at, kv.Key)
+		}
+	}
+	r.text(kv.KeyString)
+	r.query(kv.KeyQuery)
+	r.query(kv.Val)
+}
+
+func (r *resolver) text(s *gojq.String) {
+	if s != nil {
+		for _, q := range s.Queries {
+			r.query(q)
+		}
+	}
+}
+
+func (r *resolver) format(name string) {
+	if at := r.find(name); !slices.Contains(formats, name) {
+		r.fail(at, "there is no format "+name, cmp.Or(absent[name], meant(name, formats), "formats are "+strings.Join(formats, ", ")))
+	}
+}
+
+// call resolves a function or a variable, which is a function to gojq.
+func (r *resolver) call(t *gojq.Term) {
+	name := t.Func.Name
+	at := r.find(name)
+	if strings.HasPrefix(name, "$") {
+		r.variable(at, name)
+		return
+	}
+	if sig := signature(name, len(t.Func.Args)); !slices.Contains(r.functions, sig) {
+		if name == "env" && len(t.Func.Args) == 0 {
+			r.environment(t, at)
+			return
+		}
+		if _, ok := forbidden[name]; ok || !builtins().defined[sig] || strings.HasPrefix(name, "_") {
+			r.fail(at, r.unknown(at, name, len(t.Func.Args)), r.unknownAdvice(at, name, len(t.Func.Args)))
+			return
+		}
+		r.uses[sig] = true
+	}
+	for _, arg := range t.Func.Args {
+		r.query(arg)
+	}
+}
+
+// environment puts the value of a variable in the place of env.NAME.
+func (r *resolver) environment(t *gojq.Term, at int) {
+	name := ""
+	if len(t.SuffixList) > 0 {
+		name = constantKey(t.SuffixList[0].Index)
+	}
+	const advice = "write env.NAME, with a name that jq.env allows"
+	if name == "" {
+		r.fail(at, "env is not available as a whole, nor with a name that is computed", advice)
+		return
+	}
+	value, ok := r.env[name]
+	if !ok {
+		known := slices.Sorted(maps.Keys(r.env))
+		r.fail(at, fmt.Sprintf("the environment variable %q is not allowed", name), cmp.Or(meant(name, known), "add it to jq.env"))
+		return
+	}
+	*t = gojq.Term{Type: gojq.TermTypeString, Str: &gojq.String{Str: value}, SuffixList: t.SuffixList[1:]}
+}
+
+// constantKey is the name of .name, ."name" or ["name"]; empty for everything else.
+func constantKey(i *gojq.Index) string {
+	switch {
+	case i == nil || i.IsSlice:
+		return ""
+	case i.Name != "":
+		return i.Name
+	case i.Str != nil && i.Str.Queries == nil:
+		return i.Str.Str
+	case i.Start != nil && i.Start.Term != nil && i.Start.Term.Type == gojq.TermTypeString &&
+		i.Start.Term.Str.Queries == nil && len(i.Start.Term.SuffixList) == 0 && len(i.Start.FuncDefs) == 0:
+		return i.Start.Term.Str.Str
+	}
+	return ""
+}
+
+func (r *resolver) variable(at int, name string) {
+	if slices.Contains(r.variables, name) {
+		return
+	}
+	if advice, ok := forbidden[name]; ok {
+		r.fail(at, name+" is not available", advice)
+		return
+	}
+	known := slices.Compact(slices.Sorted(slices.Values(r.variables)))
+	advice := meant(name, known)
+	if advice == "" && len(known) > 0 {
+		advice = "there are " + strings.Join(known, ", ")
+	}
+	r.fail(at, "there is no variable "+name, advice)
+}
+
+func (r *resolver) bind(at int, name string) {
+	if strings.HasPrefix(name, "$"+reserved) {
+		r.fail(at, fmt.Sprintf("the name %s is taken", name), "variables of a program do not begin with $"+reserved)
+	}
+	r.variables = append(r.variables, name)
+}
+
+func (r *resolver) unknown(at int, name string, arguments int) string {
+	if _, ok := forbidden[name]; ok {
+		return fmt.Sprintf("%s is not available", name)
+	}
+	if len(r.takes(name)) > 0 {
+		return fmt.Sprintf("there is no function %s with %s", name, plural(arguments))
+	}
+	return fmt.Sprintf("there is no function %q", name)
+}
+
+func (r *resolver) unknownAdvice(at int, name string, arguments int) string {
+	if advice, ok := forbidden[name]; ok {
+		return advice
+	}
+	if advice, ok := absent[name]; ok {
+		return advice
+	}
+	if takes := r.takes(name); len(takes) > 0 {
+		advice := fmt.Sprintf("%s takes %s", name, strings.Join(takes, ", or "))
+		if arguments > 0 {
+			advice += "; arguments are separated by ;"
+		}
+		return advice
+	}
+	// A name with a dash is a difference to jq: .x-total.
+	if at > 1 && r.src[at-1] == '-' && isName(r.src[at-2]) {
+		return `a name with a dash is written in quotes, as in .["x-name"]`
+	}
+	var known []string
+	for _, sig := range slices.Concat(r.functions, builtins().names) {
+		known = append(known, strings.SplitN(sig, "/", 2)[0])
+	}
+	return meant(name, known)
+}
+
+// takes tells the numbers of arguments that functions of this name have.
+func (r *resolver) takes(name string) (takes []string) {
+	for n := range 8 {
+		if sig := signature(name, n); slices.Contains(r.functions, sig) || !strings.HasPrefix(name, "_") && builtins().defined[sig] {
+			takes = append(takes, plural(n))
+		}
+	}
+	return takes
+}
+
+func plural(arguments int) string {
+	switch arguments {
+	case 0:
+		return "no argument"
+	case 1:
+		return "1 argument"
+	default:
+		return fmt.Sprintf("%d arguments", arguments)
+	}
+}
+
+func signature(name string, arguments int) string { return fmt.Sprintf("%s/%d", name, arguments) }
+
+func meant(name string, known []string) string {
+	if near := near.Name(name, known, max(1, len(name)/3)); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
+	}
+	return ""
+}
+
+// find takes the words up to the next of this text, and is its place; -1 if there
+// is none.
+func (r *resolver) find(text string) int {
+	for i, w := range r.words {
+		if w.text == text {
+			r.words = r.words[i+1:]
+			return w.at
+		}
+	}
+	return -1
+}
+
+func (r *resolver) fail(at int, message, advice string) {
+	if r.err != nil {
+		return
+	}
+	r.err = &SyntaxError{Message: message, Advice: advice}
+	if at >= 0 {
+		r.err.Line, r.err.Column = position(r.src, at)
+	}
+}
+
+func (r *resolver) enter() bool {
+	if r.depth++; r.depth > deepest {
+		r.fail(-1, fmt.Sprintf("the program is nested deeper than %d levels", deepest), "give long tables to it as a parameter")
+		return false
+	}
+	return true
+}
+
+// mark is what is defined at a place, for [resolver.leave].
+type mark struct{ functions, variables, labels, depth int }
+
+func (r *resolver) scope() mark {
+	return mark{len(r.functions), len(r.variables), len(r.labels), r.depth - 1}
+}
+
+func (r *resolver) leave(m mark) {
+	r.functions, r.variables, r.labels, r.depth = r.functions[:m.functions], r.variables[:m.variables], r.labels[:m.labels], m.depth
+}
+
+// builtins are the functions that a program has without a definition, of jq's own
+// and ours: name/2.
+var builtins = sync.OnceValue(func() (b struct {
+	names   []string
+	defined map[string]bool
+}) {
+	query, err := gojq.Parse("builtins[]")
+	if err != nil {
+		panic(err)
+	}
+	code, err := gojq.Compile(query)
+	if err != nil {
+		panic(err)
+	}
+	b.defined = make(map[string]bool)
+	add := func(sig string) {
+		name, _, _ := strings.Cut(sig, "/")
+		if _, ok := forbidden[name]; !ok && name != "env" {
+			b.names = append(b.names, sig)
+			b.defined[sig] = true
+		}
+	}
+	for iter := code.Run(nil); ; {
+		sig, ok := iter.Next()
+		if !ok {
+			break
+		}
+		add(sig.(string))
+	}
+	for _, f := range library {
+		for n := f.min; n <= f.max; n++ {
+			if !strings.HasPrefix(f.name, "_") {
+				add(signature(f.name, n))
+			}
+		}
+	}
+	for sig := range definitions() {
+		add(sig)
+	}
+	slices.Sort(b.names)
+	return b
+})
