@@ -28,14 +28,14 @@ var _ route.Handler = (*duplex)(nil)
 // [answering.run] does.
 func (d *duplex) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
 	if !r.ProtoAtLeast(1, 1) {
-		lookOf(d.settings).refuse(w, r, x, errRequestOverHTTP10())
+		turnAway(lookOf(d.settings), w, r, x, errRequestOverHTTP10())
 		return
 	}
 	k := newWork()
 	defer k.release()
 	in, err := d.open(k, w, r, x)
 	if err != nil {
-		d.look(k).refuse(w, r, x, err)
+		turnAway(d.look(k), w, r, x, err)
 		return
 	}
 	// As in a server stream, nobody waits for the end of the call after an abort.
@@ -66,14 +66,14 @@ var _ route.Handler = (*collect)(nil)
 // ended when Serve returns: the upstream may answer before the request is whole.
 func (c *collect) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
 	if !r.ProtoAtLeast(1, 1) {
-		lookOf(c.settings).refuse(w, r, x, errRequestOverHTTP10())
+		turnAway(lookOf(c.settings), w, r, x, errRequestOverHTTP10())
 		return
 	}
 	k := newWork()
 	defer k.release()
 	in, err := c.open(k, w, r, x)
 	if err != nil {
-		c.look(k).refuse(w, r, x, err)
+		turnAway(c.look(k), w, r, x, err)
 		return
 	}
 	sink := &waited{answer: &k.sink, ended: make(chan struct{})}
@@ -95,10 +95,6 @@ func (c *collect) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 		c.look(k).refuse(w, r, x, err)
 	} else {
 		c.finish(k, w, r, x)
-	}
-	if !in.whole() {
-		// Who is still sending should see it now.
-		_ = in.control.Flush()
 	}
 }
 

@@ -18,6 +18,10 @@ const (
 	lingerBytes = 256 << 10
 )
 
+// connectionClose says that an answer is the last one of its connection, and may
+// come before the end of its request.
+var connectionClose = []string{"close"}
+
 // messages are the request messages of one call, in order. They belong to one
 // goroutine.
 type messages interface {
@@ -113,19 +117,21 @@ func (i *intake) whole() bool { return i.body == nil || i.body.whole.Load() }
 // sent: over HTTP/1 the rest of a body would be taken for the next request.
 func (i *intake) settle(h http.Header) {
 	if i.r.ProtoMajor < 2 && !i.whole() {
-		h["Connection"] = []string{"close"}
+		h["Connection"] = connectionClose
 	}
 }
 
 // finish ends the reading, and returns how many bytes there were. Over HTTP/1.1 a
-// client that got its whole answer is given time to see it. The call must have
-// ended, or a send could wait for it.
+// client that got its whole answer, as far as a handler can send one, is given time
+// to see it. The call must have ended, or a send could wait for it.
 func (i *intake) finish(answered bool) int64 {
 	switch {
 	case i.r.ProtoMajor >= 2:
 		_ = i.r.Body.Close()
 	case i.whole():
 	case answered:
+		// Who waits for the answer before it goes on has it now.
+		_ = i.control.Flush()
 		_ = i.control.SetReadDeadline(time.Now().Add(linger))
 	default:
 		_ = i.control.SetReadDeadline(time.Unix(1, 0))
@@ -137,6 +143,19 @@ func (i *intake) finish(answered bool) int64 {
 	}
 	i.messages.release()
 	return n
+}
+
+// turnAway answers a request of whose body nothing has been read with an error. Over
+// HTTP/1 net/http would read that first, for as long as the client likes, which may
+// be what waits; so it reads behind the answer, and for a while.
+func turnAway(l look, w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error) {
+	if r.ProtoMajor < 2 && r.ContentLength != 0 {
+		control := http.NewResponseController(w)
+		_ = control.EnableFullDuplex()
+		_ = control.SetReadDeadline(time.Now().Add(linger))
+		w.Header()["Connection"] = connectionClose
+	}
+	l.refuse(w, r, x, err)
 }
 
 // open reads the head of the request, makes k.call of it, and gives its messages.

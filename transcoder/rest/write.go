@@ -17,8 +17,9 @@ const smallAnswer = 2000
 
 // write writes a whole answer. Metadata has been added to the header already.
 func write(w http.ResponseWriter, r *http.Request, status int, media []string, body []byte) {
-	if len(body) > smallAnswer || r.Method == http.MethodHead {
-		// net/http counts smaller answers itself, and cheaper.
+	if len(body) > smallAnswer || r.Method == http.MethodHead || w.Header()["Connection"] != nil {
+		// net/http counts smaller answers itself, and cheaper, but not those that are
+		// sent before their handler returns.
 		w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
 	writeOpen(w, r, status, media, body)
