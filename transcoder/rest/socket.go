@@ -52,6 +52,10 @@ func (s *socket) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// closeFrame is the first byte of a close frame (RFC 6455, section 5.2): FIN and
+// opcode 8.
+const closeFrame = 0x88
+
 // hear notes that the client lives.
 func (s *socket) hear() { s.heard.Store(int64(time.Since(s.opened))) }
 
@@ -66,7 +70,9 @@ func (s *socket) Write(p []byte) (int, error) {
 		return s.Conn.Write(p)
 	}
 	s.held = append(s.held, p...)
-	if s.holding && len(s.held) < flushAt {
+	// Nothing follows the answer to a client's close frame. What only looks like one,
+	// a piece of a large message, loses nothing by it.
+	if s.holding && len(s.held) < flushAt && (len(p) == 0 || p[0] != closeFrame) {
 		return len(p), nil
 	}
 	_, err := s.Conn.Write(s.held)
