@@ -2,15 +2,18 @@ package rest_test
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 
+	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 )
 
@@ -52,20 +55,28 @@ func TestBodyStalls(t *testing.T) {
 // TestBodyDeadlineEnds has a stream outlive the time in which its request had to
 // come.
 func TestBodyDeadlineEnds(t *testing.T) {
-	for name, opts := range map[string][]any{"HTTP/1.1": nil, "HTTP/2": {http2{}}} {
+	api := newAPI(t)
+	for version, name := range map[int]string{1: "HTTP/1.1", 2: "HTTP/2"} {
 		t.Run(name, func(t *testing.T) {
-			g := newGateway(t, append(opts, hurried, func(_ []byte, stream grpc.ServerStream) error {
-				select {
-				case <-stream.Context().Done():
-					return stream.Context().Err()
-				case <-time.After(200 * time.Millisecond):
-				}
-				return send(stream, []byte{})
-			})...)
-			got := g.do(t, "POST /v1/stream", `{}`)
-			require.NoError(t, got.err)
-			require.Equal(t, http.StatusOK, got.StatusCode, got.body)
-			require.Equal(t, "[{}]", got.body)
+			synctest.Test(t, func(t *testing.T) {
+				m := api.newMemory(t, "R14", http.MethodPost, local(func(ctx context.Context, call *rpc.Call, sink rpc.Sink) {
+					time.Sleep(time.Minute)
+					if ctx.Err() == nil {
+						_ = sink.Message(call.Request)
+					}
+					sink.End(rpc.Status{}, nil)
+				}), hurried)
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://memory/v1/stream", strings.NewReader(`{}`))
+				require.NoError(t, err)
+				resp, err := m.client(t, version).Do(r)
+				require.NoError(t, err)
+				defer resp.Body.Close()
+				body, err := io.ReadAll(resp.Body)
+				require.NoError(t, err)
+				require.Equal(t, version, resp.ProtoMajor)
+				require.Equal(t, http.StatusOK, resp.StatusCode)
+				require.Equal(t, "[{}]", string(body))
+			})
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -23,6 +24,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 )
 
@@ -579,44 +581,83 @@ func TestWebSocketIdle(t *testing.T) {
 	require.Equal(t, "DEADLINE_EXCEEDED", c.over().Reason)
 }
 
+// holding is an upstream that takes no message before proceed is closed, and then
+// all of them.
+type holding struct{ proceed chan struct{} }
+
+var _ rpc.Upstream = holding{}
+
+type heldStream struct {
+	holding
+	ctx    context.Context
+	cancel context.CancelFunc
+	closed chan struct{}
+}
+
+func (h holding) Start(ctx context.Context, _ *rpc.Call, sink rpc.Sink) rpc.Stream {
+	ctx, cancel := context.WithCancel(ctx)
+	s := heldStream{h, ctx, cancel, make(chan struct{})}
+	go func() {
+		select {
+		case <-s.closed:
+			_ = sink.Message(rpc.NewBuffer())
+			sink.End(rpc.Status{}, nil)
+		case <-ctx.Done():
+			sink.End(rpc.Status{Code: codes.Canceled, Reason: rpc.ClientClosed}, nil)
+		}
+	}()
+	return s
+}
+
+func (s heldStream) Send(msg *rpc.Buffer) error {
+	msg.Release()
+	select {
+	case <-s.proceed:
+		return nil
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
+}
+
+func (s heldStream) CloseSend() { close(s.closed) }
+func (s heldStream) Cancel()    { s.cancel() }
+
 // A slow upstream stops the client, who is not pinged meanwhile: it may be unable
 // to answer.
 func TestWebSocketSlowUpstream(t *testing.T) {
-	proceed := make(chan struct{})
-	g := newGateway(t, streaming(func(stream grpc.ServerStream) error {
-		<-proceed
-		for {
-			var request []byte
-			if err := stream.RecvMsg(&request); errors.Is(err, io.EOF) {
-				return send(stream, nil)
-			} else if err != nil {
-				return err
+	api := newAPI(t)
+	synctest.Test(t, func(t *testing.T) {
+		up := holding{make(chan struct{})}
+		m := api.newMemory(t, "Upload", transcoder.MethodWebSocket, up, func(s *transcoder.Settings) { s.Stream.Ping = time.Second })
+		pings := 0
+		conn, _, err := websocket.Dial(t.Context(), "ws://memory/v1/upload", &websocket.DialOptions{
+			HTTPClient:     m.client(t, 1),
+			OnPingReceived: func(context.Context, []byte) bool { pings++; return true },
+		})
+		require.NoError(t, err)
+		c := &caller{t: t, conn: conn}
+		const count = 10
+		sent := 0
+		wrote := make(chan struct{})
+		go func() {
+			defer close(wrote)
+			for range count {
+				c.text(`{"name":"` + strings.Repeat("x", 64<<10) + `"}`)
+				sent++
 			}
-		}
-	}), func(s *transcoder.Settings) { s.Stream.Ping = 400 * time.Millisecond })
-	c := g.upgrade(t, "/v1/upload")
-	frame := []byte(`{"name":"` + strings.Repeat("x", 1<<20) + `"}`)
-	const count = 30
-	sent := make(chan error, 1)
-	go func() {
-		for range count {
-			if err := c.conn.Write(t.Context(), websocket.MessageText, frame); err != nil {
-				sent <- err
-				return
-			}
-		}
-		sent <- c.conn.Write(t.Context(), websocket.MessageText, nil)
-	}()
-	select {
-	case err := <-sent:
-		t.Fatalf("%d MiB went through to nobody: %v", count, err)
-	case <-time.After(1200 * time.Millisecond):
-	}
-	close(proceed)
-	c.gets(`{}`)
-	require.NoError(t, <-sent)
-	c.ends(websocket.StatusNormalClosure)
-	require.Equal(t, int64(count*len(frame)), c.over().RequestBytes)
+			c.text(``)
+		}()
+		go func() {
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			require.LessOrEqual(t, sent, 1, "nobody took more")
+			require.Zero(t, pings)
+			close(up.proceed)
+		}()
+		c.gets(`{}`)
+		<-wrote
+		c.ends(websocket.StatusNormalClosure)
+	})
 }
 
 // A client that stops reading stops the upstream, and is given up when it answers
