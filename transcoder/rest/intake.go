@@ -1,8 +1,8 @@
 package rest
 
 import (
-	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/route"
@@ -52,6 +52,8 @@ type intake struct {
 	messages messages
 	// body is nil if nothing of it is left to be read.
 	body *watched
+	// enough says that what nobody wants need not be read any more.
+	enough atomic.Bool
 	// done is closed when nothing is read any more.
 	done chan struct{}
 }
@@ -100,12 +102,16 @@ func (i *intake) relay(upstream rpc.Stream, stop func(*rpc.Error), travelled fun
 
 // discard goes on reading what nobody wants, until finish says that it is enough.
 func (i *intake) discard() {
-	if i.r.ProtoMajor < 2 && !i.whole() {
-		n, err := io.CopyN(io.Discard, i.r.Body, lingerBytes)
-		i.body.n += n
-		if err == io.EOF {
-			i.body.whole.Store(true)
+	if i.r.ProtoMajor >= 2 {
+		return
+	}
+	var piece [4 << 10]byte
+	for left := int64(lingerBytes); left > 0 && !i.whole() && !i.enough.Load(); {
+		n, err := i.body.Read(piece[:])
+		if err != nil {
+			return
 		}
+		left -= int64(n)
 	}
 }
 
@@ -130,8 +136,10 @@ func (i *intake) finish(answered bool) int64 {
 		_ = i.r.Body.Close()
 	case i.whole():
 	case answered:
-		// Who waits for the answer before it goes on has it now.
+		// Who waits for the answer before it goes on has it now. Who goes on without
+		// it is listened to by net/http, behind the end of the answer.
 		_ = i.control.Flush()
+		i.enough.Store(true)
 		_ = i.control.SetReadDeadline(time.Now().Add(linger))
 	default:
 		_ = i.control.SetReadDeadline(time.Unix(1, 0))

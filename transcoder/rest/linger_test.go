@@ -67,6 +67,34 @@ func TestAnswerBeforeTheEnd(t *testing.T) {
 	}
 }
 
+// TestEndBeforeTheEnd has an HTTP/1.1 client send on and on while the answer ends:
+// it learns of the end as soon as more of it has come.
+func TestEndBeforeTheEnd(t *testing.T) {
+	api := newAPI(t)
+	synctest.Test(t, func(t *testing.T) {
+		const every = 100 * time.Millisecond
+		client := api.newMemory(t, "Chat", http.MethodPost, local(func(_ context.Context, _ *rpc.Call, sink rpc.Sink) {
+			_ = sink.Message(rpc.NewBuffer())
+			sink.End(rpc.Status{}, nil)
+		}), nil).dial(t)
+		started, wrote := time.Now(), make(chan struct{})
+		go func() {
+			defer close(wrote)
+			_, err := client.Write([]byte("POST /v1/chat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n"))
+			for err == nil {
+				time.Sleep(every)
+				_, err = client.Write([]byte("3\r\n{},\r\n"))
+			}
+		}()
+		a := read(t, bufio.NewReader(client))
+		require.NoError(t, a.err)
+		require.Equal(t, "[{}]", a.body)
+		require.LessOrEqual(t, time.Since(started), every)
+		_ = client.Close()
+		<-wrote
+	})
+}
+
 // hung is an upstream that says nothing until it is cancelled.
 func hung(ctx context.Context, _ *rpc.Call, sink rpc.Sink) {
 	<-ctx.Done()
