@@ -70,7 +70,7 @@ func (f *frameReader) next() (*rpc.Buffer, error) {
 
 // message reads n bytes.
 func (f *frameReader) message(n int) (*rpc.Buffer, error) {
-	msg := rpc.NewBuffer()
+	msg := rpc.NewBufferFor(n)
 	have := min(n, f.end-f.start)
 	msg.B = append(msg.B, f.ahead[f.start:f.start+have]...)
 	f.start += have

@@ -130,7 +130,7 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 	for _, s := range x.Captures {
 		k.spans = append(k.spans, plan.Span(s))
 	}
-	message := rpc.NewBuffer()
+	message := rpc.NewBufferFor(len(k.body))
 	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery, Body: k.body, Form: form}
 	if request.Multipart = boundary != ""; request.Multipart {
 		request.Body, request.Parts = nil, k.parts

@@ -128,7 +128,7 @@ func (e *elements) next() (*rpc.Buffer, *rpc.Error) {
 
 // bind makes a message of one element.
 func (e *elements) bind(element []byte) (*rpc.Buffer, *rpc.Error) {
-	message := rpc.NewBuffer()
+	message := rpc.NewBufferFor(len(element))
 	var fault error
 	e.request.Body = element
 	if e.splitter.Count() == 1 || e.settings.Stream.BindAll {

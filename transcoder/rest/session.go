@@ -343,7 +343,7 @@ func (s *session) begun() bool {
 
 // bind makes a request message of inbox.body.
 func (s *session) bind(binary bool) (*rpc.Buffer, error) {
-	k, msg := s.inbox, rpc.NewBuffer()
+	k, msg := s.inbox, rpc.NewBufferFor(len(s.inbox.body))
 	head := s.received == 0 || s.settings.Stream.BindAll
 	request := s.request
 	request.Body = k.body
