@@ -11,8 +11,8 @@ import (
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
-// codec hands messages through as they are: an *rpc.Buffer to the upstream, and
-// what comes back into a *reply.
+// codec hands messages through as they are: an *rpc.Buffer, or an *owned one, to
+// the upstream, and what comes back into a *reply.
 type codec struct{}
 
 var _ encoding.CodecV2 = codec{}
@@ -25,8 +25,10 @@ func (codec) Name() string { return "" }
 // grpc-go has let go of it: after it was written, and after the last moment at
 // which it could be sent again.
 func (codec) Marshal(v any) (mem.BufferSlice, error) {
-	o := owneds.Get().(*owned)
-	o.buf = v.(*rpc.Buffer)
+	o, ok := v.(*owned)
+	if !ok {
+		o = own(v.(*rpc.Buffer), nil)
+	}
 	// Buffers that are too small for grpc-go to count are never given back: they
 	// are garbage when it forgets them.
 	o.slice[0] = mem.NewBuffer(&o.buf.B, o)
@@ -38,6 +40,14 @@ func (codec) Marshal(v any) (mem.BufferSlice, error) {
 type owned struct {
 	buf   *rpc.Buffer
 	slice [1]mem.Buffer
+	// ahead counts it until then, if it is not nil.
+	ahead *ahead
+}
+
+func own(buf *rpc.Buffer, a *ahead) *owned {
+	o := owneds.Get().(*owned)
+	o.buf, o.ahead = buf, a
+	return o
 }
 
 func (o *owned) Get(int) *[]byte {
@@ -45,9 +55,13 @@ func (o *owned) Get(int) *[]byte {
 }
 
 func (o *owned) Put(*[]byte) {
+	a, n := o.ahead, cap(o.buf.B)
 	o.buf.Release()
-	o.buf, o.slice[0] = nil, nil
+	o.buf, o.slice[0], o.ahead = nil, nil, nil
 	owneds.Put(o)
+	if a != nil {
+		a.free(n)
+	}
 }
 
 var owneds = sync.Pool{New: func() any { return new(owned) }}
@@ -71,7 +85,7 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 		// An error here, and not later, makes grpc-go end the stream.
 		return errSecondMessage
 	}
-	r.buf = rpc.NewBuffer()
+	r.buf = rpc.NewBufferFor(data.Len())
 	r.buf.B = slices.Grow(r.buf.B, data.Len())
 	for _, piece := range data {
 		r.buf.B = append(r.buf.B, piece.ReadOnlyData()...)

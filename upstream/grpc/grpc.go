@@ -119,6 +119,9 @@ func (u *Upstream) Start(ctx context.Context, call *rpc.Call, sink rpc.Sink) rpc
 	u.calls.Add(1)
 	s := &stream{up: u, sink: sink, request: call.Request, method: call.Method, opened: make(chan struct{})}
 	s.ctx, s.cancel = callContext(ctx, call)
+	if call.Method.ClientStreaming {
+		s.ahead.room = make(chan struct{}, 1)
+	}
 	options := u.callOptions(call)
 	go func() {
 		defer u.calls.Done()

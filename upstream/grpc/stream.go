@@ -30,6 +30,8 @@ type stream struct {
 	// opened is closed when cs is set, or when it will not be.
 	opened chan struct{}
 	cs     grpc.ClientStream
+	// ahead bounds what the caller has sent and grpc-go has not.
+	ahead ahead
 }
 
 var _ rpc.Stream = (*stream)(nil)
@@ -39,14 +41,20 @@ var errEnded = errors.New("the call has ended")
 // Send implements [rpc.Stream].
 func (s *stream) Send(msg *rpc.Buffer) error {
 	<-s.opened
-	if s.cs == nil {
+	if s.cs == nil || !s.ahead.take(s.ctx, cap(msg.B), s.settle) {
 		msg.Release()
 		return errEnded
 	}
-	if err := s.cs.SendMsg(msg); err != nil {
+	if err := s.cs.SendMsg(own(msg, &s.ahead)); err != nil {
 		return errEnded
 	}
 	return nil
+}
+
+// settle makes grpc-go stay with the connection that it has chosen, and forget what
+// it kept of the messages for another one.
+func (s *stream) settle() {
+	_ = s.cs.Context() // its other effect, which is documented
 }
 
 // CloseSend implements [rpc.Stream].
