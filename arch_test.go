@@ -78,6 +78,8 @@ var table = []row{
 	{packages: []string{"transcoder"}, may: with(layer1, "route")},
 	// A filter stands around the handlers of routes.
 	{packages: []string{"filter"}, may: with(layer1, "route")},
+	// What jq programs see of a request and may change of it.
+	{packages: []string{"transform/view"}, may: layer1},
 	{packages: []string{"upstream"}, may: layer1},
 	{packages: []string{"reflect/source"}, may: layer1},
 	{packages: []string{"reflect/service"}, may: layer1},
@@ -116,8 +118,7 @@ var table = []row{
 var serving = []string{
 	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "reflect/schema", "reflect/service",
 	"transcoder", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
-	"transform/jq", "internal/near",
-	"transform/body",
+	"transform/body", "transform/jq", "transform/view", "internal/near",
 }
 
 const (

@@ -1,0 +1,516 @@
+package view
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/big"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// Change is what a program changes. The zero value changes nothing.
+type Change struct {
+	// Method, Host and Path are empty, and Status is 0, where they stay.
+	Method, Host, Path string
+	Status             int
+	// RawQuery counts if HasQuery is set.
+	RawQuery string
+	HasQuery bool
+	// Headers are those that are set or removed, in the order of their names.
+	Headers []HeaderChange
+	// Body counts if HasBody is set; nil is no body.
+	Body    any
+	HasBody bool
+	// Respond is the answer that is given in place of the upstream's.
+	Respond *Answer
+	// Log are fields for the access log.
+	Log map[string]any
+}
+
+// HeaderChange sets a header, or removes it if there are no values. Name is in
+// canonical form.
+type HeaderChange struct {
+	Name   string
+	Values []string
+}
+
+// Answer is an answer of a program.
+type Answer struct {
+	Status  int
+	Headers []HeaderChange
+	Body    any
+	HasBody bool
+}
+
+// Apply makes the header changes.
+func Apply(h http.Header, changes []HeaderChange) {
+	for _, c := range changes {
+		if len(c.Values) == 0 {
+			delete(h, c.Name)
+		} else {
+			h[c.Name] = c.Values
+		}
+	}
+}
+
+// Mistake is what is wrong with a result. It names the place, and shows no more
+// than a piece of the value.
+type Mistake struct{ Place, Message string }
+
+func (e *Mistake) Error() string {
+	if e.Place == "" {
+		return e.Message
+	}
+	return e.Place + ": " + e.Message
+}
+
+func mistake(place, format string, args ...any) error {
+	return &Mistake{Place: place, Message: fmt.Sprintf(format, args...)}
+}
+
+// Read finds out what a result changes of h, of which the program was shown what
+// [View.Input] tells. The error is a [*Mistake], and then nothing is changed.
+func (v *View) Read(result any, h *Head) (Change, error) {
+	var c Change
+	object, ok := result.(map[string]any)
+	if !ok {
+		return c, mistake("", "gives %s, not an object", show(result))
+	}
+	if v.writes.All {
+		for _, key := range sortedKeys(object) {
+			if err := v.read(&c, key, object[key], h); err != nil {
+				return Change{}, err
+			}
+		}
+		return c, nil
+	}
+	for key := range v.writes.Keys {
+		value, given := object[key]
+		if !given {
+			continue
+		}
+		if err := v.read(&c, key, value, h); err != nil {
+			return Change{}, err
+		}
+	}
+	return c, nil
+}
+
+func (v *View) read(c *Change, key string, value any, h *Head) (err error) {
+	switch key {
+	case "method":
+		c.Method, err = methodOf(value, h)
+	case "host":
+		c.Host, err = hostOf(value, h)
+	case "path":
+		c.Path, err = pathOf(value, h)
+	case "query":
+		c.RawQuery, c.HasQuery, err = v.queryOf(value, h)
+	case "headers":
+		c.Headers, err = v.headersOf(value, h)
+	case "body":
+		c.Body, c.HasBody = value, true
+	case "status":
+		if v.phase == Request {
+			return v.unchangeable(key, value, h)
+		}
+		c.Status, err = statusOf("status", value)
+	case "respond":
+		if v.phase != Request {
+			return mistake(key, "only a program for a request may answer it")
+		}
+		c.Respond, err = respondOf(value, h)
+	case "log":
+		c.Log, err = logOf(value)
+	default:
+		return v.unchangeable(key, value, h)
+	}
+	if err == nil && v.phase != Request && (c.Method != "" || c.Host != "" || c.Path != "" || c.HasQuery) {
+		return v.unchangeable(key, value, h)
+	}
+	return err
+}
+
+// unchangeable refuses a member that no program may change, unless it is as it
+// was.
+func (v *View) unchangeable(key string, value any, h *Head) error {
+	if !has(keys, key, v.phase) {
+		return &Mistake{Message: unknownKey(key, v.phase).Error()}
+	}
+	was, err := h.whole(key)
+	if err != nil || !reflect.DeepEqual(was, value) {
+		return mistake(key, "cannot be changed")
+	}
+	return nil
+}
+
+func methodOf(value any, h *Head) (string, error) {
+	method, ok := value.(string)
+	switch {
+	case !ok || !httpguts.ValidHeaderFieldName(method):
+		return "", mistake("method", "%s is no HTTP method", show(value))
+	case method == h.Method:
+		return "", nil
+	case method == http.MethodConnect:
+		return "", mistake("method", "CONNECT is for proxies")
+	case h.RPC:
+		return "", mistake("method", "is POST for gRPC")
+	}
+	return method, nil
+}
+
+func hostOf(value any, h *Head) (string, error) {
+	host, ok := value.(string)
+	switch {
+	case !ok || host == "" || len(host) > 255 || !httpguts.ValidHostHeader(host) || strings.ContainsAny(host, "/?#@ "):
+		return "", mistake("host", "%s is no host", show(value))
+	case host == h.Host:
+		return "", nil
+	case h.RPC:
+		return "", mistake("host", "cannot be changed for gRPC")
+	}
+	return host, nil
+}
+
+func pathOf(value any, h *Head) (string, error) {
+	path, ok := value.(string)
+	switch {
+	case !ok:
+		return "", mistake("path", "%s is no text", show(value))
+	case path == h.Path:
+		return "", nil
+	case !strings.HasPrefix(path, "/"):
+		return "", mistake("path", "%s does not begin with a slash", show(value))
+	case h.RPC:
+		return "", mistake("path", "is the method for gRPC, and cannot be changed")
+	}
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '%':
+			if i+2 >= len(path) || !isHex(path[i+1]) || !isHex(path[i+2]) {
+				return "", mistake("path", "%s has a percent sign without two hexadecimal digits behind it", show(value))
+			}
+		case c == '?', c == '#':
+			return "", mistake("path", "%s has a %q: a query goes into .query, and anything else is written as %%%02X", show(value), c, c)
+		case c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0:
+			return "", mistake("path", "%s has a character that must be escaped: use urlencode", show(value))
+		}
+	}
+	return path, nil
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func statusOf(place string, value any) (int, error) {
+	status, ok := integer(value)
+	if !ok {
+		return 0, mistake(place, "%s is no whole number", show(value))
+	}
+	if status < 200 || status > 599 {
+		return 0, mistake(place, "%d is not from 200 to 599", status)
+	}
+	return status, nil
+}
+
+// integer is a number that is whole, and not so large that it can mean nothing
+// here.
+func integer(value any) (int, bool) {
+	switch n := value.(type) {
+	case int:
+		return n, true
+	case float64:
+		if n == float64(int32(n)) {
+			return int(n), true
+		}
+	case json.Number:
+		if f, err := strconv.ParseFloat(string(n), 64); err == nil && f == float64(int32(f)) {
+			return int(f), true
+		}
+	}
+	return 0, false
+}
+
+// text is a scalar as a header or a query has it.
+func text(value any) (string, bool) {
+	switch s := value.(type) {
+	case string:
+		return s, true
+	case json.Number:
+		return string(s), true
+	case bool:
+		return strconv.FormatBool(s), true
+	case int:
+		return strconv.Itoa(s), true
+	case float64:
+		format := byte('g')
+		if math.Abs(s) < 1e17 {
+			format = 'f'
+		}
+		return strconv.FormatFloat(s, format, -1, 64), !math.IsNaN(s) && !math.IsInf(s, 0)
+	case *big.Int:
+		return s.String(), true
+	}
+	return "", false
+}
+
+// texts are one scalar or an array of them; null is none.
+func texts(place string, value any) ([]string, error) {
+	if value == nil {
+		return nil, nil
+	}
+	if s, ok := text(value); ok {
+		return []string{s}, nil
+	}
+	list, ok := value.([]any)
+	if !ok {
+		return nil, mistake(place, "%s is neither text, number, boolean nor an array of these", show(value))
+	}
+	out := make([]string, len(list))
+	for i, v := range list {
+		if out[i], ok = text(v); !ok {
+			return nil, mistake(place+"["+strconv.Itoa(i)+"]", "%s is neither text, number nor boolean", show(v))
+		}
+	}
+	return out, nil
+}
+
+func (v *View) headersOf(value any, h *Head) ([]HeaderChange, error) {
+	object, ok := value.(map[string]any)
+	if !ok && value != nil {
+		return nil, mistake("headers", "%s is not an object", show(value))
+	}
+	if v.headers != nil {
+		return patch(object, v.headers, h)
+	}
+	changes, err := headerChanges("headers", object, h)
+	if err != nil {
+		return nil, err
+	}
+	// What the result leaves out is removed.
+	given := make(map[string]bool, len(object))
+	for key := range object {
+		given[strings.ToLower(key)] = true
+	}
+	for canonical := range h.Header {
+		if key := lowerName(canonical); !given[key] && !h.hides(key) {
+			changes = append(changes, HeaderChange{Name: canonical})
+		}
+	}
+	slices.SortFunc(changes, func(a, b HeaderChange) int { return strings.Compare(a.Name, b.Name) })
+	return changes, nil
+}
+
+// patch looks only at these names of the headers of a result.
+func patch(object map[string]any, names []name, h *Head) ([]HeaderChange, error) {
+	var changes []HeaderChange
+	for i, n := range names {
+		c, changed, err := headerChange("headers", n.key, n.canonical, object[n.key], h)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 && names[i-1].canonical == n.canonical || i+1 < len(names) && names[i+1].canonical == n.canonical {
+			return nil, twice("headers", n.canonical)
+		}
+		if changed {
+			changes = append(changes, c)
+		}
+	}
+	return changes, nil
+}
+
+func twice(place, canonical string) error {
+	return mistake(place, "%q is there twice, in other letters", canonical)
+}
+
+// headerChanges are those that an object asks for, in order; h is nil if there is
+// nothing that it may be equal to.
+func headerChanges(place string, object map[string]any, h *Head) ([]HeaderChange, error) {
+	var changes []HeaderChange
+	seen := make(map[string]bool, len(object))
+	for _, key := range sortedKeys(object) {
+		canonical := http.CanonicalHeaderKey(key)
+		if seen[canonical] {
+			return nil, twice(place, canonical)
+		}
+		seen[canonical] = true
+		c, changed, err := headerChange(place, key, canonical, object[key], h)
+		if err != nil {
+			return nil, err
+		}
+		if changed {
+			changes = append(changes, c)
+		}
+	}
+	return changes, nil
+}
+
+func headerChange(place, key, canonical string, value any, h *Head) (c HeaderChange, changed bool, err error) {
+	if !httpguts.ValidHeaderFieldName(key) {
+		return c, false, mistake(place, "%s is no name of a header", show(key))
+	}
+	place += "." + strings.ToLower(key)
+	c.Name = canonical
+	if c.Values, err = texts(place, value); err != nil {
+		return c, false, err
+	}
+	for _, v := range c.Values {
+		if !httpguts.ValidHeaderFieldValue(v) {
+			return c, false, mistake(place, "%s has a character that no header may have", show(v))
+		}
+	}
+	was := h.Header[canonical]
+	if h.hides(strings.ToLower(key)) {
+		if value == nil && len(was) == 0 {
+			return c, false, nil
+		}
+		return c, false, mistake(place, "%s", advice(strings.ToLower(key)))
+	}
+	return c, !slices.Equal(was, c.Values), nil
+}
+
+// advice says why a header is not for programs.
+func advice(key string) string {
+	switch {
+	case key == "host":
+		return "is not for programs: set .host"
+	case key == "content-length":
+		return "is not for programs: it follows from the body"
+	case connection[key]:
+		return "is not for programs: it belongs to one connection"
+	default:
+		return "is not for programs: it belongs to the call"
+	}
+}
+
+// queryOf is the query with what the result says of it.
+func (v *View) queryOf(value any, h *Head) (raw string, changed bool, err error) {
+	object, ok := value.(map[string]any)
+	if !ok && value != nil {
+		return "", false, mistake("query", "%s is not an object", show(value))
+	}
+	pairs, err := parseQuery(h.RawQuery)
+	if err != nil {
+		return "", false, mistake("query", "%v", err)
+	}
+	before := make(map[string][]string, len(pairs))
+	for _, p := range pairs {
+		before[p.key] = append(before[p.key], p.value)
+	}
+	// What stays keeps its place and its spelling.
+	var out []string
+	done := make(map[string]bool)
+	for _, p := range pairs {
+		if v.query != nil && !slices.ContainsFunc(v.query, func(n name) bool { return n.key == p.key }) {
+			out = append(out, p.raw)
+			continue
+		}
+		now, err := texts("query."+p.key, object[p.key])
+		if err != nil {
+			return "", false, err
+		}
+		if slices.Equal(now, before[p.key]) {
+			out = append(out, p.raw)
+			done[p.key] = true
+			continue
+		}
+		if !done[p.key] {
+			out = appendPairs(out, p.key, now)
+		}
+		changed, done[p.key] = true, true
+	}
+	for _, key := range sortedKeys(object) {
+		if done[key] || v.query != nil && !slices.ContainsFunc(v.query, func(n name) bool { return n.key == key }) {
+			continue
+		}
+		now, err := texts("query."+key, object[key])
+		if err != nil {
+			return "", false, err
+		}
+		out = appendPairs(out, key, now)
+		changed = changed || len(now) > 0
+	}
+	if !changed {
+		return "", false, nil
+	}
+	return strings.Join(out, "&"), true, nil
+}
+
+func appendPairs(out []string, key string, values []string) []string {
+	for _, value := range values {
+		out = append(out, url.QueryEscape(key)+"="+url.QueryEscape(value))
+	}
+	return out
+}
+
+func respondOf(value any, h *Head) (*Answer, error) {
+	if value == nil {
+		return nil, nil
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, mistake("respond", "%s is not an object", show(value))
+	}
+	a := &Answer{Status: http.StatusOK}
+	for _, key := range sortedKeys(object) {
+		var err error
+		switch value := object[key]; key {
+		case "status":
+			a.Status, err = statusOf("respond.status", value)
+		case "headers":
+			headers, ok := value.(map[string]any)
+			if !ok && value != nil {
+				return nil, mistake("respond.headers", "%s is not an object", show(value))
+			}
+			a.Headers, err = headerChanges("respond.headers", headers, &Head{RPC: h.RPC})
+		case "body":
+			a.Body, a.HasBody = value, value != nil
+		default:
+			err = mistake("respond", "%q is no key of an answer: the keys are body, headers, status", key)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func logOf(value any) (map[string]any, error) {
+	object, ok := value.(map[string]any)
+	if !ok && value != nil {
+		return nil, mistake("log", "%s is not an object", show(value))
+	}
+	return object, nil
+}
+
+// maxShown bounds what a mistake shows of a value.
+const maxShown = 40
+
+// show is a value, or the beginning of one, for people.
+func show(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return "null"
+	case map[string]any:
+		return "an object"
+	case []any:
+		return "an array"
+	case string:
+		if len(v) > maxShown {
+			v = strings.ToValidUTF8(v[:maxShown], "") + "…"
+		}
+		return strconv.Quote(v)
+	}
+	if s, ok := text(value); ok && len(s) <= maxShown {
+		return s
+	}
+	return "a number"
+}
