@@ -25,11 +25,25 @@ type function struct {
 var library = []function{
 	{name: "uuid", call: uuid, alone: true},
 	{name: "random", max: 1, call: random, alone: true},
+	{name: "sha256", max: 1, call: sha256sum},
+	{name: "hmac_sha256", min: 1, max: 2, call: hmacSHA256},
+	{name: "jwt_claims", call: jwtClaims},
+	{name: "base64url", call: base64url},
+	{name: "base64url_decode", call: base64urlDecode},
+	{name: "urlencode", call: urlencode},
+	{name: "urldecode", call: urldecode},
+	{name: "ip_in", min: 1, max: 1, call: ipIn},
+	{name: "set_cookie", min: 2, max: 3, call: setCookie, alone: true},
+	{name: reserved + "cookie", min: 1, max: 1, call: cookieIn},
 }
 
 // definitions are functions of ours that are written in jq, so that it can be seen
 // what they read: name/2 and the text.
-func definitions() map[string]string { return nil }
+func definitions() map[string]string {
+	return map[string]string{
+		"cookie/1": "def cookie($name): .headers.cookie | __cookie($name);",
+	}
+}
 
 // options are the library for gojq's compiler.
 func options() (options []gojq.CompilerOption) {

@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	mathrand "math/rand/v2"
-
-	"github.com/itchyny/gojq"
 )
 
 // uuid is a random one, of version 4 (RFC 9562, section 5.4). It is as hard to
@@ -26,21 +24,15 @@ func uuid(any, []any) any {
 	return string(text)
 }
 
-// mostRandom is the highest limit of random(n): all below have a float64 of their own.
-const mostRandom = 1 << 53
-
 // random is a number from 0 up to 1, or a whole one below its argument. It is for
 // sampling, not for secrets.
 func random(_ any, args []any) any {
 	if len(args) == 0 {
 		return mathrand.Float64()
 	}
-	n, ok := gojq.ToFloat64(args[0])
-	if !ok || n < 1 || n > mostRandom || n != float64(int(n)) {
+	n, ok := whole(args[0])
+	if !ok || n < 1 {
 		return fmt.Errorf("random: %s is no whole number from 1 to 2^53", show(args[0]))
 	}
-	return mathrand.IntN(int(n))
+	return mathrand.IntN(n)
 }
-
-// show is a value in an error, shortened.
-func show(v any) string { return gojq.Preview(v) }

@@ -51,7 +51,7 @@ func TestSyntaxError(t *testing.T) {
 		{"defined with more arguments", "def f(g): g; f", "line 1, column 14: there is no function f with no argument", "f takes 1 argument"},
 		{"not in gojq", "keys_unsorted", `line 1, column 1: there is no function "keys_unsorted"`, "write keys: an object has no order here"},
 		{"of the engine", "_plus", `line 1, column 1: there is no function "_plus"`, ""},
-		{"of definitions", `__cookie("a")`, `line 1, column 1: there is no function "__cookie"`, ""},
+		{"of definitions", `__cookie("a")`, `line 1, column 1: there is no function "__cookie"`, "did you mean cookie?"},
 		{"first of two", "nope | nada", `line 1, column 1: there is no function "nope"`, ""},
 		{"every place", `reduce .[] as {a: $x, ("b"): [$y]} (0; if . then try .[$x:$y] catch . else {($x): (- nope)} end)`, `line 1, column 86: there is no function "nope"`, ""},
 
