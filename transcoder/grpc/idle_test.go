@@ -3,15 +3,21 @@ package grpc_test
 import (
 	"context"
 	"io"
+	"net"
+	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/dragoman-gateway/dragoman/rpc/adapt"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 )
 
@@ -86,11 +92,27 @@ func TestIdleTimeout(t *testing.T) {
 	}
 }
 
+// memory is [gateway] within this process's memory, so that time can be virtual.
+func memory(t testing.TB, service testpb.TestServiceServer, change func(*transcoder.Settings)) testpb.TestServiceClient {
+	t.Helper()
+	settings := transcoder.DefaultSettings()
+	change(&settings)
+	up := new(adapt.Services)
+	testpb.RegisterTestServiceServer(up, service)
+	l := bufconn.Listen(64 << 10)
+	s := &http.Server{Handler: newMux(t, up, settings), Protocols: new(http.Protocols), ReadHeaderTimeout: time.Second}
+	s.Protocols.SetUnencryptedHTTP2(true)
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { _ = s.Close() })
+	return testpb.NewTestServiceClient(dial(t, "passthrough:///memory", grpc.WithContextDialer(
+		func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) })))
+}
+
 // TestIdleTimeoutUnused: messages of one direction keep a stream that is silent
 // in the other, and a unary call is none.
 func TestIdleTimeoutUnused(t *testing.T) {
-	const after, every, times = 2 * time.Second, 150 * time.Millisecond, 20
-	client, _ := gateway(t, &service{
+	const after, every, times = 3 * time.Second, 2 * time.Second, 5
+	service := &service{
 		unary: func(ctx context.Context, _ *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
 			time.Sleep(2 * after)
 			return &testpb.SimpleResponse{}, ctx.Err()
@@ -113,35 +135,40 @@ func TestIdleTimeoutUnused(t *testing.T) {
 				}
 			}
 		},
-	}, func(s *transcoder.Settings) { s.Stream.IdleTimeout = after })
-	t.Run("answers", func(t *testing.T) {
-		t.Parallel()
-		stream, err := client.StreamingOutputCall(within(t), &testpb.StreamingOutputCallRequest{})
-		require.NoError(t, err)
-		for range times {
-			_, err = stream.Recv()
+	}
+	for name, call := range map[string]func(*testing.T, testpb.TestServiceClient){
+		"answers": func(t *testing.T, client testpb.TestServiceClient) {
+			stream, err := client.StreamingOutputCall(t.Context(), &testpb.StreamingOutputCallRequest{})
 			require.NoError(t, err)
-		}
-		_, err = stream.Recv()
-		require.ErrorIs(t, err, io.EOF)
-	})
-	t.Run("requests", func(t *testing.T) {
-		t.Parallel()
-		stream, err := client.FullDuplexCall(within(t))
-		require.NoError(t, err)
-		for range times {
-			time.Sleep(every)
-			require.NoError(t, stream.Send(&testpb.StreamingOutputCallRequest{}))
-		}
-		require.NoError(t, stream.CloseSend())
-		_, err = stream.Recv()
-		require.ErrorIs(t, err, io.EOF)
-	})
-	t.Run("unary", func(t *testing.T) {
-		t.Parallel()
-		_, err := client.UnaryCall(within(t), &testpb.SimpleRequest{})
-		require.NoError(t, err)
-	})
+			for range times {
+				_, err = stream.Recv()
+				require.NoError(t, err)
+			}
+			_, err = stream.Recv()
+			require.ErrorIs(t, err, io.EOF)
+		},
+		"requests": func(t *testing.T, client testpb.TestServiceClient) {
+			stream, err := client.FullDuplexCall(t.Context())
+			require.NoError(t, err)
+			for range times {
+				time.Sleep(every)
+				require.NoError(t, stream.Send(&testpb.StreamingOutputCallRequest{}))
+			}
+			require.NoError(t, stream.CloseSend())
+			_, err = stream.Recv()
+			require.ErrorIs(t, err, io.EOF)
+		},
+		"unary": func(t *testing.T, client testpb.TestServiceClient) {
+			_, err := client.UnaryCall(t.Context(), &testpb.SimpleRequest{})
+			require.NoError(t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				call(t, memory(t, service, func(s *transcoder.Settings) { s.Stream.IdleTimeout = after }))
+			})
+		})
+	}
 }
 
 // TestIdleTimeoutStalled: a client that takes nothing holds neither the upstream
