@@ -131,6 +131,12 @@ func (s *session) relay() closing {
 				return s.interrupted()
 			}
 		case rpc.EndEvent:
+			// For these the client has the time that it needs, as for those before:
+			// only how it ends must be taken soon.
+			if err := s.socket.release(); err != nil {
+				s.cancel(s.left(err))
+				return s.interrupted()
+			}
 			switch {
 			case event.Status.Code == codes.OK:
 				s.x.Code = int(codes.OK)

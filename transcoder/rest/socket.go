@@ -75,9 +75,7 @@ func (s *socket) Write(p []byte) (int, error) {
 	if s.holding && len(s.held) < flushAt && (len(p) == 0 || p[0] != closeFrame) {
 		return len(p), nil
 	}
-	_, err := s.Conn.Write(s.held)
-	s.held = trimmed(s.held, maxIdle)
-	if err != nil {
+	if err := s.flush(); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -89,4 +87,22 @@ func (s *socket) hold(on bool) {
 	s.mu.Lock()
 	s.holding = on
 	s.mu.Unlock()
+}
+
+// release sends what was held back.
+func (s *socket) release() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holding = false
+	return s.flush()
+}
+
+// flush sends what is held. mu is held.
+func (s *socket) flush() error {
+	if len(s.held) == 0 {
+		return nil
+	}
+	_, err := s.Conn.Write(s.held)
+	s.held = trimmed(s.held, maxIdle)
+	return err
 }

@@ -660,6 +660,35 @@ func TestWebSocketSlowUpstream(t *testing.T) {
 	})
 }
 
+// A client that reads late loses no answer of a call that has ended meanwhile.
+func TestWebSocketLateReader(t *testing.T) {
+	api := newAPI(t)
+	for _, code := range []codes.Code{codes.OK, codes.NotFound} {
+		t.Run(code.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := api.newMemory(t, "Chat", transcoder.MethodWebSocket, local(func(_ context.Context, _ *rpc.Call, sink rpc.Sink) {
+					for range 3 {
+						_ = sink.Message(rpc.NewBuffer())
+					}
+					sink.End(rpc.Status{Code: code}, nil)
+				}), func(s *transcoder.Settings) { s.Stream.Ping = 0 })
+				conn, _, err := websocket.Dial(t.Context(), "ws://memory/v1/chat", &websocket.DialOptions{HTTPClient: m.client(t, 1)})
+				require.NoError(t, err)
+				c := &caller{t: t, conn: conn}
+				time.Sleep(time.Minute)
+				for range 3 {
+					c.gets(`{}`)
+				}
+				if code == codes.OK {
+					c.ends(websocket.StatusNormalClosure)
+				} else {
+					c.fails(code, "")
+				}
+			})
+		})
+	}
+}
+
 // A client that stops reading stops the upstream, and is given up when it answers
 // no ping.
 func TestWebSocketSlowClient(t *testing.T) {
