@@ -109,12 +109,14 @@ func unreadable(r *http.Request, err error) *rpc.Error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return rpc.Errorf(rpc.DeadlineExceeded, "the deadline passed before the request was complete")
 	}
-	if r.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &rpc.Error{Reason: rpc.ClientClosed, Message: "the body was cut short", Cause: err}
-	}
 	var most *http.MaxBytesError
 	if errors.As(err, &most) {
 		return tooLarge(int(most.Limit))
+	}
+	// The context may end after the body: over HTTP/2 nothing else is an error of
+	// reading but that the stream has ended, or broken.
+	if r.ProtoMajor >= 2 || r.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) {
+		return &rpc.Error{Reason: rpc.ClientClosed, Message: "the body was cut short", Cause: err}
 	}
 	return &rpc.Error{Reason: rpc.InvalidRequest, Message: "the body cannot be read", Cause: err}
 }
