@@ -73,8 +73,9 @@ bench-streams: ## Measure streams of small messages beside a reverse proxy and p
 	$(GO) run ./internal/bench -streams -rounds 5
 
 .PHONY: soak
-soak: ## Run 1,000 streams at once through the gateway, some minutes
-	$(GO) test -count 1 -v -timeout 30m -run 'TestManyStreams|TestStalledReaders|TestSlowReader' ./internal/e2e -e2e.streams 1000
+soak: ## Run 1,000 streams at once and files of 1 GiB through the gateway, some minutes
+	DRAGOMAN_FILE_MIB=1024 $(GO) test -count 1 -v -timeout 30m \
+		-run 'TestManyStreams|TestStalledReaders|TestSlowReader|TestFilesInFlatMemory|TestTransferBuffers' ./internal/e2e -e2e.streams 1000
 
 .PHONY: conformance
 conformance: ## Install and run protobuf's conformance suite

@@ -33,8 +33,11 @@ func openStream(t testing.TB, p *process, path, accept string) (net.Conn, *http.
 	return conn, res
 }
 
-// manyStreams is less than the 1,000 of make soak: filling the sockets of so many
-// takes most of a minute.
+// manyStreams is less than the 1,000 of make soak: filling the sockets of so many,
+// some MiB each, takes a minute or more of two cores. Smaller buffers for the
+// clients' sockets make that no shorter, and shares unequal: TCP is slow to say that
+// a window smaller than a segment of the loopback is open again. File descriptors
+// are no reason: Go raises its soft limit to the hard one.
 var manyStreams = flag.Int("e2e.streams", 100, "streams at once in TestManyStreams")
 
 // TestManyStreams runs many streams at once, nine of ten of which nobody reads:
