@@ -49,6 +49,7 @@ type Program struct {
 	code   *gojq.Code
 	limits Limits
 	params []any
+	needs  *Needs
 }
 
 // longestSource is how long the text of a program may be.
@@ -69,7 +70,7 @@ func Compile(src string, c Config) (p *Program, err error) {
 	if err := resolve(src, query, variables, c.Env); err != nil {
 		return nil, err
 	}
-	p = &Program{name: c.Name, source: src, limits: c.Limits}
+	p = &Program{name: c.Name, source: src, limits: c.Limits, needs: analyze(query, c.Variables)}
 	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
 		p.params = append(p.params, c.Params[name])
 	}
@@ -110,6 +111,10 @@ func (p *Program) Name() string { return p.name }
 
 // Source is the text of the program.
 func (p *Program) Source() string { return p.source }
+
+// Needs is what the program looks at, and what it may change. Nobody may change
+// it.
+func (p *Program) Needs() *Needs { return p.needs }
 
 // Run runs the program with an input and a value for each of Config.Variables, in
 // their order. Neither is changed, and the result may share memory with both. A
