@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -46,10 +48,48 @@ func (g *Gateway) logAccess(x *exchange, r *http.Request, start time.Time, abort
 	if aborted {
 		attrs = append(attrs, slog.Bool("aborted", true))
 	}
+	if len(x.Log) > 0 {
+		attrs = appendFields(attrs, x.Log)
+	}
 	// A group without a name stands for its members. As one attribute they stay
 	// where they are, while a record would copy all but the first five.
 	g.access.LogAttrs(context.Background(), slog.LevelInfo, "request", slog.Attr{Value: slog.GroupValue(attrs...)})
 	x.attrs = attrs
+}
+
+// What further fields a line may have: a line of more than a few KiB is cut or
+// dropped by those who gather logs.
+const (
+	maxFields     = 32
+	maxFieldBytes = 1 << 10
+)
+
+// ownFields are the names that a line has by itself, whether this one has them or
+// not: who reads logs must be able to rely on them.
+var ownFields = []string{
+	slog.TimeKey, slog.LevelKey, slog.MessageKey, slog.SourceKey,
+	"method", "path", "status", "duration", "bytes_in", "bytes_out", "remote", "route", "protocol", "rpc", "upstream",
+	"grpc_status", "reason", "error", "aborted",
+}
+
+// appendFields adds further fields, the last one of a name, as [route.Exchange]
+// says.
+func appendFields(attrs, fields []slog.Attr) []slog.Attr {
+	if n := len(fields); n > maxFields {
+		fields = fields[n-maxFields:]
+	}
+	for i, f := range fields {
+		if f.Key == "" || len(f.Key) > maxFieldBytes || slices.Contains(ownFields, f.Key) ||
+			slices.ContainsFunc(fields[i+1:], func(later slog.Attr) bool { return later.Key == f.Key }) {
+			continue
+		}
+		if f.Value.Kind() == slog.KindString && len(f.Value.String()) > maxFieldBytes {
+			text := f.Value.String()[:maxFieldBytes]
+			f.Value = slog.StringValue(strings.ToValidUTF8(text, "") + "…")
+		}
+		attrs = append(attrs, f)
+	}
+	return attrs
 }
 
 // codeName is the code as the gRPC documentation spells it.

@@ -87,6 +87,7 @@ func preflightOf(table *route.Table, q *route.Request, r *http.Request, x *route
 // refuse answers in the protocol that the request's content type tells; the
 // last protocol speaks for everybody else.
 func (h *handler) refuse(x *exchange, r *http.Request, err *rpc.Error) {
+	x.Failure = err
 	protocols := h.gateway.options.Protocols
 	settings := h.gateway.snapshot.Load().settings[h.listener]
 	for _, p := range protocols[:len(protocols)-1] {
@@ -120,7 +121,7 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 	}
 	h.gateway.logAccess(x, r, start, caught != nil)
 	x.writer = responseWriter{}
-	x.Entry, x.Error = nil, nil
+	x.Exchange = route.Exchange{Captures: x.Captures[:0]} // what it refers to may be large
 	exchanges.Put(x)
 	if caught != nil {
 		panic(caught)

@@ -9,8 +9,10 @@
 package route
 
 import (
+	"log/slog"
 	"net/http"
 
+	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 )
 
@@ -74,6 +76,15 @@ type Exchange struct {
 	// the order of Template.Variables.
 	Captures []Span
 
+	// Messages, if set, reshapes the messages of the exchange; who handles it asks
+	// Wants once. See [Messages] for whose messages these are.
+	Messages Messages
+
+	// Failure is the error that the gateway made, as the client is told it; nil if
+	// there was none, or it was the upstream's. Whoever answers with one sets it,
+	// before it writes.
+	Failure *rpc.Error
+
 	// For the access log; the handler sets all but ResponseBytes.
 
 	// Code is the gRPC code, or -1 if the call had none.
@@ -85,6 +96,10 @@ type Exchange struct {
 	// RequestBytes and ResponseBytes count bodies as they travelled between
 	// client and gateway, without headers. The gateway counts what is written.
 	RequestBytes, ResponseBytes int64
+	// Log are further fields of the line, of which the last one of a name counts.
+	// Those that bear the name of one of the line's own are left out, and so is
+	// what is more than a line may hold. Values are text, numbers and booleans.
+	Log []slog.Attr
 }
 
 // Span is a range of bytes of a path, [Start, End).

@@ -35,7 +35,12 @@ type Violation struct {
 // Error is an error made by the gateway. Message and Violations are safe to
 // show to the client; Cause is for the log only.
 type Error struct {
-	Reason     Reason
+	// Reason is empty for an answer that a program of the configuration chose: then
+	// nothing says that the gateway made it.
+	Reason Reason
+	// Code, if it is not OK, is the gRPC code in place of the reason's. An answer
+	// over HTTP has the status of the reason all the same.
+	Code       codes.Code
 	Message    string
 	Violations []Violation
 	// Metadata becomes ErrorInfo.metadata.
@@ -61,14 +66,22 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 // Status is the error as a status whose details hold an ErrorInfo and, if a
 // field is wrong, a BadRequest.
-func (e *Error) Status() Status { return e.StatusWith(e.Reason.Code()) }
+func (e *Error) Status() Status {
+	if e.Code != codes.OK {
+		return e.StatusWith(e.Code)
+	}
+	return e.StatusWith(e.Reason.Code())
+}
 
 // StatusWith is [Error.Status] with another code than the reason's, for a protocol
 // that has one of its own for the reason.
 func (e *Error) StatusWith(code codes.Code) Status {
-	details := []proto.Message{&errdetails.ErrorInfo{
-		Reason: string(e.Reason), Domain: ErrorDomain, Metadata: e.Metadata,
-	}}
+	var details []proto.Message
+	if e.Reason != "" {
+		details = append(details, &errdetails.ErrorInfo{
+			Reason: string(e.Reason), Domain: ErrorDomain, Metadata: e.Metadata,
+		})
+	}
 	if len(e.Violations) > 0 {
 		bad := &errdetails.BadRequest{}
 		for _, v := range e.Violations {
@@ -85,6 +98,9 @@ func (e *Error) StatusWith(code codes.Code) Status {
 		if a, err := anypb.New(d); err == nil {
 			st.Details = append(st.Details, a)
 		}
+	}
+	if len(st.Details) == 0 {
+		return Status{Code: code, Message: st.Message, Reason: e.Reason, Cause: e.Cause}
 	}
 	raw, _ := proto.MarshalOptions{Deterministic: true}.Marshal(st)
 	return Status{Code: code, Message: st.Message, Details: raw, Reason: e.Reason, Cause: e.Cause}

@@ -36,6 +36,8 @@ func TestReasons(t *testing.T) {
 		{rpc.RequestTooLarge, 413, codes.ResourceExhausted},
 		{rpc.StreamOverHTTP10, 505, codes.Unimplemented},
 		{rpc.MethodUnimplemented, 501, codes.Unimplemented},
+		{rpc.ProgramFailed, 500, codes.Internal},
+		{rpc.ProgramLimit, 500, codes.ResourceExhausted},
 		{rpc.UpstreamProtocol, 502, codes.Internal},
 		{rpc.UpstreamTooLarge, 502, codes.ResourceExhausted},
 		{rpc.UpstreamUnreachable, 503, codes.Unavailable},
@@ -121,4 +123,17 @@ func TestHeaderPolicy(t *testing.T) {
 	}
 	require.Equal(t, "2", rpc.Header{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}, {Name: "b", Value: "3"}}.Get("b"))
 	require.Empty(t, rpc.Header(nil).Get("b"))
+}
+
+// TestChosenCode is an answer that a program chose: its code is no reason's, and
+// without a reason nothing claims that the gateway made it.
+func TestChosenCode(t *testing.T) {
+	chosen := &rpc.Error{Code: codes.PermissionDenied, Message: "not for you"}
+	require.Equal(t, rpc.Status{Code: codes.PermissionDenied, Message: "not for you"}, chosen.Status())
+	chosen.Reason = rpc.ProgramFailed
+	st := chosen.Status()
+	require.Equal(t, codes.PermissionDenied, st.Code)
+	require.Equal(t, rpc.ProgramFailed, st.Reason)
+	require.NotEmpty(t, st.Details)
+	require.Equal(t, 500, st.HTTPStatus())
 }

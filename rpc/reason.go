@@ -49,6 +49,11 @@ const (
 	UpstreamUnreachable Reason = "UPSTREAM_UNREACHABLE"
 	// NotReady: the upstream's descriptors are not loaded yet.
 	NotReady Reason = "NOT_READY"
+	// ProgramFailed: a program of the configuration failed, or what it gave cannot
+	// be meant.
+	ProgramFailed Reason = "PROGRAM_FAILED"
+	// ProgramLimit: a program of the configuration went over one of its limits.
+	ProgramLimit Reason = "PROGRAM_LIMIT"
 	// DeadlineExceeded: the deadline passed in the gateway.
 	DeadlineExceeded Reason = "DEADLINE_EXCEEDED"
 	// ClientClosed: the client went away; seen in logs only.
@@ -80,6 +85,8 @@ var reasons = map[Reason]struct {
 	UpstreamTooLarge:     {http.StatusBadGateway, codes.ResourceExhausted},
 	UpstreamUnreachable:  {http.StatusServiceUnavailable, codes.Unavailable},
 	NotReady:             {http.StatusServiceUnavailable, codes.Unavailable},
+	ProgramFailed:        {http.StatusInternalServerError, codes.Internal},
+	ProgramLimit:         {http.StatusInternalServerError, codes.ResourceExhausted},
 	DeadlineExceeded:     {http.StatusGatewayTimeout, codes.DeadlineExceeded},
 	ClientClosed:         {499, codes.Canceled},
 	Internal:             {http.StatusInternalServerError, codes.Internal},

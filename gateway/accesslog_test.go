@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest"
+)
+
+// serving is a route handler that is a function.
+type serving func(w http.ResponseWriter, r *http.Request, x *route.Exchange)
+
+func (f serving) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) { f(w, r, x) }
+
+// logLine is the line of one request to /a.
+func logLine(t *testing.T, serve serving) string {
+	template, err := httprule.Parse("/a")
+	require.NoError(t, err)
+	table, err := route.Compile([]*route.Entry{{Method: "GET", Template: template, Handler: serve}})
+	require.NoError(t, err)
+	var log bytes.Buffer
+	g := &Gateway{
+		options: Options{Protocols: []transcoder.Protocol{rest.New()}},
+		log:     slog.New(slog.DiscardHandler),
+		access:  slog.New(slog.NewJSONHandler(&log, nil)),
+	}
+	settings := transcoder.DefaultSettings()
+	g.snapshot.Store(&Snapshot{tables: []*route.Table{table}, absent: make([][]*config.Route, 1), settings: []*transcoder.Settings{&settings}})
+	(&handler{gateway: g}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/a", nil))
+	require.Equal(t, 1, strings.Count(log.String(), "\n"))
+	return log.String()
+}
+
+// TestLogFields adds what programs say to the line, and nothing that would make it
+// lie or grow without bound.
+func TestLogFields(t *testing.T) {
+	line := logLine(t, func(_ http.ResponseWriter, _ *http.Request, x *route.Exchange) {
+		x.Log = append(x.Log,
+			slog.String("tenant", "first"), slog.Int("cost", 7), slog.String("tenant", "last"), slog.Bool("new", true),
+			slog.String("status", "999"), slog.String("msg", "forged"), slog.String("reason", "FORGED"), slog.String("", "nameless"),
+			slog.String("text", "a\nlevel=ERROR\x00\"\xff"), slog.String("long", strings.Repeat("é", maxFieldBytes)),
+		)
+	})
+	var got map[string]any
+	require.NoError(t, json.Unmarshal([]byte(line), &got))
+	require.Equal(t, "last", got["tenant"])
+	require.NotContains(t, line, "first")
+	require.EqualValues(t, 7, got["cost"])
+	require.Equal(t, true, got["new"])
+	require.EqualValues(t, 200, got["status"])
+	require.Equal(t, "request", got["msg"])
+	require.NotContains(t, got, "reason")
+	require.NotContains(t, line, "FORGED")
+	require.NotContains(t, line, "forged")
+	require.NotContains(t, line, "nameless")
+	require.Equal(t, "a\nlevel=ERROR\x00\"\uFFFD", got["text"])
+	require.Equal(t, strings.Repeat("é", maxFieldBytes/2)+"…", got["long"])
+
+	many := logLine(t, func(_ http.ResponseWriter, _ *http.Request, x *route.Exchange) {
+		for i := range 1000 {
+			x.Log = append(x.Log, slog.String(fmt.Sprintf("f%d", i), strings.Repeat("x", 10*maxFieldBytes)))
+		}
+	})
+	require.Contains(t, many, `"f999"`)
+	require.NotContains(t, many, `"f967"`)
+	require.Less(t, len(many), (maxFields+1)*(maxFieldBytes+64))
+}
+
+// TestForgets keeps nothing of one request for the next: neither what it says in
+// its line, nor its error.
+func TestForgets(t *testing.T) {
+	dirty := func(_ http.ResponseWriter, _ *http.Request, x *route.Exchange) {
+		x.Log = append(x.Log, slog.String("tenant", "a"))
+		x.Failure = rpc.Errorf(rpc.Internal, "of the first")
+	}
+	for range 10 {
+		logLine(t, dirty)
+		line := logLine(t, func(_ http.ResponseWriter, _ *http.Request, x *route.Exchange) {
+			require.Nil(t, x.Failure)
+			require.Nil(t, x.Messages)
+		})
+		require.NotContains(t, line, "tenant")
+	}
+}
+
+// TestFailureWithoutRoute tells who stands around what the gateway refused.
+func TestFailureWithoutRoute(t *testing.T) {
+	g := &Gateway{options: Options{Protocols: []transcoder.Protocol{rest.New()}}}
+	settings := transcoder.DefaultSettings()
+	g.snapshot.Store(&Snapshot{settings: []*transcoder.Settings{&settings}})
+	x := &exchange{writer: responseWriter{ResponseWriter: httptest.NewRecorder(), exchange: &route.Exchange{}}}
+	refused := rpc.Errorf(rpc.NoRoute, "nothing here")
+	(&handler{gateway: g}).refuse(x, httptest.NewRequest("GET", "/", nil), refused)
+	require.Same(t, refused, x.Failure)
+}
