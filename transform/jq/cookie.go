@@ -184,5 +184,5 @@ func notCookie(r rune) bool {
 func notPath(r rune) bool { return r < ' ' || r >= 0x7f || r == ';' }
 
 func notHost(r rune) bool {
-	return !('a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '.')
+	return r != '-' && r != '.' && (r < '0' || '9' < r) && (r|0x20 < 'a' || 'z' < r|0x20)
 }

@@ -36,9 +36,16 @@ var forbidden = map[string]string{
 
 // absent are functions of jq that gojq lacks, with what does the same.
 var absent = map[string]string{
-	"keys_unsorted": "write keys: an object has no order here",
-	"toarray":       `write if type == "array" then . else [.] end`,
-	"ascii":         "write [.] | implode",
-	"@base32":       "write @base64, or base64url",
-	"@base32d":      "write @base64d, or base64url_decode",
+	"keys_unsorted":        "write keys: an object has no order here",
+	"ascii":                "write [.] | implode",
+	"leaf_paths":           "write paths(scalars)",
+	"date":                 "write todate",
+	"dateadd":              "add to the number of seconds",
+	"datesub":              "subtract from the number of seconds",
+	"pow10":                "write exp10",
+	"lgamma_r":             "write lgamma",
+	"have_literal_numbers": "numbers keep their text until a program computes with them",
+	"have_decnum":          "numbers keep their text until a program computes with them",
+	"@base32":              "write @base64, or base64url",
+	"@base32d":             "write @base64d, or base64url_decode",
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/itchyny/gojq"
 )
@@ -41,7 +43,8 @@ var library = []function{
 // what they read: name/2 and the text.
 func definitions() map[string]string {
 	return map[string]string{
-		"cookie/1": "def cookie($name): .headers.cookie | __cookie($name);",
+		"toarray/0": `def toarray: if type == "array" then . else [.] end;`,
+		"cookie/1":  "def cookie($name): .headers.cookie | __cookie($name);",
 	}
 }
 
@@ -69,3 +72,44 @@ func define(query *gojq.Query, uses map[string]bool) error {
 	query.FuncDefs = append(defs, query.FuncDefs...)
 	return nil
 }
+
+// builtins are the functions that a program may call without a definition, of jq's
+// own and ours: name/2. What begins with _ is the engine's.
+var builtins = sync.OnceValue(func() (b struct {
+	names   []string
+	defined map[string]bool
+}) {
+	query, err := gojq.Parse("builtins[]")
+	if err != nil {
+		panic(err)
+	}
+	code, err := gojq.Compile(query)
+	if err != nil {
+		panic(err)
+	}
+	b.defined = make(map[string]bool)
+	add := func(sig string) {
+		name, _, _ := strings.Cut(sig, "/")
+		if _, ok := forbidden[name]; !ok && name != "env" && !strings.HasPrefix(name, "_") {
+			b.names = append(b.names, sig)
+			b.defined[sig] = true
+		}
+	}
+	for iter := code.Run(nil); ; {
+		sig, ok := iter.Next()
+		if !ok {
+			break
+		}
+		add(sig.(string))
+	}
+	for _, f := range library {
+		for n := f.min; n <= f.max; n++ {
+			add(signature(f.name, n))
+		}
+	}
+	for sig := range definitions() {
+		add(sig)
+	}
+	slices.Sort(b.names)
+	return b
+})

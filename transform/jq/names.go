@@ -6,11 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/itchyny/gojq"
-
-	"github.com/dragoman-gateway/dragoman/internal/near"
 )
 
 // A resolver finds the definition of every name in a program, as gojq's compiler
@@ -254,8 +251,8 @@ func (r *resolver) call(t *gojq.Term) {
 			r.environment(t, at)
 			return
 		}
-		if _, ok := forbidden[name]; ok || !builtins().defined[sig] || strings.HasPrefix(name, "_") {
-			r.fail(at, r.unknown(at, name, len(t.Func.Args)), r.unknownAdvice(at, name, len(t.Func.Args)))
+		if !builtins().defined[sig] {
+			r.failCall(at, name, len(t.Func.Args))
 			return
 		}
 		r.uses[sig] = true
@@ -324,71 +321,6 @@ func (r *resolver) bind(at int, name string) {
 	r.variables = append(r.variables, name)
 }
 
-func (r *resolver) unknown(at int, name string, arguments int) string {
-	if _, ok := forbidden[name]; ok {
-		return fmt.Sprintf("%s is not available", name)
-	}
-	if len(r.takes(name)) > 0 {
-		return fmt.Sprintf("there is no function %s with %s", name, plural(arguments))
-	}
-	return fmt.Sprintf("there is no function %q", name)
-}
-
-func (r *resolver) unknownAdvice(at int, name string, arguments int) string {
-	if advice, ok := forbidden[name]; ok {
-		return advice
-	}
-	if advice, ok := absent[name]; ok {
-		return advice
-	}
-	if takes := r.takes(name); len(takes) > 0 {
-		advice := fmt.Sprintf("%s takes %s", name, strings.Join(takes, ", or "))
-		if arguments > 0 {
-			advice += "; arguments are separated by ;"
-		}
-		return advice
-	}
-	// A name with a dash is a difference to jq: .x-total.
-	if at > 1 && r.src[at-1] == '-' && isName(r.src[at-2]) {
-		return `a name with a dash is written in quotes, as in .["x-name"]`
-	}
-	var known []string
-	for _, sig := range slices.Concat(r.functions, builtins().names) {
-		known = append(known, strings.SplitN(sig, "/", 2)[0])
-	}
-	return meant(name, known)
-}
-
-// takes tells the numbers of arguments that functions of this name have.
-func (r *resolver) takes(name string) (takes []string) {
-	for n := range 8 {
-		if sig := signature(name, n); slices.Contains(r.functions, sig) || !strings.HasPrefix(name, "_") && builtins().defined[sig] {
-			takes = append(takes, plural(n))
-		}
-	}
-	return takes
-}
-
-func plural(arguments int) string {
-	switch arguments {
-	case 0:
-		return "no argument"
-	case 1:
-		return "1 argument"
-	default:
-		return fmt.Sprintf("%d arguments", arguments)
-	}
-}
-
-func signature(name string, arguments int) string { return fmt.Sprintf("%s/%d", name, arguments) }
-
-func meant(name string, known []string) string {
-	if near := near.Name(name, known, max(1, len(name)/3)); near != "" {
-		return fmt.Sprintf("did you mean %s?", near)
-	}
-	return ""
-}
-
 // find takes the words up to the next of this text, and is its place; -1 if there
 // is none.
 func (r *resolver) find(text string) int {
@@ -430,45 +362,4 @@ func (r *resolver) leave(m mark) {
 	r.functions, r.variables, r.labels, r.depth = r.functions[:m.functions], r.variables[:m.variables], r.labels[:m.labels], m.depth
 }
 
-// builtins are the functions that a program has without a definition, of jq's own
-// and ours: name/2.
-var builtins = sync.OnceValue(func() (b struct {
-	names   []string
-	defined map[string]bool
-}) {
-	query, err := gojq.Parse("builtins[]")
-	if err != nil {
-		panic(err)
-	}
-	code, err := gojq.Compile(query)
-	if err != nil {
-		panic(err)
-	}
-	b.defined = make(map[string]bool)
-	add := func(sig string) {
-		name, _, _ := strings.Cut(sig, "/")
-		if _, ok := forbidden[name]; !ok && name != "env" {
-			b.names = append(b.names, sig)
-			b.defined[sig] = true
-		}
-	}
-	for iter := code.Run(nil); ; {
-		sig, ok := iter.Next()
-		if !ok {
-			break
-		}
-		add(sig.(string))
-	}
-	for _, f := range library {
-		for n := f.min; n <= f.max; n++ {
-			if !strings.HasPrefix(f.name, "_") {
-				add(signature(f.name, n))
-			}
-		}
-	}
-	for sig := range definitions() {
-		add(sig)
-	}
-	slices.Sort(b.names)
-	return b
-})
+func signature(name string, arguments int) string { return fmt.Sprintf("%s/%d", name, arguments) }

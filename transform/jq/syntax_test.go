@@ -33,7 +33,7 @@ func TestSyntaxError(t *testing.T) {
 		{"too many suffixes", "." + strings.Repeat("?", 20_000), "the program is nested deeper than 10000 levels", "give long tables to it as a parameter"},
 
 		// Functions.
-		{"function", ".a |\n  lenght", `line 2, column 3: there is no function "lenght"`, "did you mean length?"},
+		{"function", ".a |\n  lengt", `line 2, column 3: there is no function "lengt"`, "did you mean length?"},
 		{"function of ours", "uuidd", `line 1, column 1: there is no function "uuidd"`, "did you mean uuid?"},
 		{"like none", "frobnicate", `line 1, column 1: there is no function "frobnicate"`, ""},
 		{"arguments", `sub("a", "b")`, "line 1, column 1: there is no function sub with 1 argument", "sub takes 2 arguments, or 3 arguments; arguments are separated by ;"},
