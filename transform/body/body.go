@@ -21,6 +21,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/dragoman-gateway/dragoman/transform/jq"
 )
@@ -161,7 +162,8 @@ func Append(dst []byte, kind Kind, contentType string, v any, l Limits) (out []b
 }
 
 func appendBytes(dst []byte, text string, limit int) ([]byte, error) {
-	if base64.StdEncoding.DecodedLen(len(text))-2 > limit {
+	padding := len(text) - len(strings.TrimRight(text, "="))
+	if base64.StdEncoding.DecodedLen(len(text))-padding > limit {
 		return nil, &LimitError{Limit: LimitBytes, Max: limit}
 	}
 	out, err := base64.StdEncoding.AppendDecode(dst, []byte(text))

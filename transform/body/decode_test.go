@@ -127,6 +127,7 @@ func TestDecodeJSONErrors(t *testing.T) {
 		{"\"12345678\x00\"", "a control character in a string at byte 9"},
 		{"\"€\xff\"", "a string that is not UTF-8 at byte 4"},
 		{"\"\\n\xc0\xaf\"", "a string that is not UTF-8 at byte 3"},
+		{"\"12\xff\\n12\"", "a string that is not UTF-8 at byte 3"},
 		{"{\"\xed\xa0\x80\":1}", "a string that is not UTF-8 at byte 2"},
 		{"\xff", "no JSON: found byte 0xff where a value was expected at byte 0"},
 		{"\ufeff{}", "no JSON: found \"\\ufeff\" where a value was expected at byte 0"},
@@ -189,6 +190,13 @@ func TestPartsOfLargeBody(t *testing.T) {
 	got, err := body.Decode(body.JSON, "", in, jq.Paths{Keys: map[string]jq.Paths{"key": all, "n": all}}, body.Limits{Memory: 1 << 10})
 	require.NoError(t, err)
 	require.Equal(t, object("key", "value", "n", num("1.50")), got)
+
+	for _, name := range []string{"pad", "k\u0065y"} {
+		in := []byte(`{"` + name + `":"` + strings.Repeat("x", 1<<16) + `\n"}`)
+		_, err = body.Decode(body.JSON, "", in, jq.Paths{Keys: map[string]jq.Paths{"pad": all, "key": all}}, body.Limits{Memory: 1 << 16})
+		var over *body.LimitError
+		require.ErrorAs(t, err, &over)
+	}
 }
 
 // The value shares no memory with the body, and the next body none with it.
@@ -219,7 +227,7 @@ func TestDecodeLimits(t *testing.T) {
 
 	for _, want := range []jq.Paths{all, {}, {Elements: &all}, {Keys: map[string]jq.Paths{"a": all}}} {
 		require.Equal(t, "<nil>", decode(`[[[]],[{"a":[]}]]`, want, body.Limits{Depth: 4}))
-		require.Equal(t, "<nil>", decode(`[[],[],{},[{}]]`, want, body.Limits{Depth: 3}))
+		require.Equal(t, "<nil>", decode(`[[],[],[],[[]],{},{},{},[{}],{"a":{}},{"b":{}},{"b":[]}]`, want, body.Limits{Depth: 3}))
 		require.Equal(t, body.LimitDepth, decode(`[[[]],[{"a":[]}]]`, want, body.Limits{Depth: 3}))
 		require.Equal(t, body.LimitDepth, decode(`{"a":{"a":{}}}`, want, body.Limits{Depth: 2}))
 		require.Equal(t, body.LimitDepth, decode(strings.Repeat("[", 10_001), want, body.Limits{}))
