@@ -3,6 +3,7 @@ package jq
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -12,10 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// run is what a program gives of an input, both as JSON, or its error.
+// run is what a program gives of an input, both as JSON, or its error, be it one of
+// the program or of the run.
 func run(t *testing.T, src, in string) string {
 	t.Helper()
 	p, err := Compile(src, Config{Name: "test", Env: map[string]string{"POD_NAME": "books-7d4f"}, Limits: DefaultLimits})
+	if wrong := new(SyntaxError); errors.As(err, &wrong) {
+		return wrong.Message
+	}
 	require.NoError(t, err, src)
 	dec := json.NewDecoder(strings.NewReader(in))
 	dec.UseNumber()
@@ -167,6 +172,8 @@ func TestFunctions(t *testing.T) {
 		{`ip_in("::/0")`, `"010.0.0.1"`, `ip_in: "010.0.0.1" is no IP address`},
 		{`ip_in("::/0")`, `"localhost"`, `ip_in: "localhost" is no IP address`},
 		{`ip_in("::/0")`, `null`, `ip_in: needs a string, and was given null`},
+		{`ip_in(. + "/33")`, `"10.0.0.1"`, `ip_in: "10.0.0.1/33" is no network; write one as in "10.0.0.0/8"`},
+		{`set_cookie("a"; .)`, `"b;c"`, `set_cookie: the value of "a" has characters that it cannot have; encode it, as in $value | @uri`},
 		{`try ip_in("::/0") catch ("caught: " + .)`, `""`, `"caught: ip_in: \"\" is no IP address"`},
 	} {
 		t.Run(row.src+" of "+row.in[:min(len(row.in), 60)], func(t *testing.T) {

@@ -256,6 +256,7 @@ func (r *resolver) call(t *gojq.Term) {
 			return
 		}
 		r.uses[sig] = true
+		r.constantArguments(at, t.Func)
 	}
 	for _, arg := range t.Func.Args {
 		r.query(arg)

@@ -1,6 +1,7 @@
 package jq_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -68,6 +69,17 @@ func TestSyntaxError(t *testing.T) {
 		{"reserved variable", ". as $__a | 1", "line 1, column 6: the name $__a is taken", "variables of a program do not begin with $__"},
 		{"reserved function", "def __a: 1; __a", "line 1, column 5: the name \"__a\" is taken", "functions of a program do not begin with __"},
 
+		// What is written out and cannot work.
+		{"regular expression", `.a | test("a(?=b)")`, `line 1, column 6: test: "a(?=b)" is no regular expression: invalid or unsupported Perl syntax: "(?="`, "regular expressions are those of RE2: no look-around, no back-references"},
+		{"regular expression of gsub", `gsub("("; .)`, `line 1, column 1: gsub: "(" is no regular expression: missing closing ): "("`, "regular expressions are those of RE2: no look-around, no back-references"},
+		{"regular expression of split", `split("("; null)`, `line 1, column 1: split: "(" is no regular expression: missing closing ): "("`, "regular expressions are those of RE2: no look-around, no back-references"},
+		{"flags", `test("a"; "gx")`, `line 1, column 1: test: the flags are "gx"; there are g, i and m`, ""},
+		{"flags of sub", `sub("a"; "b"; 1)`, `line 1, column 1: sub: the flags are 1; there are g, i and m`, ""},
+		{"network", `.client.address | ip_in(["10.0.0.0/8", ("::/200")])`, `line 1, column 19: ip_in: "::/200" is no network; write one as in "10.0.0.0/8"`, ""},
+		{"encoding", `sha256("base46")`, `line 1, column 1: sha256: "base46" is no encoding; there are hex, base64, base64url`, ""},
+		{"cookie", `set_cookie("a"; 1; {"path": "a", secure: true})`, `line 1, column 1: set_cookie: "a": path cannot be "a"; it begins with / and has no semicolon`, ""},
+		{"bound", `random(0)`, `line 1, column 1: random: 0 is no whole number from 1 to 2^53`, ""},
+
 		// What is not allowed.
 		{"input", "[., input]", "line 1, column 5: input is not available", "a program has one value, its input: write ."},
 		{"inputs", "[inputs]", "line 1, column 2: inputs is not available", "a program has one value, its input: write ."},
@@ -134,6 +146,10 @@ func TestScopes(t *testing.T) {
 		"try error(\"a\") catch . == \"a\"",
 		"{if: 1, and: 2} | .if + .and == 3",
 		"env.POD_NAME == \"a\" and env[\"POD_NAME\"] == \"a\" and env.\"POD_NAME\" == \"a\" and (env.POD_NAME[:0]) == \"\"",
+		"(\"a(\" | split(\"(\")) == [\"a\", \"\"] and (\"(\" | test(\"\\\\(\"; null)) and (\"Ab\" | gsub(\"a\"; \"b\"; \"i\")) == \"bb\"",
+		"def test(x): true; test(\"(\")",
+		"\"a\" as $b | \"a\" | test($b) and test(\"\\($b)\") and test([\"A\", \"i\"])",
+		"set_cookie(\"a\"; .b // \"c\"; {path: .path}) == \"a=c\" and ([\"1.2.3.4\" | ip_in([(\"1.2.3.4\", \"::1\")], \"::1\")] == [true, false])",
 		"$limit == 7 and ($request | type) == \"object\"",
 		"if false then 1 elif true then true else 1 end",
 		"[splits(\", \")?] == [] and (builtins | length > 100) and getpath([\"a\"]) == null",
@@ -189,6 +205,14 @@ func FuzzCompile(f *testing.F) {
 		require.NotContains(t, wrong.Message, "cannot take")
 		if len(src) < 5000 {
 			require.Positive(t, wrong.Line, "%q: %v", src, err)
+		}
+		if name, ok := strings.CutPrefix(wrong.Message, "there is no function "); ok {
+			name, err := strconv.Unquote(name)
+			if err != nil {
+				name, _, _ = strings.Cut(strings.TrimPrefix(wrong.Message, "there is no function "), " ")
+			}
+			line := []rune(strings.Split(src, "\n")[wrong.Line-1])
+			require.True(t, strings.HasPrefix(string(line[wrong.Column-1:]), name), "%q: %v", src, wrong)
 		}
 	})
 }
