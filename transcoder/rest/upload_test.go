@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"testing/iotest"
 
@@ -25,8 +26,8 @@ import (
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
 )
 
-// uploaded gives the messages of an upload that is read from body.
-func uploaded(t testing.TB, body io.Reader, contentType string) ([]*httpbody.HttpBody, *rpc.Error) {
+// fileRule takes and gives a google.api.HttpBody.
+func fileRule(t testing.TB) *rule {
 	t.Helper()
 	set := &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{
 		protodesc.ToFileDescriptorProto(anypb.File_google_protobuf_any_proto),
@@ -42,10 +43,22 @@ func uploaded(t testing.TB, body io.Reader, contentType string) ([]*httpbody.Htt
 	p, err := plan.Compile(c, md, md, &httprule.Binding{Method: "POST", Template: template, Body: "*"}, plan.Options{MaxDepth: 100, MaxJSONBytes: 1 << 20})
 	require.NoError(t, err)
 	settings := transcoder.DefaultSettings()
-	e := &elements{rule: &rule{plan: p, settings: &settings}, request: plan.Request{Path: "/x", ContentType: contentType}}
+	return &rule{plan: p, settings: &settings}
+}
+
+// openUpload reads an upload from body.
+func openUpload(t testing.TB, body io.Reader, contentType string) *upload {
+	t.Helper()
+	e := &elements{rule: fileRule(t), request: plan.Request{Path: "/x", ContentType: contentType}}
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/x", body)
-	e.in.open(r, "", settings.MaxRequestBytes)
-	u := newUpload(e)
+	e.in.open(r, "", e.settings.MaxRequestBytes)
+	return newUpload(e)
+}
+
+// uploaded gives the messages of an upload that is read from body.
+func uploaded(t testing.TB, body io.Reader, contentType string) ([]*httpbody.HttpBody, *rpc.Error) {
+	t.Helper()
+	u := openUpload(t, body, contentType)
 	var out []*httpbody.HttpBody
 	for {
 		message, fault := u.next()
@@ -100,4 +113,71 @@ func TestBrokenChunks(t *testing.T) {
 	got, fault = uploaded(t, iotest.ErrReader(io.ErrUnexpectedEOF), "")
 	require.Empty(t, got)
 	require.Equal(t, rpc.ClientClosed, fault.Reason)
+}
+
+// endless is a body of whatever is there.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// BenchmarkUploadChunk is one message of an upload.
+func BenchmarkUploadChunk(b *testing.B) {
+	u := openUpload(b, endless{}, "a/b")
+	b.SetBytes(chunkBytes)
+	b.ReportAllocs()
+	for b.Loop() {
+		message, _ := u.next()
+		message.Release()
+	}
+}
+
+// unread is a response writer whose answers nobody wants.
+type unread struct{ http.ResponseWriter }
+
+func (unread) Write(p []byte) (int, error) { return len(p), nil }
+func (unread) Flush()                      {}
+
+// downloadOf gives what a message of a download with so much data takes.
+func downloadOf(t testing.TB, size int) func() {
+	t.Helper()
+	wire, err := proto.Marshal(&httpbody.HttpBody{ContentType: "a/b", Data: make([]byte, size)})
+	require.NoError(t, err)
+	a := &answering{rule: fileRule(t), work: newWork(), w: unread{}, control: http.NewResponseController(unread{}), framing: download{}, begun: true}
+	return func() {
+		message := rpc.NewBufferFor(len(wire))
+		message.B = append(message.B, wire...)
+		a.message(message)
+	}
+}
+
+func BenchmarkDownloadMessage(b *testing.B) {
+	for _, size := range []int{1 << 10, 64 << 10} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			one := downloadOf(b, size)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				one()
+			}
+		})
+	}
+}
+
+// A message of a file costs no memory of the gateway's own, in either direction.
+func TestFilesAllocateNothing(t *testing.T) {
+	if RaceDetector {
+		t.Skip("under the race detector, pools forget on purpose")
+	}
+	const runs, few = 1000, 0.05 // pools are emptied now and then
+	u := openUpload(t, endless{}, "a/b")
+	require.Less(t, testing.AllocsPerRun(runs, func() {
+		message, err := u.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		message.Release()
+	}), few)
+	for _, size := range []int{1, 1 << 10, 16 << 10, 64 << 10, 200 << 10} {
+		require.Less(t, testing.AllocsPerRun(runs, downloadOf(t, size)), few, "%d bytes", size)
+	}
 }
