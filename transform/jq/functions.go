@@ -48,14 +48,6 @@ func definitions() map[string]string {
 	}
 }
 
-// options are the library for gojq's compiler.
-func options() (options []gojq.CompilerOption) {
-	for _, f := range library {
-		options = append(options, gojq.WithFunction(f.name, f.min, f.max, f.call))
-	}
-	return options
-}
-
 // define puts the definitions that are used before the program.
 func define(query *gojq.Query, uses map[string]bool) error {
 	texts := definitions()

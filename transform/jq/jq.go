@@ -9,6 +9,7 @@ package jq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,8 +35,8 @@ type Config struct {
 type Limits struct {
 	// Time is how long a run may take; zero is for ever.
 	Time time.Duration
-	// Memory is how many bytes of values a run may make, its input among them;
-	// zero is no bound.
+	// Memory is how many bytes of values a run may make, and how large its result
+	// may be written out; zero is no bound. Its input does not count.
 	Memory int
 }
 
@@ -46,8 +47,7 @@ var DefaultLimits = Limits{Time: 50 * time.Millisecond, Memory: 64 << 20}
 type Program struct {
 	name   string
 	source string
-	code   *gojq.Code
-	limits Limits
+	engine *engine
 	params []any
 	needs  *Needs
 }
@@ -70,11 +70,11 @@ func Compile(src string, c Config) (p *Program, err error) {
 	if err := resolve(src, query, variables, c.Env); err != nil {
 		return nil, err
 	}
-	p = &Program{name: c.Name, source: src, limits: c.Limits, needs: analyze(query, c.Variables)}
+	p = &Program{name: c.Name, source: src, needs: analyze(query, c.Variables)}
 	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
 		p.params = append(p.params, c.Params[name])
 	}
-	p.code, err = gojq.Compile(query, append(options(), gojq.WithVariables(variables))...)
+	p.engine, err = newEngine(query, variables, extensions(), c.Limits)
 	if err != nil {
 		return nil, &SyntaxError{Message: err.Error()}
 	}
@@ -121,31 +121,18 @@ func (p *Program) Needs() *Needs { return p.needs }
 // program that yields no value, or several, fails. What goes wrong is a
 // [*RunError], or the error of ctx.
 func (p *Program) Run(ctx context.Context, in any, vars ...any) (any, error) {
-	if len(p.params) > 0 {
-		vars = slices.Concat(p.params, vars)
+	out, err := p.engine.run(ctx, in, p.params, vars)
+	var failure *RunError
+	if errors.As(err, &failure) {
+		return nil, &RunError{Program: p.name, Limit: failure.Limit, Message: failure.Message}
 	}
-	iter := p.code.RunWithContext(ctx, in, vars...)
-	out, ok := iter.Next()
-	if !ok {
-		return nil, p.failed("yields no value")
-	}
-	if err, ok := out.(error); ok {
-		return nil, p.failed("%v", err)
-	}
-	if _, more := iter.Next(); more {
-		return nil, p.failed("yields more than one value")
-	}
-	return out, nil
+	return out, err
 }
 
 // Test runs the program as a predicate: all but null and false is a yes.
 func (p *Program) Test(ctx context.Context, in any, vars ...any) (bool, error) {
 	out, err := p.Run(ctx, in, vars...)
 	return err == nil && out != nil && out != false, err
-}
-
-func (p *Program) failed(format string, args ...any) error {
-	return &RunError{Program: p.name, Message: fmt.Sprintf(format, args...)}
 }
 
 // RunError is why a run failed.
