@@ -89,3 +89,46 @@ func BenchmarkAppend(b *testing.B) {
 		return err
 	})
 }
+
+// BenchmarkProgram is what a program over a body costs with everything around it,
+// beside the plain way.
+func BenchmarkProgram(b *testing.B) {
+	const src = `{id, status, total, at: .created_at, email: .customer.email}`
+	data := order()
+	p, err := jq.Compile(src, jq.Config{Name: "bench", Limits: jq.DefaultLimits})
+	require.NoError(b, err)
+	query, err := gojq.Parse(src)
+	require.NoError(b, err)
+	code, err := gojq.Compile(query)
+	require.NoError(b, err)
+	var buf []byte
+	b.Run("parts", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			in, err := body.Decode(body.JSON, "application/json", data, five, body.Limits{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			out, err := p.Run(b.Context(), in)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if buf, _, err = body.Append(buf[:0], body.JSON, "application/json", out, body.Limits{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("plain", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var in any
+			if err := json.Unmarshal(data, &in); err != nil {
+				b.Fatal(err)
+			}
+			out, _ := code.Run(in).Next()
+			if _, err := json.Marshal(out); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

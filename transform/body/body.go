@@ -73,15 +73,10 @@ func (l Limits) parts() int {
 	return l.Parts
 }
 
-// Decode reads a body. Of what want does not ask for nothing is built; it is
-// checked all the same. Where want ends:
-//
-//   - below an object, members that it does not name are left out. Where it asks
-//     for Elements all are there, and what lies below them is null if nothing of it
-//     is wanted; so is a member that it names without asking for anything of it.
-//   - of an array, elements are there only if it asks for Elements.
-//   - a scalar is whole if anything of it is wanted. So are strings and parts of
-//     forms, but for the data of files.
+// Decode reads a body. What want does not ask for is checked all the same, and is
+// in the value as little as [jq.Paths] allows: members are missing, arrays are
+// empty, and where Elements are asked for without anything below them they are
+// null. Of forms, fields are missing, and the data of files.
 //
 // If want asks for nothing at all, the value is nil. The value shares no memory
 // with data. The content type is needed for the boundary of a multipart body and

@@ -211,8 +211,8 @@ func (d *decoder) pickObject(i int, want jq.Paths) (any, int) {
 	}
 }
 
-// pickKey reads the name of a member, and what is wanted of it; ok is false if
-// that is not even the name.
+// pickKey reads the name of a member, and finds what is wanted below it; ok is
+// false for a member to leave out.
 func (d *decoder) pickKey(i int, want jq.Paths) (key string, below jq.Paths, ok bool, next int) {
 	end, escaped := d.scan(i)
 	if end < 0 {
@@ -223,8 +223,8 @@ func (d *decoder) pickKey(i int, want jq.Paths) (key string, below jq.Paths, ok 
 		d.unescaped = unescape(d.unescaped[:0], raw)
 		raw = d.unescaped
 	}
-	below, ok = want.Keys[string(raw)]
-	if !ok && want.Elements == nil {
+	below = want.Keys[string(raw)]
+	if !below.Any() && want.Elements == nil {
 		return "", below, false, end
 	}
 	if escaped {

@@ -173,7 +173,9 @@ func TestDecodeParts(t *testing.T) {
 			object("by", object("id", 1, "at", object("x", 1, "y", 2)))},
 		{"member of an array", key("tags", key("a", all)), object("tags", array())},
 		{"member of a scalar", key("name", key("a", all)), object("name", "n")},
-		{"that there is a member", key("by", jq.Paths{}), object("by", nil)},
+		{"nothing of a member", key("by", jq.Paths{}), object()},
+		{"nothing of a member of a member", key("by", key("id", jq.Paths{})), object("by", object())},
+		{"nothing of each member", key("by", each(jq.Paths{})), object("by", object("id", nil, "at", nil))},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			got, err := body.Decode(body.JSON, "", []byte(in), row.want, body.Limits{})
@@ -393,8 +395,8 @@ func restrict(v any, want jq.Paths) any {
 	case map[string]any:
 		out := make(map[string]any)
 		for key, member := range v {
-			if _, named := want.Keys[key]; named || want.Elements != nil {
-				out[key] = restrict(member, want.At(key))
+			if below := want.At(key); below.Any() || want.Elements != nil {
+				out[key] = restrict(member, below)
 			}
 		}
 		return out

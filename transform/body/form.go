@@ -90,8 +90,7 @@ func wanted(want jq.Paths, name string) bool {
 	if want.All || want.Elements != nil {
 		return true
 	}
-	_, ok := want.Keys[name]
-	return ok
+	return want.Keys[name].Any()
 }
 
 // appendUnquoted appends what b, which is at a place in the body, means.

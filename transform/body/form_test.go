@@ -60,7 +60,7 @@ func TestDecodeFormParts(t *testing.T) {
 		return v
 	}
 	require.Nil(t, decode(none))
-	require.Equal(t, object("a", array("1", "3")), decode(jq.Paths{Keys: map[string]jq.Paths{"a": all, "c": all}}))
+	require.Equal(t, object("a", array("1", "3")), decode(jq.Paths{Keys: map[string]jq.Paths{"a": all, "b": {}, "c": all}}))
 	require.Equal(t, object("a", array("1", "3"), "b", "2"), decode(jq.Paths{Elements: &all}))
 }
 
