@@ -27,3 +27,24 @@ func TestName(t *testing.T) {
 		})
 	}
 }
+
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0},
+		{"", "abc", 3},
+		{"abc", "", 3},
+		{"abc", "ABC", 0},
+		{"abc", "acb", 1},
+		{"xabc", "xab", 1},
+		{"kitten", "sitting", 3},
+		{"ca", "abc", 3},
+		{"title", "tilte", 1},
+		{strings.Repeat("a", 100), strings.Repeat("b", 100), 64},
+	} {
+		require.Equal(t, c.want, Distance(c.a, c.b), "%q, %q", c.a, c.b)
+		require.Equal(t, c.want, Distance(c.b, c.a), "%q, %q", c.b, c.a)
+	}
+}

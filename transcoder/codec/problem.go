@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
+
+	"github.com/dragoman-gateway/dragoman/internal/near"
 )
 
 // How the parser words its errors. All of this runs only after something has
@@ -200,12 +203,13 @@ func suggest(name string, known []string) string {
 	if len(name) > maxShown {
 		return ""
 	}
+	plain := plainName(name)
 	best, least := "", min((len(name)+2)/2, 4)
 	for _, k := range known {
 		if len(k) > 2*maxShown {
 			continue
 		}
-		if d := distance(name, k); d < least || d == least && best != "" && k < best {
+		if d := near.Distance(plain, plainName(k)); d < least || d == least && best != "" && k < best {
 			best, least = k, d
 		}
 	}
@@ -215,39 +219,5 @@ func suggest(name string, known []string) string {
 	return fmt.Sprintf(", did you mean %q?", best)
 }
 
-// distance is the number of single-byte edits between two names, where a
-// change of case, or an underscore, is none.
-func distance(a, b string) int {
-	a, b = plainName(a), plainName(b)
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
-
-func plainName(s string) string {
-	b := make([]byte, 0, len(s))
-	for i := range len(s) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != '_' {
-			b = append(b, c)
-		}
-	}
-	return string(b)
-}
+// plainName is a name without what a misspelling of it may have more or less.
+func plainName(s string) string { return strings.ReplaceAll(s, "_", "") }

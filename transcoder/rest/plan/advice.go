@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/dragoman-gateway/dragoman/internal/near"
 	"github.com/dragoman-gateway/dragoman/transcoder/codec"
 )
 
@@ -76,45 +77,12 @@ func nearest(m protoreflect.MessageDescriptor, name string) string {
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
 		for _, spelling := range [...]string{f.JSONName(), string(f.Name())} {
-			if d := distance(name, spelling); d < least {
+			if d := near.Distance(name, spelling); d < least {
 				best, least = f.JSONName(), d
 			}
 		}
 	}
 	return best
-}
-
-// distance is how many bytes must be inserted, removed, replaced or exchanged with
-// their neighbour to make b of a. Letter case does not count.
-func distance(a, b string) int {
-	// above[k] is the row k+1 above the current one.
-	row, above := make([]int, len(b)+1), [2][]int{make([]int, len(b)+1), make([]int, len(b)+1)}
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		row, above[0], above[1] = above[1], row, above[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := above[0][j]
-			if lower(a[i]) != lower(b[j]) {
-				d++
-			}
-			d = min(d, row[j]+1, above[0][j+1]+1)
-			if i > 0 && j > 0 && lower(a[i]) == lower(b[j-1]) && lower(a[i-1]) == lower(b[j]) {
-				d = min(d, above[1][j-1]+1)
-			}
-			row[j+1] = d
-		}
-	}
-	return row[len(b)]
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
 }
 
 // clip makes text fit to be repeated in an error.

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/dragoman-gateway/dragoman/internal/near"
 	"github.com/dragoman-gateway/dragoman/transcoder/codec"
 )
 
@@ -96,7 +97,7 @@ func newHeaderValue(c *codec.Codec, md protoreflect.MessageDescriptor, path stri
 func nearestMessage(c *codec.Codec, name string) string {
 	best, least := "", 1+max(1, len(name)/3)
 	for other := range c.Names() {
-		if d := distance(name, string(other)); d < least || d == least && string(other) < best {
+		if d := near.Distance(name, string(other)); d < least || d == least && string(other) < best {
 			best, least = string(other), d
 		}
 	}
