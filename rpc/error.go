@@ -38,8 +38,8 @@ type Error struct {
 	// Reason is empty for an answer that a program of the configuration chose: then
 	// nothing says that the gateway made it.
 	Reason Reason
-	// Code, if it is not OK, is the gRPC code in place of the reason's. An answer
-	// over HTTP has the status of the reason all the same.
+	// Code, if it is not OK, is the gRPC code in place of the reason's; see
+	// [Error.GRPCCode] and [Error.HTTPStatus].
 	Code       codes.Code
 	Message    string
 	Violations []Violation
@@ -66,11 +66,22 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 // Status is the error as a status whose details hold an ErrorInfo and, if a
 // field is wrong, a BadRequest.
-func (e *Error) Status() Status {
+func (e *Error) Status() Status { return e.StatusWith(e.GRPCCode()) }
+
+// GRPCCode is the error's own code, or that of its reason.
+func (e *Error) GRPCCode() codes.Code {
 	if e.Code != codes.OK {
-		return e.StatusWith(e.Code)
+		return e.Code
 	}
-	return e.StatusWith(e.Reason.Code())
+	return e.Reason.Code()
+}
+
+// HTTPStatus is that of the reason; without one, that of the code.
+func (e *Error) HTTPStatus() int {
+	if e.Reason != "" {
+		return e.Reason.HTTPStatus()
+	}
+	return (&Status{Code: e.GRPCCode()}).HTTPStatus()
 }
 
 // StatusWith is [Error.Status] with another code than the reason's, for a protocol

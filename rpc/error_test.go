@@ -130,10 +130,12 @@ func TestHeaderPolicy(t *testing.T) {
 func TestChosenCode(t *testing.T) {
 	chosen := &rpc.Error{Code: codes.PermissionDenied, Message: "not for you"}
 	require.Equal(t, rpc.Status{Code: codes.PermissionDenied, Message: "not for you"}, chosen.Status())
+	require.Equal(t, 403, chosen.HTTPStatus())
 	chosen.Reason = rpc.ProgramFailed
 	st := chosen.Status()
 	require.Equal(t, codes.PermissionDenied, st.Code)
 	require.Equal(t, rpc.ProgramFailed, st.Reason)
 	require.NotEmpty(t, st.Details)
 	require.Equal(t, 500, st.HTTPStatus())
+	require.Equal(t, 500, chosen.HTTPStatus())
 }

@@ -143,6 +143,9 @@ func writeStatus(h http.Header, st *rpc.Status, prefix string) {
 func record(x *route.Exchange, st *rpc.Status, read int64) {
 	x.Code, x.Reason, x.Error = int(st.Code), string(st.Reason), st.Cause
 	x.RequestBytes = read
+	if x.Failure == nil && st.Reason != "" {
+		x.Failure = &rpc.Error{Reason: st.Reason, Code: st.Code, Message: st.Message, Cause: st.Cause}
+	}
 }
 
 // percentEncode makes a grpc-message of text: UTF-8 with everything but printable

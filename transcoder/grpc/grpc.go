@@ -1,7 +1,8 @@
 // Package grpc is native gRPC over HTTP/2 as an inbound protocol: every method
 // of an endpoint answers POST /package.Service/Method, whatever its kind.
 // Messages pass as the bytes they are; what is checked are the frames around
-// them.
+// them. Only where a program looks at messages are they translated to JSON and
+// back.
 //
 // Compression is per side. A message that came compressed goes on uncompressed,
 // and the answer is compressed if the downstream compressed its request and takes
@@ -47,13 +48,18 @@ func (protocol) Routes(ep *transcoder.Endpoint) ([]transcoder.Route, error) {
 	if ep.Method.ServerStreaming {
 		out = []string{"grpc"}
 	}
+	h := &handler{ep: ep}
+	if ep.Codec != nil {
+		h.input = ep.Codec.Message(ep.Method.Descriptor.Input().FullName())
+		h.output = ep.Codec.Message(ep.Method.Descriptor.Output().FullName())
+	}
 	return []transcoder.Route{{
 		In:          in,
 		Out:         out,
 		Method:      http.MethodPost,
 		Template:    template,
 		ContentType: contentType,
-		Handler:     &handler{ep: ep},
+		Handler:     h,
 		Origin:      transcoder.OriginNative,
 	}}, nil
 }
@@ -101,6 +107,7 @@ func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	}
 	st := err.StatusWith(code)
 	writeStatus(h, &st, "")
+	x.Failure = err
 	x.Code, x.Reason, x.Error = int(st.Code), string(st.Reason), err.Cause
 	if err.Reason == rpc.UnsupportedMediaType {
 		w.WriteHeader(http.StatusUnsupportedMediaType)
@@ -110,7 +117,8 @@ func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange
 // refuseHTTP1 answers a request that cannot be gRPC, since its trailers would not
 // arrive: by hand or through a proxy that spoke HTTP/1.
 func refuseHTTP1(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
-	x.Code, x.Reason = int(rpc.InvalidRequest.Code()), string(rpc.InvalidRequest)
-	w.Header().Set(rpc.ErrorHeader, string(rpc.InvalidRequest))
-	http.Error(w, "gRPC needs HTTP/2, and this request came over "+r.Proto, rpc.InvalidRequest.HTTPStatus())
+	err := rpc.Errorf(rpc.InvalidRequest, "gRPC needs HTTP/2, and this request came over %s", r.Proto)
+	x.Failure, x.Code, x.Reason = err, int(err.GRPCCode()), string(err.Reason)
+	w.Header().Set(rpc.ErrorHeader, string(err.Reason))
+	http.Error(w, err.Message, err.HTTPStatus())
 }

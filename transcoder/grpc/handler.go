@@ -3,6 +3,7 @@ package grpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -11,12 +12,16 @@ import (
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
 	"github.com/dragoman-gateway/dragoman/transcoder/validate"
 )
 
 // handler serves one method.
 type handler struct {
 	ep *transcoder.Endpoint
+	// input and output are the tables of the method's messages; nil if there are
+	// none.
+	input, output *codec.Message
 }
 
 var _ route.Handler = (*handler)(nil)
@@ -29,6 +34,11 @@ type exchange struct {
 	sink   unarySink
 	header rpc.Header
 	checks validate.Scratch
+	// in and out reshape messages of the downstream and of the upstream; nil if they
+	// pass as they are.
+	in, out *reshaper
+	// failed is why out ended the call.
+	failed *rpc.Error
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -41,6 +51,9 @@ func (e *exchange) free() {
 	e.sink = unarySink{}
 	clear(e.header)
 	e.header = e.header[:0]
+	e.in.free()
+	e.out.free()
+	e.in, e.out, e.failed = nil, nil, nil
 	exchanges.Put(e)
 }
 
@@ -62,29 +75,55 @@ func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 	// is of no use to a call.
 	w.Header()["Date"], w.Header()["Content-Length"] = nil, nil
 
+	start := time.Now()
 	compressed, err := requestEncoding(r.Header["Grpc-Encoding"])
 	if err == nil {
 		e.frames.reset(r.Body, settings.MaxRequestBytes, compressed)
 		e.answer.gzip = compressed && accepts(r.Header["Grpc-Accept-Encoding"])
-		e.call.Deadline, err = transcoder.Deadline(r, settings, method.Unary(), time.Now())
+		e.call.Deadline, err = transcoder.Deadline(r, settings, method.Unary(), start)
+	}
+	e.call.Method = method
+	var msg *rpc.Buffer
+	if h.reshape(e, x); err == nil && e.in != nil {
+		// The head may change with the first message.
+		if msg, err = h.opening(e, r); err == nil {
+			e.call.Deadline, err = transcoder.Deadline(r, settings, method.Unary(), start)
+		}
 	}
 	if err == nil {
 		e.header, err = metadata(e.header, r, settings)
+		e.call.Header = e.header
+	}
+	if err == nil && e.in == nil {
+		msg, err = h.opening(e, r)
 	}
 	if err != nil {
-		st := err.Status()
-		e.finish(x, &st, nil)
+		msg.Release()
+		e.refuse(x, err)
 		return
 	}
-	e.call.Method, e.call.Header = method, e.header
 	switch {
 	case method.Unary():
+		e.call.Request = msg
 		h.unary(r, x, e)
 	case method.ClientStreaming:
-		h.bidi(w, r, x, e)
+		h.bidi(w, r, x, e, msg)
 	default:
+		e.call.Request = msg
 		h.serverStream(w, r, x, e)
 	}
+}
+
+// opening is what is read of the request before the call begins: its one message,
+// and of a client stream the first one if the head may change with it.
+func (h *handler) opening(e *exchange, r *http.Request) (*rpc.Buffer, *rpc.Error) {
+	switch {
+	case !h.ep.Method.ClientStreaming:
+		return e.request(r, h.ep)
+	case e.in != nil:
+		return e.first(r, h.ep)
+	}
+	return nil, nil
 }
 
 func metadata(dst rpc.Header, r *http.Request, settings *transcoder.Settings) (rpc.Header, *rpc.Error) {
@@ -99,8 +138,18 @@ func metadata(dst rpc.Header, r *http.Request, settings *transcoder.Settings) (r
 	return dst, e
 }
 
+// refuse ends the answer with an error of the gateway.
+func (e *exchange) refuse(x *route.Exchange, err *rpc.Error) {
+	x.Failure = err
+	st := err.Status()
+	e.finish(x, &st, nil)
+}
+
 // finish ends the answer.
 func (e *exchange) finish(x *route.Exchange, st *rpc.Status, trailer rpc.Header) {
+	if e.failed != nil {
+		x.Failure = e.failed
+	}
 	e.answer.end(st, trailer)
 	record(x, st, e.frames.read)
 }
@@ -108,7 +157,7 @@ func (e *exchange) finish(x *route.Exchange, st *rpc.Status, trailer rpc.Header)
 // request reads the one message of a method without client streaming, until the
 // deadline of the call. A stream may have none, but its request is one message
 // like any other: for it the limit of unary calls holds.
-func (e *exchange) request(r *http.Request, ep *transcoder.Endpoint) (*rpc.Buffer, *rpc.Status) {
+func (e *exchange) request(r *http.Request, ep *transcoder.Endpoint) (*rpc.Buffer, *rpc.Error) {
 	until := e.call.Deadline
 	if until.IsZero() && ep.Settings.UnaryTimeout > 0 {
 		until = time.Now().Add(ep.Settings.UnaryTimeout)
@@ -120,20 +169,14 @@ func (e *exchange) request(r *http.Request, ep *transcoder.Endpoint) (*rpc.Buffe
 	}
 	msg, err := e.frames.only()
 	if err != nil {
-		st := requestStatus(r.Context(), until, err)
-		return nil, &st
+		return nil, requestError(r.Context(), until, err)
 	}
-	if err := transcoder.Check(ep.Validate, msg.B, &e.checks); err != nil {
-		msg.Release()
-		st := err.Status()
-		return nil, &st
-	}
-	return msg, nil
+	return e.message(msg, r, ep)
 }
 
-// requestStatus is the status for an error of the request's body, which had to
+// requestError is the client's copy of an error of the request's body, which had to
 // come by the time until, if that is not zero.
-func requestStatus(ctx context.Context, until time.Time, err error) rpc.Status {
+func requestError(ctx context.Context, until time.Time, err error) *rpc.Error {
 	var refused *rpc.Error
 	switch {
 	case errors.As(err, &refused):
@@ -144,20 +187,21 @@ func requestStatus(ctx context.Context, until time.Time, err error) rpc.Status {
 	default:
 		refused = rpc.Errorf(rpc.InvalidRequest, "the request ended early")
 	}
-	return refused.Status()
+	return refused
 }
 
 // unary runs the call on this goroutine.
 func (h *handler) unary(r *http.Request, x *route.Exchange, e *exchange) {
-	msg, failed := e.request(r, h.ep)
-	if failed != nil {
-		e.finish(x, failed, nil)
-		return
-	}
-	e.call.Request = msg
 	rpc.Run(r.Context(), h.ep.Upstream, &e.call, &e.sink)
 
 	s := &e.sink
+	if e.out != nil && s.msg != nil && s.status.Code == 0 {
+		var err *rpc.Error
+		if s.msg, err = e.out.response(s.msg); err != nil {
+			e.refuse(x, err)
+			return
+		}
+	}
 	if s.headed {
 		e.answer.head(s.head)
 	}
@@ -197,12 +241,6 @@ func (s *unarySink) End(st rpc.Status, trailer rpc.Header) { s.status, s.trailer
 
 // serverStream sends the one request and relays the answers.
 func (h *handler) serverStream(w http.ResponseWriter, r *http.Request, x *route.Exchange, e *exchange) {
-	msg, failed := e.request(r, h.ep)
-	if failed != nil {
-		e.finish(x, failed, nil)
-		return
-	}
-	e.call.Request = msg
 	queue := rpc.NewQueue(rpc.ReadAhead)
 	stream := h.ep.Upstream.Start(r.Context(), &e.call, queue)
 	idle := h.idle(w, stream)
@@ -226,8 +264,9 @@ func (h *handler) idle(w http.ResponseWriter, stream rpc.Stream) *rpc.Idle {
 }
 
 // bidi relays both directions at once: this goroutine the answers, another one the
-// requests, which has ended when Serve returns.
-func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange, e *exchange) {
+// requests, which has ended when Serve returns. A first one, if it is not nil, has been
+// read.
+func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange, e *exchange, first *rpc.Buffer) {
 	queue := rpc.NewQueue(rpc.ReadAhead)
 	stream := h.ep.Upstream.Start(r.Context(), &e.call, queue)
 	idle := h.idle(w, stream)
@@ -235,7 +274,7 @@ func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	failed, sent := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(sent)
-		e.send(stream, h.ep.Validate, failed, idle)
+		e.send(stream, r, h.ep, first, failed, idle)
 	}()
 
 	st, trailer := e.relay(w, stream, queue, idle)
@@ -244,7 +283,8 @@ func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange
 		select {
 		case err := <-failed:
 			// The call was cancelled because of the request.
-			st = requestStatus(r.Context(), e.call.Deadline, err)
+			e.failed = requestError(r.Context(), e.call.Deadline, err)
+			st = e.failed.Status()
 		default:
 		}
 	}
@@ -258,14 +298,23 @@ func (h *handler) bidi(w http.ResponseWriter, r *http.Request, x *route.Exchange
 
 // send relays request messages until they end. An error of the request is told,
 // and cancels the call; that the upstream takes no more is none.
-func (e *exchange) send(stream rpc.Stream, rules *validate.Rules, failed chan<- error, idle *rpc.Idle) {
+func (e *exchange) send(stream rpc.Stream, r *http.Request, ep *transcoder.Endpoint, first *rpc.Buffer, failed chan<- error, idle *rpc.Idle) {
+	defer func() {
+		// Nobody above this goroutine would.
+		if p := recover(); p != nil {
+			failed <- &rpc.Error{Reason: rpc.Internal, Message: "the gateway made a mistake", Cause: fmt.Errorf("panic: %v", p)}
+			stream.Cancel()
+		}
+	}()
 	for {
-		msg, err := e.frames.next()
-		if err == nil {
-			// A typed nil must not become an error.
-			if broken := transcoder.Check(rules, msg.B, &e.checks); broken != nil {
-				msg.Release()
-				err = broken
+		msg, err := first, error(nil)
+		if first = nil; msg == nil {
+			if msg, err = e.frames.next(); err == nil {
+				// A typed nil must not become an error.
+				var refused *rpc.Error
+				if msg, refused = e.message(msg, r, ep); refused != nil {
+					err = refused
+				}
 			}
 		}
 		switch {
@@ -295,6 +344,8 @@ func (e *exchange) relay(w http.ResponseWriter, stream rpc.Stream, queue *rpc.Qu
 	}
 	a := &e.answer
 	dirty, gone := false, false
+	var held rpc.Header // by e.out, for the first message may change it
+	holds := false
 	for {
 		if dirty && !queue.Ready() {
 			dirty = false
@@ -310,15 +361,40 @@ func (e *exchange) relay(w http.ResponseWriter, stream rpc.Stream, queue *rpc.Qu
 		ev, _ := queue.Next(context.Background())
 		switch ev.Kind {
 		case rpc.HeadEvent:
+			if e.out != nil {
+				held, holds = ev.Header, true
+				continue
+			}
 			a.head(ev.Header)
 			dirty = true
 		case rpc.MessageEvent:
 			idle.Touch()
-			if a.message(ev.Message) != nil {
+			msg := ev.Message
+			if e.out != nil {
+				if e.failed != nil {
+					msg.Release() // it was on the way already
+					continue
+				}
+				if msg, e.failed = e.out.response(msg); e.failed != nil {
+					gone = true
+					continue
+				}
+				if holds {
+					a.head(held)
+					holds = false
+				}
+			}
+			if a.message(msg) != nil {
 				gone = true
 			}
 			dirty = true
 		case rpc.EndEvent:
+			if e.failed != nil {
+				return e.failed.Status(), nil
+			}
+			if holds {
+				a.head(held)
+			}
 			return ev.Status, ev.Header
 		}
 	}

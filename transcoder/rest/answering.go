@@ -43,6 +43,9 @@ type answering struct {
 	// texts are the values of further headers that the first message has, media is
 	// the Content-Type of its google.api.HttpBody; nil if there was none.
 	texts, media []string
+	// reshape has the programs that look at messages, nil for none: the head waits
+	// for the first one.
+	reshape route.Messages
 	// settle is told before the head is sent, if it is set.
 	settle func(http.Header)
 	// begun says that the response head has been sent, done that nothing is left
@@ -65,7 +68,7 @@ type answering struct {
 func newAnswering(l *rule, k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange, queue *rpc.Queue, upstream rpc.Stream) *answering {
 	a := &answering{
 		rule: l, work: k, w: w, r: r, x: x, control: http.NewResponseController(w),
-		framing: l.forms.choose(r), queue: queue, upstream: upstream,
+		framing: l.forms.choose(r), queue: queue, upstream: upstream, reshape: responsesOf(x),
 	}
 	a.idle = rpc.StartIdle(l.settings.Stream.IdleTimeout, a.idled)
 	if beats, ok := a.framing.(beating); ok && l.settings.Stream.Heartbeat > 0 {
@@ -171,13 +174,14 @@ func (a *answering) first(wire []byte) (err *rpc.Error) {
 
 // beat sends a sign of life if nothing was sent for long. Before the first message
 // it is the beginning of the answer: what goes wrong later has to be said in it. An
-// answer whose headers are made of the first message cannot begin without it.
+// answer whose headers are made of the first message, or by a program that looks at
+// it, cannot begin without it.
 func (a *answering) beat() {
 	if silent := time.Since(a.spoke); silent < a.settings.Stream.Heartbeat {
 		a.heart.Reset(a.settings.Stream.Heartbeat - silent)
 		return
 	}
-	if !a.begun && a.response != nil && a.response.headers != nil {
+	if !a.begun && (a.reshape != nil || a.response != nil && a.response.headers != nil) {
 		a.heart.Reset(a.settings.Stream.Heartbeat)
 		return
 	}
@@ -191,12 +195,11 @@ func (a *answering) beat() {
 
 // render adds the JSON of a message.
 func (a *answering) render(wire []byte) *rpc.Error {
-	out, err := a.plan.Render(a.out, wire, a.want, &a.scratch)
-	if err != nil {
-		return a.unrenderable(err)
+	out, err := a.appendJSON(a.out, wire)
+	if err == nil {
+		a.out = out
 	}
-	a.out = out
-	return nil
+	return err
 }
 
 // end ends the answer as the call ended.
@@ -236,7 +239,7 @@ func (a *answering) fail(err *rpc.Error) {
 		a.done = true
 		return
 	}
-	a.x.Code, a.x.Reason, a.x.Error = int(err.Reason.Code()), string(err.Reason), err.Cause
+	fail(a.x, err)
 	a.breakOff(a.look(a.work).appendError(nil, err))
 }
 

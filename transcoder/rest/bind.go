@@ -56,8 +56,8 @@ type work struct {
 	want plan.Want
 	// body is the request as it came, out the JSON of the response.
 	body, out []byte
-	// pretty is out with line feeds.
-	pretty []byte
+	// pretty is out with line feeds, shown what programs are shown.
+	pretty, shown []byte
 	// parts are those of a multipart form, their contents in body.
 	parts []plan.Part
 	// file is the google.api.HttpBody of the answer.
@@ -80,7 +80,7 @@ func (k *work) release() {
 
 // trim empties the buffers, and lets go of those larger than most.
 func (k *work) trim(most int) {
-	k.body, k.out, k.pretty = trimmed(k.body, most), trimmed(k.out, most), trimmed(k.pretty, most)
+	k.body, k.out, k.pretty, k.shown = trimmed(k.body, most), trimmed(k.out, most), trimmed(k.pretty, most), trimmed(k.shown, most)
 }
 
 func trimmed(b []byte, most int) []byte {

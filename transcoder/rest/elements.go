@@ -29,6 +29,11 @@ type elements struct {
 	request plan.Request
 	scratch plan.Scratch
 	checks  validate.Scratch
+	// reshape has the programs that look at each element, nil for none; shown is
+	// what became of one, and ahead says that it has not been bound yet.
+	reshape route.Messages
+	shown   []byte
+	ahead   bool
 	// fault is why nothing more can be read.
 	fault *rpc.Error
 }
@@ -39,7 +44,14 @@ var elementsPool = sync.Pool{New: func() any { return new(elements) }}
 
 // elements reads the head of the request, and makes k.call of it.
 func (l *rule) elements(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange, control *http.ResponseController) (*elements, *rpc.Error) {
-	request, coding, err := l.head(k, w, r, x, control)
+	if m := requestsOf(x); m != nil && !l.plan.TakesHTTPBody() {
+		return l.reshaped(k, w, r, x, control, m)
+	}
+	request, err := l.head(k, w, r, x, control, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	coding, err := codingOf(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -52,61 +64,97 @@ func (l *rule) elements(k *work, w http.ResponseWriter, r *http.Request, x *rout
 	if err != nil {
 		return nil, err
 	}
-	e := elementsPool.Get().(*elements)
-	e.rule, e.request = l, request
-	e.in.open(r, coding, l.settings.MaxRequestBytes)
-	e.splitter.Reset(form, l.settings.MaxRequestBytes)
+	e := l.newElements(r, coding, form)
+	e.request = request
 	return e, nil
 }
 
+func (l *rule) newElements(r *http.Request, coding string, form split.Form) *elements {
+	e := elementsPool.Get().(*elements)
+	e.rule = l
+	e.in.open(r, coding, l.settings.MaxRequestBytes)
+	e.splitter.Reset(form, l.settings.MaxRequestBytes)
+	return e
+}
+
+// codingOf is the content coding of a body, which w is told if it is not known.
+func codingOf(w http.ResponseWriter, r *http.Request) (string, *rpc.Error) {
+	coding, err := contentCoding(r.Header)
+	if err != nil {
+		w.Header()["Accept-Encoding"] = acceptedCodings
+	}
+	return coding, err
+}
+
 // head makes k.call of the head of a request whose body is read as it comes, and
-// gives what is bound of it, and the coding of the body.
-func (l *rule) head(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange, control *http.ResponseController) (request plan.Request, coding string, err *rpc.Error) {
+// gives what is bound of it. The request came at the time start.
+func (l *rule) head(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange, control *http.ResponseController, start time.Time) (plan.Request, *rpc.Error) {
 	k.want = plan.Want{}
 	k.spans = k.spans[:0]
 	for _, s := range x.Captures {
 		k.spans = append(k.spans, plan.Span(s))
 	}
-	request = plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery}
+	request := plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery}
 	fault := l.plan.CheckHead(&request, &k.scratch)
 	if ignored := k.scratch.Outcome.Ignored; len(ignored) > 0 {
 		// Whatever the answer will be.
 		w.Header().Set(rpc.IgnoredHeader, string(ignored))
 	}
 	if fault != nil {
-		return request, "", badRequest(fault)
-	}
-	if coding, err = contentCoding(r.Header); err != nil {
-		w.Header()["Accept-Encoding"] = acceptedCodings
-		return request, "", err
+		return request, badRequest(fault)
 	}
 	if l.settings.Alt || l.settings.Partial {
 		if err := l.wish(k, r); err != nil {
-			return request, "", err
+			return request, err
 		}
 	}
-	deadline, err := transcoder.Deadline(r, l.settings, false, time.Now())
+	deadline, err := transcoder.Deadline(r, l.settings, false, start)
 	if err != nil {
-		return request, "", err
+		return request, err
 	}
 	if err := l.metadata(k, r); err != nil {
-		return request, "", err
+		return request, err
 	}
 	// The end of the call ends the reading, and the deadline the call. One of the
 	// connection would be taken by net/http for the client's leaving, and the answer
 	// would be lost. Not every ResponseWriter has one.
 	_ = control.SetReadDeadline(time.Time{})
 	k.call.Method, k.call.Deadline = l.method, deadline
-	return request, coding, nil
+	return request, nil
 }
 
 // next implements [messages].
 func (e *elements) next() (*rpc.Buffer, *rpc.Error) {
+	if e.reshape == nil {
+		element, err := e.element()
+		if element == nil {
+			return nil, err
+		}
+		return e.bind(element)
+	}
+	if !e.ahead {
+		element, err := e.element()
+		if element == nil {
+			return nil, err
+		}
+		if err := e.shape(element); err != nil {
+			return nil, err
+		}
+	}
+	e.ahead = false
+	message, err := e.bind(e.shown)
+	e.shown = trimmed(e.shown, maxIdle)
+	return message, err
+}
+
+// element waits for the next element. It is nil behind the last one, and with an
+// error.
+func (e *elements) element() ([]byte, *rpc.Error) {
 	for {
 		element, err := e.splitter.Next()
 		switch {
 		case element != nil:
-			return e.bind(element)
+			return element, nil
 		case err == io.EOF:
 			return nil, nil
 		case err != nil:
@@ -172,6 +220,7 @@ func unsplittable(err error) *rpc.Error {
 func (e *elements) release() {
 	e.in.release()
 	e.rule, e.in, e.request, e.fault = nil, inlet{}, plan.Request{}, nil
+	e.reshape, e.shown, e.ahead = nil, trimmed(e.shown, maxIdle), false
 	e.splitter.Reset(split.ByFirst, 0)
 	elementsPool.Put(e)
 }

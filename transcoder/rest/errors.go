@@ -41,15 +41,23 @@ func (l look) media() []string {
 
 // refuse answers with an error that the gateway made.
 func (l look) refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error) {
-	x.Code, x.Reason, x.Error = int(err.Reason.Code()), string(err.Reason), err.Cause
+	fail(x, err)
 	h := w.Header()
-	h.Set(rpc.ErrorHeader, string(err.Reason))
+	if err.Reason != "" {
+		h.Set(rpc.ErrorHeader, string(err.Reason))
+	}
 	if len(err.Allow) > 0 {
 		h.Set("Allow", strings.Join(err.Allow, ", "))
 	}
-	status := err.Reason.HTTPStatus()
+	status := err.HTTPStatus()
 	l.challenge(h, status)
 	write(w, r, status, l.media(), l.dressed(l.appendError(nil, err)))
+}
+
+// fail notes an error of the gateway that ends the exchange, before it is told.
+func fail(x *route.Exchange, err *rpc.Error) {
+	x.Failure = err
+	x.Code, x.Reason, x.Error = int(err.GRPCCode()), string(err.Reason), err.Cause
 }
 
 // dressed is an error as it is sent.
@@ -71,15 +79,18 @@ func (l look) challenge(h http.Header, status int) {
 // appendError appends err as JSON, with the details that [rpc.Error.Status] gives
 // it. It does without tables of the details: there may be none, if no route fits.
 func (l look) appendError(dst []byte, err *rpc.Error) []byte {
-	status := err.Reason.HTTPStatus()
+	status := err.HTTPStatus()
 	fault := plan.Fault{
-		Code: uint32(err.Reason.Code()), Message: err.Message, HTTP: status, Title: title(status),
+		Code: uint32(err.GRPCCode()), Message: err.Message, HTTP: status, Title: title(status),
 		Reason: string(err.Reason),
 	}
 	for _, v := range err.Violations {
 		fault.Violations = append(fault.Violations, plan.Violation{Field: v.Field, Description: v.Description, Reason: v.Rule})
 	}
 	dst = fault.AppendHead(dst, l.shape)
+	if err.Reason == "" {
+		return l.shape.AppendTail(dst)
+	}
 	dst = append(dst, `{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":`...)
 	dst = plan.AppendString(dst, string(err.Reason))
 	dst = append(dst, `,"domain":"`+rpc.ErrorDomain+`"`...)
@@ -214,14 +225,14 @@ func (l *rule) renderStatus(dst []byte, k *work, st *rpc.Status, status int, ins
 // errGone is for the log: nobody reads the answer.
 var errGone = rpc.Errorf(rpc.ClientClosed, "the client closed the request")
 
-// note notes for the access log how a call ended.
+// note notes how a call ended that the upstream has ended, or the way to it.
 func note(x *route.Exchange, st *rpc.Status) {
 	x.Code = int(st.Code)
 	if st.Code > codes.Unauthenticated {
 		x.Code = int(codes.Unknown)
 	}
 	if st.Reason != "" {
-		x.Reason, x.Error = string(st.Reason), st.Cause
+		fail(x, &rpc.Error{Reason: st.Reason, Code: st.Code, Message: st.Message, Cause: st.Cause})
 	}
 }
 

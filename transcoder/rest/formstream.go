@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -42,7 +43,11 @@ var formsPool = sync.Pool{New: func() any { return new(formMessages) }}
 
 // formMessages reads the head of the request, and makes k.call of it.
 func (l *rule) formMessages(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange, control *http.ResponseController, boundary string) (*formMessages, *rpc.Error) {
-	request, coding, err := l.head(k, w, r, x, control)
+	request, err := l.head(k, w, r, x, control, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	coding, err := codingOf(w, r)
 	if err != nil {
 		return nil, err
 	}

@@ -47,10 +47,9 @@ func (array) message(a *answering, wire []byte) *rpc.Error {
 	if !a.settings.Pretty {
 		return a.render(wire)
 	}
-	var err error
-	alone := append(a.body[:0], '[')
-	if alone, err = a.plan.Render(alone, wire, a.want, &a.scratch); err != nil {
-		return a.unrenderable(err)
+	alone, err := a.appendJSON(append(a.body[:0], '['), wire)
+	if err != nil {
+		return err
 	}
 	a.body = append(alone, ']')
 	pretty, refused := a.indented(a.work, a.body)

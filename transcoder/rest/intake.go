@@ -173,6 +173,9 @@ func (l *rule) open(k *work, w http.ResponseWriter, r *http.Request, x *route.Ex
 	in := &intake{r: r, control: http.NewResponseController(w)}
 	if !l.plan.TakesBody() {
 		// All of the stream is one message of path and query.
+		if err := withoutMessages(r, x); err != nil {
+			return nil, err
+		}
 		if err := l.prepare(k, w, r, x); err != nil {
 			return nil, err
 		}
@@ -183,6 +186,12 @@ func (l *rule) open(k *work, w http.ResponseWriter, r *http.Request, x *route.Ex
 	boundary, err := l.boundary(r)
 	if err != nil {
 		return nil, err
+	}
+	if boundary != "" || l.plan.TakesHTTPBody() {
+		// Bytes that travel on as they come are no messages to look at.
+		if err := withoutMessages(r, x); err != nil {
+			return nil, err
+		}
 	}
 	if boundary != "" {
 		f, err := l.formMessages(k, w, r, x, in.control, boundary)

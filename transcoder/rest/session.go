@@ -50,6 +50,10 @@ type session struct {
 
 	// request is what messages are bound of, but for their bodies.
 	request plan.Request
+	// requests and responses have the programs that look at messages, nil for none.
+	// heard is the request for them, which nobody else looks at.
+	requests, responses route.Messages
+	heard               *http.Request
 	// received counts messages of the client, and ended says that there are no
 	// more; both belong to receive.
 	received int64
@@ -71,6 +75,11 @@ func newSession(t *webSocket, k *work, r *http.Request, x *route.Exchange, conn 
 		call: k.call, queue: rpc.NewQueue(rpc.ReadAhead),
 		started: make(chan struct{}), first: make(chan *rpc.Buffer, 1),
 		request: plan.Request{Path: x.Path, Captures: k.spans, RawQuery: r.URL.RawQuery},
+	}
+	if s.responses = responsesOf(x); t.framed {
+		if s.requests = requestsOf(x); s.requests != nil {
+			s.heard = r.Clone(r.Context())
+		}
 	}
 	// The upstream may look at the call until it has ended, which nobody waits for.
 	k.call = rpc.Call{}
@@ -176,14 +185,22 @@ func (s *session) interrupted() closing { return s.closingOf(context.Cause(s.ctx
 // send sends one message of the upstream.
 func (s *session) send(wire []byte) error {
 	kind, out := websocket.MessageBinary, wire
-	if !s.binary.Load() {
-		kind = websocket.MessageText
-		k := s.work
-		var err error
-		if k.out, err = s.plan.Render(k.out[:0], wire, k.want, &k.scratch); err != nil {
-			return s.unrenderable(err)
+	binary, k := s.binary.Load(), s.work
+	if s.responses != nil {
+		if refused := s.answerShown(k, wire, binary); refused != nil {
+			return refused
 		}
 		out = k.out
+	}
+	if !binary {
+		kind = websocket.MessageText
+		if s.responses == nil {
+			var err error
+			if k.out, err = s.plan.Render(k.out[:0], wire, k.want, &k.scratch); err != nil {
+				return s.unrenderable(err)
+			}
+			out = k.out
+		}
 		if s.settings.Pretty {
 			var refused *rpc.Error
 			if out, refused = s.indented(k, out); refused != nil {
@@ -294,6 +311,11 @@ func (s *session) message(kind websocket.MessageType) error {
 	binary := kind == websocket.MessageBinary
 	if !binary && len(body) == 0 && (s.received > 0 || !s.waitsForFirst()) {
 		if !s.ended && s.method.ClientStreaming {
+			if s.received == 0 && s.requests != nil {
+				if _, refused := s.requests.Request(nil, nil, s.heard); refused != nil {
+					return refused
+				}
+			}
 			if s.begun() {
 				s.stream.CloseSend()
 			}
@@ -349,10 +371,17 @@ func (s *session) begun() bool {
 
 // bind makes a request message of inbox.body.
 func (s *session) bind(binary bool) (*rpc.Buffer, error) {
-	k, msg := s.inbox, rpc.NewBufferFor(len(s.inbox.body))
-	head := s.received == 0 || s.settings.Stream.BindAll
+	k := s.inbox
 	request := s.request
 	request.Body = k.body
+	if s.requests != nil {
+		var refused *rpc.Error
+		if request.Body, refused = s.frameShown(k, k.body, binary); refused != nil {
+			return nil, refused
+		}
+	}
+	msg := rpc.NewBufferFor(len(request.Body))
+	head := s.received == 0 || s.settings.Stream.BindAll
 	var err error
 	switch {
 	case head && binary:

@@ -113,6 +113,9 @@ func (t *webSocket) admit(k *work, w http.ResponseWriter, r *http.Request, x *ro
 		return err
 	}
 	if !t.framed {
+		if err := withoutMessages(r, x); err != nil {
+			return err
+		}
 		return t.prepare(k, w, r, x)
 	}
 	var err *rpc.Error
@@ -284,10 +287,10 @@ func (s *session) closingOf(cause error) closing {
 
 // refused is the end by an error that the gateway made.
 func (s *session) refused(err *rpc.Error) closing {
-	s.x.Code, s.x.Reason, s.x.Error = int(err.Reason.Code()), string(err.Reason), err.Cause
+	fail(s.x, err)
 	look := s.look(s.work)
 	return closing{
-		code:   closeStatus + websocket.StatusCode(err.Reason.Code()),
+		code:   closeStatus + websocket.StatusCode(err.GRPCCode()),
 		reason: clipped(err.Message),
 		fault:  look.shape.AppendElement(nil, look.appendError(nil, err)),
 	}
