@@ -41,6 +41,12 @@ func Start(t testing.TB, path string, env map[string]string) *Gateway {
 // Listeners listen where the file says, so a test's file says 127.0.0.1:0.
 func TryStart(t testing.TB, path string, env map[string]string) (*Gateway, error) {
 	t.Helper()
+	return TryStartLogging(t, path, env, slog.New(slog.NewTextHandler(t.Output(), nil)))
+}
+
+// TryStartLogging is [TryStart] for a test that reads the access log.
+func TryStartLogging(t testing.TB, path string, env map[string]string, access *slog.Logger) (*Gateway, error) {
+	t.Helper()
 	file, err := config.Load(path, func(name string) (string, bool) {
 		value, ok := env[name]
 		return value, ok
@@ -53,7 +59,7 @@ func TryStart(t testing.TB, path string, env map[string]string) (*Gateway, error
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	g, err := builtin.Gateway(plan, log, log)
+	g, err := builtin.Gateway(plan, log, access)
 	if err != nil {
 		return nil, err
 	}

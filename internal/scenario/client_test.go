@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,7 +169,13 @@ func checkTrailer(want []string, got http.Header) (others []string, diff string)
 
 // checkHeader says how the header differs from the wanted lines; "" if not.
 func checkHeader(want []string, got http.Header) string {
-	for _, line := range want {
+	single, several := bySeveral(want)
+	for name, values := range several {
+		if v := got.Values(name); !slices.Equal(v, values) {
+			return fmt.Sprintf("header %s: got %q, want %q", name, v, values)
+		}
+	}
+	for _, line := range single {
 		if name, ok := strings.CutPrefix(line, "no "); ok {
 			if v := got.Values(name); len(v) > 0 {
 				return fmt.Sprintf("header %s: got %q, want none", name, v)
@@ -182,4 +189,23 @@ func checkHeader(want []string, got http.Header) string {
 		}
 	}
 	return ""
+}
+
+// bySeveral takes out the names for which there is more than one line, with a
+// value in each.
+func bySeveral(want []string) (single []string, several map[string][]string) {
+	values := make(map[string][]string)
+	for _, line := range want {
+		name, value, _ := strings.Cut(line, ":")
+		values[name] = append(values[name], strings.TrimSpace(value))
+	}
+	several = make(map[string][]string)
+	for _, line := range want {
+		if name, _, _ := strings.Cut(line, ":"); len(values[name]) > 1 {
+			several[name] = values[name]
+		} else {
+			single = append(single, line)
+		}
+	}
+	return single, several
 }

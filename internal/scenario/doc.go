@@ -15,7 +15,11 @@
 // address; ${gateway NAME} is that of its listener NAME.
 //
 //	rule One: get: "/a/{name}"        a method with this rule, instead of the shared protos
-//	route: timeout: 1s                more settings for the default configuration's route
+//	route: timeout: 1s                more settings for the transcode of the default configuration
+//	route transform: [{when: .a}]     more for its route; "listener", "upstream" likewise, and
+//	                                  "programs:" and "jq:" for the file. All are YAML, which the
+//	                                  lines that continue them may be too
+//	env: NAME=value                   an environment variable of the gateway
 //	upstream is down                  nobody listens at the upstream's address
 //	upstream reflects: v1alpha        descriptors come by server reflection, of this version alone
 //	load fails: "text"                the gateway does not start, and says so
@@ -30,11 +34,13 @@
 //	                                  "wire 0a61" a binary one, and an empty frame ends them. The
 //	                                  answer is an array of frames, its header close says the end
 //	client leaves                     when the call has reached the upstream
-//	call t.v1.Things/Get: 0a0161      a gRPC request: the bytes of each message, in hexadecimal
+//	call t.v1.Things/Get: 0a0161      a gRPC request: the bytes of each message, in hexadecimal;
+//	> x-a: b                          its metadata
 //
 //	upstream got: t.v1.Things/Get {"name": "a"}
 //	upstream got wire: 0a0161         the same, byte for byte
-//	upstream got header: x-a: b       metadata; "no header: NAME" for its absence
+//	upstream got header: x-a: b       metadata; "no header: NAME" for its absence, and a line for
+//	                                  each of several values to tell them from one with commas
 //	upstream got deadline within: 1s  what is left of it; "got no deadline" for none
 //	upstream is cancelled             the call ended for the upstream before it had answered
 //
@@ -54,7 +60,7 @@
 //	< 200                             the answer; the connection is in order unless it is "aborted",
 //	                                  and a body that is compressed is inflated
 //	< content-type: application/json
-//	< no x-a
+//	< no x-a                          several values as with the upstream
 //	< trailer x-b: c                  "no trailer x-b" for its absence
 //	<
 //	< {"name": "a"}                   the body, compared as a JSON value
@@ -63,6 +69,8 @@
 //	< text "ab"                       the body, byte for byte
 //	< so far [{"name": "a"}           how the body begins, while the upstream waits
 //	< aborted                         the connection breaks after this body
+//
+//	log has: {"status": 200}          the access log's line, which may have more; "log has no: NAME"
 //
 //	$ grpcurl -plaintext ${gateway} list
 //	t.v1.Things                       a command, and what it prints

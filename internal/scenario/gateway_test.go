@@ -8,6 +8,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
+	"maps"
 	"math/big"
 	"net"
 	"os"
@@ -25,21 +27,30 @@ import (
 const defaultConfig = `listeners:
 - name: main
   address: 127.0.0.1:0
-upstreams:
+%supstreams:
 - name: fixture
   grpc: { target: "${UPSTREAM}" }
   descriptors: %s
-routes:
+%sroutes:
 - name: all
   transcode:
     upstream: fixture
-%s
-`
+%s%s%s`
 
 // running is a gateway that serves, and the folder of its files.
 type running struct {
 	*gatewaytest.Gateway
 	dir string
+	// access has the lines of the access log, as JSON, if the session looks at them.
+	access lines
+}
+
+// lines are what a log writes, one at a time.
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
 }
 
 // configuration is the session's own dragoman.yaml, the archive's or the
@@ -60,7 +71,19 @@ func configuration(s *Session, files []txtar.File) string {
 			extra += "    " + strings.TrimSpace(line) + "\n"
 		}
 	}
-	return fmt.Sprintf(defaultConfig, descriptors, extra)
+	return fmt.Sprintf(defaultConfig, s.settings("listener", "  "), descriptors, s.settings("upstream", "  "),
+		extra, s.settings("route", "  "), s.settings("file", ""))
+}
+
+// settings are the further ones of a part, as lines that are so far to the right.
+func (s *Session) settings(part, indent string) string {
+	var b strings.Builder
+	for _, yaml := range s.More[part] {
+		for line := range strings.SplitSeq(yaml, "\n") {
+			b.WriteString(indent + line + "\n")
+		}
+	}
+	return b.String()
 }
 
 // startGateway does what `dragoman serve -c` does. It returns the error of a
@@ -74,14 +97,24 @@ func startGateway(t *testing.T, s *Session, files []txtar.File, protos map[strin
 		write(t, filepath.Join(dir, f.Name), string(f.Data))
 	}
 	certificate(t, dir)
+	var err error
 	path := filepath.Join(dir, "dragoman.yaml")
 	write(t, path, configuration(s, files))
 
-	g, err := gatewaytest.TryStart(t, path, map[string]string{"UPSTREAM": target})
+	env := map[string]string{"UPSTREAM": target}
+	maps.Copy(env, s.Env)
+	out := &running{dir: dir}
+	if s.Logs {
+		// A line is written when its answer has been; nobody may wait for a reader.
+		out.access = make(lines, len(s.Exchanges)+64)
+		out.Gateway, err = gatewaytest.TryStartLogging(t, path, env, slog.New(slog.NewJSONHandler(out.access, nil)))
+	} else {
+		out.Gateway, err = gatewaytest.TryStart(t, path, env)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &running{Gateway: g, dir: dir}, nil
+	return out, nil
 }
 
 func write(t *testing.T, path, text string) {

@@ -23,8 +23,14 @@ type Session struct {
 	// Files are for this session only.
 	Files []txtar.File
 
-	Rules      []string // text format of google.api.HttpRule, with a name in front
-	Route      string
+	Rules []string // text format of google.api.HttpRule, with a name in front
+	Route string
+	// More are further settings of the default configuration, as YAML: of its
+	// listener, its route, its upstream, and of the file itself.
+	More map[string][]string
+	// Env are the environment variables that the gateway has.
+	Env        map[string]string
+	Logs       bool // an exchange says something of the access log
 	Down       bool
 	Reflects   string // "", v1, v1alpha
 	LoadFails  []string
@@ -35,7 +41,7 @@ type Session struct {
 
 // Own reports whether the session cannot share a gateway with others.
 func (s *Session) Own() bool {
-	return len(s.Rules) > 0 || s.Route != "" || s.Down || s.Reflects != "" || s.LoadFails != nil || s.EachFails != "" || s.RawAnswers || len(s.Files) > 0
+	return len(s.Rules) > 0 || s.Route != "" || len(s.More) > 0 || len(s.Env) > 0 || s.Logs || s.Down || s.Reflects != "" || s.LoadFails != nil || s.EachFails != "" || s.RawAnswers || len(s.Files) > 0
 }
 
 // Exchange is one request, what the upstream sees and says, and the answer.
@@ -54,6 +60,10 @@ type Exchange struct {
 	Leaves      bool
 
 	Upstream Upstream
+	// Log is what the line of the access log has, as JSON; NoLog are the fields that
+	// it does not have.
+	Log   string
+	NoLog []string
 
 	// Status is that of HTTP, or of gRPC for a call; Answered says that it was given.
 	Status   int
@@ -259,6 +269,9 @@ func (p *parser) line(number int, text string) error {
 	case strings.HasPrefix(text, "< "):
 		p.inBody = false
 		return p.want(text[2:])
+	case strings.HasPrefix(text, "log has: "), strings.HasPrefix(text, "log has no: "):
+		p.inBody = false
+		p.log(text)
 	case strings.HasPrefix(text, "upstream "):
 		p.inBody = false
 		x.Upstream.Mentioned = true
@@ -268,6 +281,22 @@ func (p *parser) line(number int, text string) error {
 	}
 	return nil
 }
+
+func (p *parser) log(text string) {
+	p.session.Logs = true
+	if name, ok := strings.CutPrefix(text, "log has no: "); ok {
+		p.x.NoLog = append(p.x.NoLog, name)
+		return
+	}
+	p.x.Log = strings.TrimPrefix(text, "log has: ")
+}
+
+// ofPart is a setting of a part of the default configuration, ofFile one of the
+// file.
+var (
+	ofPart = regexp.MustCompile(`^(listener|route|upstream) ([a-z_]+:)`)
+	ofFile = regexp.MustCompile(`^(programs|jq):`)
+)
 
 // setting reads what stands before the first exchange.
 func (p *parser) setting(text string) error {
@@ -281,6 +310,15 @@ func (p *parser) setting(text string) error {
 		s.Route += "\n" + value
 	case key == "route":
 		s.Route = strings.TrimPrefix(s.Route+"\n"+value, "\n")
+	case key == "env":
+		name, value, ok := strings.Cut(value, "=")
+		if !ok {
+			return fmt.Errorf("not NAME=value")
+		}
+		if s.Env == nil {
+			s.Env = make(map[string]string)
+		}
+		s.Env[name] = value
 	case text == "upstream is down":
 		s.Down = true
 	case key == "upstream reflects":
@@ -293,10 +331,22 @@ func (p *parser) setting(text string) error {
 		var err error
 		s.EachFails, err = strconv.Unquote(value)
 		return err
+	case ofFile.MatchString(text):
+		s.more("file", text)
+	case ofPart.MatchString(text):
+		part, rest, _ := strings.Cut(text, " ")
+		s.more(part, rest)
 	default:
 		return fmt.Errorf("not a setting")
 	}
 	return nil
+}
+
+func (s *Session) more(part, yaml string) {
+	if s.More == nil {
+		s.More = make(map[string][]string)
+	}
+	s.More[part] = append(s.More[part], yaml)
 }
 
 func (p *parser) want(text string) error {

@@ -13,6 +13,12 @@ func TestParse(t *testing.T) {
 -- A01 --
 rule One: get: "/a"
 route: timeout: 1s
+route transform:
+  - when: .a
+    request: .b
+listener http: {cors: {}}
+jq: {env: [A]}
+env: A=b=c
 
 # A comment.
 > POST /a?${repeat 2 "x&"}y HTTP/1.0
@@ -33,6 +39,8 @@ upstream answers 2 times: {"b": 1}
 <
 < includes {"b":
 <   1}
+log has: {"a": 1}
+log has no: b
 
 $ echo a
 a
@@ -52,6 +60,13 @@ shared
 	require.True(t, s.Own())
 	require.Equal(t, `One: get: "/a"`, s.Rules[0])
 	require.Equal(t, "timeout: 1s", s.Route)
+	require.Equal(t, map[string][]string{
+		"route":    {"transform:\n  - when: .a\n    request: .b"},
+		"listener": {"http: {cors: {}}"},
+		"file":     {"jq: {env: [A]}"},
+	}, s.More)
+	require.Equal(t, map[string]string{"A": "b=c"}, s.Env)
+	require.True(t, s.Logs)
 	require.Equal(t, "dragoman.yaml", s.Files[0].Name)
 	require.Len(t, s.Exchanges, 3)
 
@@ -67,6 +82,9 @@ shared
 	require.Equal(t, []string{"x-c: d", "no x-d"}, x.Want)
 	require.Equal(t, &Body{Kind: "includes", Text: "{\"b\":\n  1}"}, x.WantBody)
 
+	require.Equal(t, `{"a": 1}`, x.Log)
+	require.Equal(t, []string{"b"}, x.NoLog)
+
 	require.Equal(t, "echo a", s.Exchanges[1].Command)
 	require.Equal(t, "a\nb", s.Exchanges[1].Output)
 	require.Equal(t, []string{"0a", "0b"}, s.Exchanges[2].Messages)
@@ -77,6 +95,8 @@ shared
 func TestParseErrors(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"setting", "timeout: 1s\n", "not a setting"},
+		{"env", "env: A\n", "not NAME=value"},
+		{"part", "gateway transform: []\n", "not a setting"},
 		{"directive", "> GET /\nupstream replies: {}\n", "not a directive about the upstream"},
 		{"other", "> GET /\nclient stays\n", "not a directive"},
 		{"status", "> GET /\n< OK\n", "invalid syntax"},

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -158,6 +160,26 @@ func (h *host) exchange(t *testing.T, s *Session, x *Exchange) {
 		h.request(t, at, x, sc)
 	}
 	h.checkUpstream(t, at, x, sc)
+	if s.Logs && x.Command == "" {
+		h.checkLog(t, at, x)
+	}
+}
+
+// checkLog takes the line that the exchange has in the access log.
+func (h *host) checkLog(t *testing.T, at string, x *Exchange) {
+	var line string
+	select {
+	case line = <-h.gateway.access:
+	case <-time.After(patience):
+		t.Fatalf("%s: no line in the access log", at)
+	}
+	for _, name := range x.NoLog {
+		require.NotContains(t, line, strconv.Quote(name)+":", "%s: access log", at)
+	}
+	if x.Log != "" {
+		diff := matchBody(&Body{Kind: "includes", Text: x.Log}, []byte(line))
+		require.Empty(t, diff, "%s: access log", at)
+	}
 }
 
 func (h *host) request(t *testing.T, at string, x *Exchange, sc *script) {
@@ -258,7 +280,11 @@ func (h *host) checkUpstream(t *testing.T, at string, x *Exchange, sc *script) {
 	case up.Deadline < 0:
 		require.Zero(t, c.left, "%s: the call has a deadline", at)
 	}
-	for _, line := range up.GotHeader {
+	single, several := bySeveral(up.GotHeader)
+	for name, values := range several {
+		require.Equal(t, values, c.header.Get(name), "%s: metadata %s", at, name)
+	}
+	for _, line := range single {
 		if name, ok := strings.CutPrefix(line, "no "); ok {
 			require.Empty(t, c.header.Get(name), "%s: metadata %s", at, name)
 			continue
@@ -298,7 +324,12 @@ func (h *host) call(t *testing.T, at string, x *Exchange) {
 	conn, err := grpc.NewClient(h.gateway.Address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	defer conn.Close()
-	stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/"+x.Call, grpc.ForceCodecV2(bytesCodec{}))
+	md := metadata.MD{}
+	for _, line := range x.Header {
+		name, value, _ := strings.Cut(line, ":")
+		md.Append(name, strings.TrimSpace(value))
+	}
+	stream, err := conn.NewStream(metadata.NewOutgoingContext(t.Context(), md), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/"+x.Call, grpc.ForceCodecV2(bytesCodec{}))
 	require.NoError(t, err)
 	for _, m := range x.Messages {
 		raw, err := unhex(m)
