@@ -23,12 +23,15 @@ import (
 // maxSteps bounds the work for one program. maxRounds is how often a loop is
 // gone through before its value is read as a whole, maxCalls how often a function
 // may be within itself (an argument that calls the same function is no
-// recursion), and maxPlace how deep a place may be.
+// recursion), maxPlace how deep a place may be, and maxTouched how many values are
+// remembered for an error.
 const (
 	maxSteps  = 100_000
 	maxRounds = 6
 	maxCalls  = 4
 	maxPlace  = 24
+
+	maxTouched = 64
 )
 
 type analysis struct {
@@ -76,8 +79,10 @@ func analyze(query *gojq.Query, variables []string) *Needs {
 }
 
 // step counts work, and reports whether to go on.
-func (a *analysis) step() bool {
-	if a.steps++; a.steps > maxSteps {
+func (a *analysis) step() bool { return a.spend(1) }
+
+func (a *analysis) spend(steps int) bool {
+	if a.steps += steps; a.steps > maxSteps {
 		a.lost = true
 	}
 	return !a.lost

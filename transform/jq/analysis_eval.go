@@ -179,7 +179,7 @@ func (a *analysis) add(left, right value) value {
 		if alt.array {
 			continue
 		}
-		next := alt.copy()
+		next := a.copy(alt)
 		for key, v := range object.keys {
 			a.asObject(alt, key)
 			if v.absent {
@@ -198,7 +198,8 @@ func (a *analysis) add(left, right value) value {
 	return out
 }
 
-func (alt *alternative) copy() *alternative {
+func (a *analysis) copy(alt *alternative) *alternative {
+	a.spend(len(alt.keys))
 	next := *alt
 	next.keys = make(map[string]value, len(alt.keys)+1)
 	for key, v := range alt.keys {
@@ -222,7 +223,7 @@ func (a *analysis) merge(left, right value) value {
 		if alt.at == nil || len(object.keys) == 0 {
 			break
 		}
-		next := alt.copy()
+		next := a.copy(alt)
 		for key, v := range object.keys {
 			// Null times an object is an error, so even of headers it has to be known
 			// that there are any.

@@ -56,10 +56,7 @@ func (a *analysis) moving(s *scope, name string, in value, args []*gojq.Query) (
 		a.touch(v)
 		return a.update(in, t, func(value) value { return v }), true
 	case "del/1":
-		for _, t := range a.targets(s, args[0], target{v: in}) {
-			in = a.update(in, t, func(value) value { return gone })
-		}
-		return in, true
+		return a.updateAll(in, a.targets(s, args[0], target{v: in}), func(value) value { return gone }), true
 	case "pick/1":
 		return a.pick(a.targets(s, args[0], target{v: in})), true
 	}

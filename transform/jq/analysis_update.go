@@ -31,10 +31,21 @@ func (a *analysis) assign(s *scope, q *gojq.Query, in value) value {
 			change = func(v value) value { return a.operate(q.Op, v, right) }
 		}
 	}
-	for _, t := range a.targets(s, q.Left, target{v: original}) {
-		in = a.update(in, t, change)
+	return a.updateAll(in, a.targets(s, q.Left, target{v: original}), change)
+}
+
+// updateAll is v with what is at several targets replaced, one after the other. Of
+// a value that is removed as a whole null is left.
+func (a *analysis) updateAll(v value, targets []target, change func(value) value) value {
+	for _, t := range targets {
+		was := v
+		v = a.update(v, t, change)
+		v.null, v.absent = v.null || v.absent, false
+		if t.maybe {
+			v = a.join(was, v)
+		}
 	}
-	return in
+	return v
 }
 
 // update is v with what is at a target replaced.
@@ -81,7 +92,7 @@ func (a *analysis) update(v value, t target, change func(value) value) value {
 			if alt.elems != nil {
 				own = a.join(own, *alt.elems)
 			}
-			changed := alt.copy()
+			changed := a.copy(alt)
 			changed.keys[next.key] = a.update(own, rest, change)
 			out = a.join(out, of(changed))
 		}

@@ -154,7 +154,7 @@ func memberOf(p *place, key string) value {
 
 // join is what is one or the other.
 func (a *analysis) join(v, w value) value {
-	if !a.step() {
+	if !a.spend(1 + len(v.alts) + len(w.alts)) {
 		return nothing
 	}
 	out := value{
@@ -216,7 +216,7 @@ func (a *analysis) same(v, w value) bool {
 		if x == y {
 			continue
 		}
-		if y == nil || len(x.keys) != len(y.keys) || (x.elems == nil) != (y.elems == nil) || !a.step() {
+		if y == nil || len(x.keys) != len(y.keys) || (x.elems == nil) != (y.elems == nil) || !a.spend(1+len(x.keys)) {
 			return false
 		}
 		for key, v := range x.keys {
@@ -266,8 +266,12 @@ func (a *analysis) kind(v value) {
 
 // touch notes that an error may show v.
 func (a *analysis) touch(v value) {
-	if a.tried > 0 && len(v.alts) > 0 {
+	switch {
+	case a.tried == 0 || len(v.alts) == 0:
+	case len(a.touched) < maxTouched:
 		a.touched = append(a.touched, v)
+	default:
+		a.inspect(v)
 	}
 }
 

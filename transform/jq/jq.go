@@ -50,6 +50,8 @@ type Program struct {
 	engine *engine
 	params []any
 	needs  *Needs
+
+	warnings []Warning
 }
 
 // longestSource is how long the text of a program may be.
@@ -70,7 +72,7 @@ func Compile(src string, c Config) (p *Program, err error) {
 	if err := resolve(src, query, variables, c.Env); err != nil {
 		return nil, err
 	}
-	p = &Program{name: c.Name, source: src, needs: analyze(query, c.Variables)}
+	p = &Program{name: c.Name, source: src, needs: analyze(query, c.Variables), warnings: warnings(src, query)}
 	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
 		p.params = append(p.params, c.Params[name])
 	}
@@ -115,6 +117,9 @@ func (p *Program) Source() string { return p.source }
 // Needs is what the program looks at, and what it may change. Nobody may change
 // it.
 func (p *Program) Needs() *Needs { return p.needs }
+
+// Warnings are what the program does that is seldom meant. Nobody may change them.
+func (p *Program) Warnings() []Warning { return p.warnings }
 
 // Run runs the program with an input and a value for each of Config.Variables, in
 // their order. Neither is changed, and the result may share memory with both. A
