@@ -36,7 +36,7 @@ type row struct {
 
 var (
 	layer0 = []string{"gen/**", "kind", "reflect/schema", "transcoder/httprule", "internal/near"}
-	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body"}, layer0...)
+	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body", "transcoder/coding", "transcoder/entity"}, layer0...)
 	layer2 = append([]string{"transcoder", "route", "upstream", "filter", "reflect/source", "reflect/service"}, layer1...)
 	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*", "filter/*", "transcoder/validate/cel"}
 	layer4 = []string{"gateway", "server"}
@@ -61,6 +61,9 @@ var table = []row{
 	{packages: []string{"rpc/adapt"}, may: with(layer0, "rpc")},
 	// The codec gets types by an interface of its own.
 	{packages: []string{"transcoder/codec"}, may: []string{"internal/near"}, not: pure},
+	// How bodies travel: what inflates them, and the tags of what they are. REST
+	// and programs both read and write them.
+	{packages: []string{"transcoder/coding", "transcoder/entity"}, may: []string{"rpc"}},
 	// Rules of messages, from descriptors alone.
 	{packages: []string{"transcoder/validate"}, may: []string{"gen/**"}, not: pure},
 	// Rules in CEL need message objects, and bring dynamicpb: only who makes a
@@ -117,7 +120,7 @@ var table = []row{
 // protoyaml and protocompile link it.
 var serving = []string{
 	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "reflect/schema", "reflect/service",
-	"transcoder", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
+	"transcoder", "transcoder/coding", "transcoder/entity", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
 	"transform/body", "transform/jq", "transform/view", "internal/near",
 }
 

@@ -1,21 +1,15 @@
 package rest
 
 import (
-	"errors"
 	"io"
 	"net/http"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder/coding"
 )
-
-// firstRead is how much room a body gets before anything of it has come: what
-// a Content-Length promises costs nothing to promise.
-const firstRead = 64 << 10
 
 // readBody reads the whole body into k.body, at most limit bytes of it. A body
 // that the rule does not want is read as well, and thrown away: only at its end
@@ -43,82 +37,27 @@ func (k *work) readAll(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	if !wanted {
 		// It is not inflated: nothing comes of it.
 		if r.ContentLength > int64(limit) {
-			return tooLarge(limit)
+			return coding.TooLarge(limit)
 		}
 		n, err := io.Copy(io.Discard, io.LimitReader(r.Body, int64(limit)+1))
 		x.RequestBytes += n
 		if err != nil {
-			return unreadable(r, err)
+			return coding.Unreadable(r, limit, err)
 		}
 		if n > int64(limit) {
-			return tooLarge(limit)
+			return coding.TooLarge(limit)
 		}
 		return nil
 	}
-	coding, err := contentCoding(r.Header)
+	name, err := coding.Of(r.Header)
 	if err != nil {
-		w.Header()["Accept-Encoding"] = acceptedCodings
+		w.Header()["Accept-Encoding"] = coding.Accepted
 		return err
 	}
-	if coding != "" {
-		return k.readCompressed(r, x, coding, limit)
-	}
-	if r.ContentLength > int64(limit) {
-		return tooLarge(limit)
-	}
-	if n := int(r.ContentLength); n > 0 {
-		k.body = slices.Grow(k.body, min(n+1, firstRead))
-	}
-	fault := k.fill(r.Body, limit)
-	x.RequestBytes += int64(len(k.body))
-	if errors.Is(fault, errTooLong) {
-		return tooLarge(limit)
-	}
-	if fault != nil {
-		return unreadable(r, fault)
-	}
-	return nil
-}
-
-// fill reads body to its end, at most limit bytes of it, into k.body.
-func (k *work) fill(body io.Reader, limit int) error {
-	for {
-		if len(k.body) == cap(k.body) {
-			k.body = slices.Grow(k.body, max(len(k.body), 4<<10))
-		}
-		// One byte more than allowed shows that there is more.
-		n, err := body.Read(k.body[len(k.body):min(cap(k.body), limit+1)])
-		k.body = k.body[:len(k.body)+n]
-		switch {
-		case len(k.body) > limit:
-			return errTooLong
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
-		}
-	}
-}
-
-func tooLarge(limit int) *rpc.Error {
-	return rpc.Errorf(rpc.RequestTooLarge, "the body is larger than %d bytes", limit)
-}
-
-// unreadable is the error of a body that stops before its end.
-func unreadable(r *http.Request, err error) *rpc.Error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return rpc.Errorf(rpc.DeadlineExceeded, "the deadline passed before the request was complete")
-	}
-	var most *http.MaxBytesError
-	if errors.As(err, &most) {
-		return tooLarge(int(most.Limit))
-	}
-	// The context may end after the body: over HTTP/2 nothing else is an error of
-	// reading but that the stream has ended, or broken.
-	if r.ProtoMajor >= 2 || r.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &rpc.Error{Reason: rpc.ClientClosed, Message: "the body was cut short", Cause: err}
-	}
-	return &rpc.Error{Reason: rpc.InvalidRequest, Message: "the body cannot be read", Cause: err}
+	var travelled int64
+	k.body, travelled, err = coding.Read(k.body, r, name, limit)
+	x.RequestBytes += travelled
+	return err
 }
 
 // checkMedia refuses a body that does not claim to be JSON. No claim will do,

@@ -12,6 +12,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/coding"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/split"
 	"github.com/dragoman-gateway/dragoman/transcoder/validate"
@@ -79,11 +80,11 @@ func (l *rule) newElements(r *http.Request, coding string, form split.Form) *ele
 
 // codingOf is the content coding of a body, which w is told if it is not known.
 func codingOf(w http.ResponseWriter, r *http.Request) (string, *rpc.Error) {
-	coding, err := contentCoding(r.Header)
+	name, err := coding.Of(r.Header)
 	if err != nil {
-		w.Header()["Accept-Encoding"] = acceptedCodings
+		w.Header()["Accept-Encoding"] = coding.Accepted
 	}
-	return coding, err
+	return name, err
 }
 
 // head makes k.call of the head of a request whose body is read as it comes, and

@@ -1,8 +1,6 @@
 package rest
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"strings"
 
@@ -10,6 +8,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/entity"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
 )
 
@@ -73,23 +72,20 @@ func (e *entityTag) set(h http.Header, r *http.Request, k *work, body []byte, po
 	if len(own) > 0 {
 		// It is about the whole message: who has that, or another part, may lack the
 		// part that is asked for.
-		return k.want.Mask == nil && noneMatch(r.Header["If-None-Match"], own[0])
+		return k.want.Mask == nil && entity.NoneMatch(r.Header["If-None-Match"], own[0])
 	}
 	tag := e.make(k, body)
 	if tag == "" {
 		return false
 	}
 	h["Etag"] = []string{tag}
-	return noneMatch(r.Header["If-None-Match"], tag)
+	return entity.NoneMatch(r.Header["If-None-Match"], tag)
 }
 
 // make makes a tag, "" if there is nothing to make it of.
 func (e *entityTag) make(k *work, body []byte) string {
 	if e.field == nil {
-		// It is strong, so two answers must not have the same by anybody's effort:
-		// 128 bits of a cryptographic hash are enough for that, and half as long.
-		sum := sha256.Sum256(body)
-		return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+		return entity.Tag(body)
 	}
 	if k.want.Mask != nil {
 		// The field is about the whole message; a part of it is something else.
@@ -121,31 +117,4 @@ func quoteTag(text string) string {
 		}
 	}
 	return weak + `"` + inner + `"`
-}
-
-// noneMatch reports whether the values of If-None-Match have the tag, or any, by
-// the weak comparison of RFC 9110, section 13.1.2. A list ends where it is no list
-// of tags.
-func noneMatch(values []string, tag string) bool {
-	tag = strings.TrimPrefix(tag, "W/")
-	for _, list := range values {
-		if strings.TrimSpace(list) == "*" {
-			return true
-		}
-		for {
-			list = strings.TrimPrefix(strings.TrimLeft(list, " \t,"), "W/")
-			if !strings.HasPrefix(list, `"`) {
-				break
-			}
-			end := strings.IndexByte(list[1:], '"')
-			if end < 0 {
-				break
-			}
-			if list[:end+2] == tag {
-				return true
-			}
-			list = list[end+2:]
-		}
-	}
-	return false
 }

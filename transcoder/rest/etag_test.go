@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dragoman-gateway/dragoman/transcoder/entity"
 )
 
 func TestQuoteTag(t *testing.T) {
@@ -28,33 +30,6 @@ func TestQuoteTag(t *testing.T) {
 	}
 }
 
-func TestNoneMatch(t *testing.T) {
-	for _, c := range []struct {
-		tag  string
-		want bool
-		list []string
-	}{
-		{`"a"`, false, nil},
-		{`"a"`, false, []string{""}},
-		{`"a"`, true, []string{`"a"`}},
-		{`"a"`, true, []string{`W/"a"`}},
-		{`W/"a"`, true, []string{`"a"`}},
-		{`W/"a"`, true, []string{`W/"a"`}},
-		{`"a"`, false, []string{`"b"`}},
-		{`"a"`, true, []string{` "b" , ,"a"`}},
-		{`"a"`, true, []string{`"b"`, `"a"`}},
-		{`"a,b"`, true, []string{`"x", "a,b"`}},
-		{`"a"`, true, []string{` * `}},
-		{`"a"`, false, []string{`"b", *`}},
-		{`"a"`, false, []string{`a`}},
-		{`"a"`, false, []string{`"a`}},
-		{`"a"`, false, []string{`w/"a"`}},
-		{`"a"`, false, []string{`x, "a"`}},
-	} {
-		require.Equal(t, c.want, noneMatch(c.list, c.tag), "%q in %q", c.tag, c.list)
-	}
-}
-
 // FuzzNoneMatch checks that a tag is found in any list that it was put into, and
 // that what is no tag is no header.
 func FuzzNoneMatch(f *testing.F) {
@@ -67,7 +42,7 @@ func FuzzNoneMatch(f *testing.F) {
 			return
 		}
 		require.NotContains(t, tag, "\n")
-		require.True(t, noneMatch([]string{list, tag}, tag))
-		require.True(t, noneMatch([]string{`"` + strings.ReplaceAll(list, `"`, "") + `", ` + tag}, tag))
+		require.True(t, entity.NoneMatch([]string{list, tag}, tag))
+		require.True(t, entity.NoneMatch([]string{`"` + strings.ReplaceAll(list, `"`, "") + `", ` + tag}, tag))
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/coding"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
 	"github.com/dragoman-gateway/dragoman/transcoder/validate"
 )
@@ -124,7 +125,7 @@ func (f *formMessages) readValue(content io.Reader) ([]byte, error) {
 		return nil, f.form.fault(err)
 	}
 	if f.left -= len(data); f.left < 0 {
-		return nil, tooLarge(f.settings.MaxRequestBytes)
+		return nil, coding.TooLarge(f.settings.MaxRequestBytes)
 	}
 	return data, nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder/coding"
 )
 
 // inlet is the body of a request that is read as it comes.
@@ -16,7 +17,7 @@ type inlet struct {
 	// coding is that of the body, inflater what undoes it; it is nil until the
 	// first read, which waits for the body's first bytes.
 	coding   string
-	inflater *inflater
+	inflater *coding.Inflater
 	limit    int
 }
 
@@ -37,8 +38,8 @@ func (b *watched) Read(p []byte) (int, error) {
 }
 
 // open begins a body; what it inflates to comes in pieces of limit bytes at most.
-func (b *inlet) open(r *http.Request, coding string, limit int) {
-	*b = inlet{r: r, source: &watched{body: r.Body}, coding: coding, limit: limit}
+func (b *inlet) open(r *http.Request, name string, limit int) {
+	*b = inlet{r: r, source: &watched{body: r.Body}, coding: name, limit: limit}
 	if r.ContentLength == 0 {
 		b.source.whole.Store(true)
 	}
@@ -49,16 +50,12 @@ func (b *inlet) Read(p []byte) (n int, err error) {
 	switch {
 	case b.coding == "":
 		n, err = b.source.Read(p)
-	case b.inflater == nil:
-		b.inflater = inflaters.Get().(*inflater)
-		// It may be of any length: what is large is bounded as it comes out.
-		b.inflater.source = source{body: b.source, most: 1 << 62}
-		if err = b.inflater.start(b.coding, b.limit); err != nil {
-			return 0, err
-		}
-		fallthrough
 	default:
-		n, err = b.inflater.decoded.Read(p)
+		if b.inflater == nil {
+			// It may be of any length: what is large is bounded as it comes out.
+			b.inflater = coding.NewInflater(b.source, b.coding, b.limit, 1<<62)
+		}
+		n, err = b.inflater.Read(p)
 	}
 	return n, err
 }
@@ -69,14 +66,14 @@ func (b *inlet) fault(err error) *rpc.Error {
 		return nil
 	}
 	if b.inflater == nil {
-		return unreadable(b.r, err)
+		return coding.Unreadable(b.r, b.limit, err)
 	}
-	return b.inflater.fault(b.r, b.coding, b.limit, err)
+	return b.inflater.Fault(b.r, err)
 }
 
 func (b *inlet) release() {
 	if b.inflater != nil {
-		b.inflater.release()
+		b.inflater.Release()
 		b.inflater = nil
 	}
 }

@@ -166,6 +166,9 @@ type gate struct {
 	err  error
 }
 
+// errClosed is the error of a gate that has let through what it was to.
+var errClosed = errors.New("the part is too long")
+
 // open lets n bytes through.
 func (g *gate) open(n int) { g.closed, g.left = true, n }
 
@@ -173,7 +176,7 @@ func (g *gate) Read(p []byte) (int, error) {
 	if g.closed {
 		if g.left == 0 {
 			g.over = true
-			return 0, errTooLong
+			return 0, errClosed
 		}
 		p = p[:min(len(p), g.left)]
 	}

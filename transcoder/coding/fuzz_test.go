@@ -1,4 +1,4 @@
-package rest
+package coding_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
-	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/transcoder/coding"
 )
 
 // FuzzInflate reads bodies of any bytes: what is taken is what the libraries
@@ -34,29 +34,34 @@ func FuzzInflate(f *testing.F) {
 	require.NoError(f, err)
 	f.Cleanup(decoder.Close)
 	f.Fuzz(func(t *testing.T, zstandard bool, body []byte) {
-		coding, want := "gzip", []byte(nil)
+		name, want := "gzip", []byte(nil)
 		var err error
 		if zstandard {
-			coding = "zstd"
+			name = "zstd"
 			want, err = decoder.DecodeAll(body, nil)
 		} else if r, bad := gzip.NewReader(bytes.NewReader(body)); bad != nil {
 			err = bad
 		} else {
 			want, err = io.ReadAll(io.LimitReader(r, 2*limit))
 		}
-		r, x, k := &http.Request{Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1}, &route.Exchange{}, new(work)
-		got := k.readCompressed(r, x, coding, limit)
-		require.LessOrEqual(t, len(k.body), limit+1)
-		require.LessOrEqual(t, x.RequestBytes, int64(len(body)))
+		r := &http.Request{Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1}
+		inflated, travelled, got := coding.Read(nil, r, name, limit)
+		require.LessOrEqual(t, len(inflated), limit+1)
+		require.LessOrEqual(t, travelled, int64(len(body)))
+		at, err2 := coding.Inflate([]byte("x"), body, name, limit)
+		require.Equal(t, got == nil, err2 == nil, "%v, at once: %v", got, err2)
+		if got == nil {
+			require.Equal(t, "x"+string(inflated), string(at))
+		}
 		if got != nil {
 			require.NotEmpty(t, got.Message)
 			return
 		}
-		require.EqualValues(t, len(body), x.RequestBytes, "all of it was read")
+		require.EqualValues(t, len(body), travelled, "all of it was read")
 		if len(body) > 0 {
 			require.NoError(t, err)
-			require.Equal(t, len(want), len(k.body))
-			require.True(t, bytes.Equal(want, k.body))
+			require.Equal(t, len(want), len(inflated))
+			require.True(t, bytes.Equal(want, inflated))
 		}
 	})
 }
