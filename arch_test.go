@@ -37,7 +37,7 @@ type row struct {
 var (
 	layer0 = []string{"gen/**", "kind", "reflect/schema", "transcoder/httprule", "internal/near"}
 	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body", "transcoder/coding", "transcoder/entity"}, layer0...)
-	layer2 = append([]string{"transcoder", "route", "upstream", "filter", "reflect/source", "reflect/service"}, layer1...)
+	layer2 = append([]string{"transcoder", "route", "upstream", "filter", "transform", "transform/view", "reflect/source", "reflect/service"}, layer1...)
 	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*", "filter/*", "transcoder/validate/cel"}
 	layer4 = []string{"gateway", "server"}
 	layer5 = []string{"builtin", "admin"}
@@ -83,6 +83,8 @@ var table = []row{
 	{packages: []string{"filter"}, may: with(layer1, "route")},
 	// What jq programs see of a request and may change of it.
 	{packages: []string{"transform/view"}, may: layer1},
+	// It runs programs around the handlers of routes.
+	{packages: []string{"transform"}, may: with(layer1, "transform/view", "route")},
 	{packages: []string{"upstream"}, may: layer1},
 	{packages: []string{"reflect/source"}, may: layer1},
 	{packages: []string{"reflect/service"}, may: layer1},
@@ -121,7 +123,7 @@ var table = []row{
 var serving = []string{
 	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "reflect/schema", "reflect/service",
 	"transcoder", "transcoder/coding", "transcoder/entity", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
-	"transform/body", "transform/jq", "transform/view", "internal/near",
+	"transform", "transform/body", "transform/jq", "transform/view", "internal/near",
 }
 
 const (

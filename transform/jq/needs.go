@@ -61,7 +61,7 @@ func (p Paths) At(key string) Paths {
 	case p.All:
 		return Paths{All: true}
 	case ok && p.Elements != nil:
-		return below.with(*p.Elements)
+		return below.With(*p.Elements)
 	case p.Elements != nil:
 		return *p.Elements
 	default:
@@ -69,15 +69,15 @@ func (p Paths) At(key string) Paths {
 	}
 }
 
-// with is the union of two sets.
-func (p Paths) with(q Paths) Paths {
+// With is the union of two sets.
+func (p Paths) With(q Paths) Paths {
 	if p.All || q.All {
 		return Paths{All: true}
 	}
 	out := Paths{Elements: p.Elements}
 	if q.Elements != nil {
 		if out.Elements != nil {
-			both := p.Elements.with(*q.Elements)
+			both := p.Elements.With(*q.Elements)
 			out.Elements = &both
 		} else {
 			out.Elements = q.Elements
@@ -91,7 +91,7 @@ func (p Paths) with(q Paths) Paths {
 	}
 	for key, below := range q.Keys {
 		if own, ok := out.Keys[key]; ok {
-			below = own.with(below)
+			below = own.With(below)
 		}
 		out.Keys[key] = below
 	}

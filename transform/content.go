@@ -1,0 +1,141 @@
+package transform
+
+import (
+	"encoding/json"
+	"math/big"
+	"reflect"
+
+	"github.com/dragoman-gateway/dragoman/transform/body"
+	"github.com/dragoman-gateway/dragoman/transform/jq"
+)
+
+// content is a body, as bytes or as the value that programs work on. It becomes one
+// or the other only where that is asked for.
+type content struct {
+	// raw is the body as it came; nothing if there is none. It counts unless changed
+	// is set.
+	raw []byte
+	// value is what was decoded, with what want asks for, or what a program gave.
+	value            any
+	kind             body.Kind
+	decoded, changed bool
+	// typed is the content type that kind comes from.
+	typed string
+	// writer is the program that gave the value.
+	writer *program
+	want   jq.Paths
+	limits body.Limits
+	// messages says that it is JSON whatever a content type says.
+	messages bool
+	// broken is why raw cannot be looked at.
+	broken error
+}
+
+// get is the value of the body for a program. The error is one of package body.
+func (c *content) get(as body.As, contentType string) (any, error) {
+	if c.messages && as == body.Auto {
+		as = body.AsJSON
+	}
+	if c.changed {
+		return c.again(as)
+	}
+	if c.broken != nil {
+		return nil, c.broken
+	}
+	if len(c.raw) == 0 {
+		return nil, nil
+	}
+	if c.decoded && as == body.Auto && contentType == c.typed {
+		return c.value, nil
+	}
+	kind, err := body.KindOf(contentType, as, c.raw)
+	if err != nil {
+		return nil, err
+	}
+	if c.decoded && kind == c.kind {
+		return c.value, nil
+	}
+	value, err := body.Decode(kind, contentType, c.raw, c.want, c.limits)
+	if err != nil {
+		return nil, err
+	}
+	c.value, c.kind, c.decoded, c.typed = value, kind, true, contentType
+	return value, nil
+}
+
+// again is a value that a program gave for one that may want it in another form.
+func (c *content) again(as body.As) (any, error) {
+	if as == body.Auto || c.value == nil {
+		return c.value, nil
+	}
+	kind, err := body.KindOf("", as, nil)
+	if err != nil || kind == c.kind {
+		return c.value, err
+	}
+	text, contentType, err := body.Append(nil, c.kind, c.typed, c.value, c.limits)
+	if err != nil {
+		return nil, err
+	}
+	if contentType == "" {
+		contentType = c.typed
+	}
+	value, err := body.Decode(kind, contentType, text, jq.Paths{All: true}, c.limits)
+	if err != nil {
+		return nil, err
+	}
+	c.value, c.kind, c.typed = value, kind, contentType
+	return value, nil
+}
+
+// set makes v, which a program gave, the body. One that is what it was stays as it
+// came.
+func (c *content) set(v any, as body.As, contentType string, by *program) {
+	if c.decoded && !c.changed && same(v, c.value) {
+		return
+	}
+	if c.messages && as == body.Auto {
+		as = body.AsJSON
+	}
+	if as != body.Auto || !c.decoded && !c.changed || contentType != c.typed {
+		c.kind = body.KindFor(contentType, as, v)
+	}
+	c.value, c.typed, c.changed, c.writer = v, contentType, true, by
+}
+
+// same reports whether a value is the same one, without looking into it.
+func same(a, b any) bool {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		return ok && reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
+	case []any:
+		b, ok := b.([]any)
+		return ok && len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+	case nil, bool, string, int, float64, json.Number, *big.Int:
+		switch b.(type) {
+		case nil, bool, string, int, float64, json.Number, *big.Int:
+			return a == b
+		}
+	}
+	return false
+}
+
+// append appends the body as a program has made it, and gives its content type if
+// that is another one than it was.
+func (c *content) append(dst []byte) (out []byte, contentType string, err error) {
+	if !c.changed {
+		return append(dst, c.raw...), "", nil
+	}
+	if c.value == nil {
+		return dst, "", nil
+	}
+	return body.Append(dst, c.kind, c.typed, c.value, c.limits)
+}
+
+// contentTypeOf is the content type of a head; empty if it has none.
+func contentTypeOf(h map[string][]string) string {
+	if values := h["Content-Type"]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}

@@ -1,0 +1,77 @@
+package transform
+
+import (
+	"net/http"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/transform/view"
+)
+
+// handler is a handler with a chain around it.
+type handler struct {
+	chain *Chain
+	next  route.Handler
+	entry *route.Entry
+	shape shape
+}
+
+var _ route.Handler = (*handler)(nil)
+
+// Serve implements [route.Handler].
+func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
+	s := h.shape
+	if s.early {
+		s = early(r)
+	}
+	k := newRun(h.chain, w, r, x, s)
+	defer k.release()
+	next := h.next
+	if k.chain.phases[view.Request].any {
+		answer, err := k.requests()
+		switch {
+		case err != nil:
+			k.refuse(err, k.outer)
+			return
+		case answer != nil:
+			k.respond(answer)
+			return
+		}
+		if next, err = k.depart(next); err != nil {
+			k.refuse(err, k.outer)
+			return
+		}
+	}
+	k.serve(next)
+}
+
+// serve has the handler answer, through the programs for that.
+func (k *run) serve(next route.Handler) {
+	response, failure := &k.chain.phases[view.Response], &k.chain.phases[view.Error]
+	k.many.hand(k)
+	if !response.any && !(failure.any && !k.shape.rpc) && !k.many.on {
+		next.Serve(k.w, k.r, k.x)
+		k.counted()
+		return
+	}
+	if response.body && !k.shape.responses && k.r.Method == http.MethodHead {
+		// What there would be to see is that of a GET. net/http sends nothing of it.
+		k.change()
+		k.r.Method = http.MethodGet
+	}
+	next.Serve(&k.answer, k.r, k.x)
+	k.counted()
+	if k.many.responded != nil {
+		k.respondLate()
+		return
+	}
+	k.answer.finish()
+	k.restore()
+}
+
+// counted puts how much has come right: what was read here has been counted, and
+// then what the handler read of it again.
+func (k *run) counted() {
+	if k.read {
+		k.x.RequestBytes = k.in
+	}
+}

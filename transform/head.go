@@ -1,0 +1,104 @@
+package transform
+
+import (
+	"crypto/x509"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
+	"github.com/dragoman-gateway/dragoman/transform/view"
+)
+
+// look makes k.req.head of the request.
+func (k *run) look() {
+	r, x := k.r, k.x
+	h := &k.req.head
+	*h = view.Head{
+		Method: r.Method, Scheme: "http", Host: r.Host, Path: x.Path, RawQuery: r.URL.RawQuery, Header: r.Header,
+		RPC: k.shape.rpc,
+	}
+	if r.TLS != nil {
+		h.Scheme = "https"
+	}
+	if h.Path == "" {
+		h.Path = escapedPath(r)
+	}
+	if k.chain.client {
+		h.Address, h.Names = address(r.RemoteAddr), names(r)
+	}
+	k.lookAtRoute()
+}
+
+// lookAtRoute is look for what depends on the entry.
+func (k *run) lookAtRoute() {
+	h := &k.req.head
+	h.Route, h.Vars = "", nil
+	if k.x.Entry == nil {
+		return
+	}
+	h.Route = k.x.Entry.Route
+	if k.chain.vars {
+		h.Vars = variables(k.x)
+	}
+}
+
+// escapedPath is the path as it came, neither decoded nor cleaned.
+func escapedPath(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		path, _, _ := strings.Cut(r.RequestURI, "?")
+		return path
+	}
+	return r.URL.EscapedPath()
+}
+
+// variables are those of the template with their texts. What cannot be decoded is
+// shown as it is: it is refused by who binds it.
+func variables(x *route.Exchange) []view.Var {
+	if x.Entry.Template == nil {
+		return nil
+	}
+	var out []view.Var
+	for i, v := range x.Entry.Template.Variables {
+		if i >= len(x.Captures) {
+			break
+		}
+		text := x.Path[x.Captures[i].Start:x.Captures[i].End]
+		if decoded, err := httprule.AppendUnescaped(nil, text, httprule.Standard.Slashes(v.Multi)); err == nil {
+			text = strings.ToValidUTF8(string(decoded), "\uFFFD")
+		}
+		out = append(out, view.Var{Name: v.Name(), Text: text})
+	}
+	return out
+}
+
+// address is an address without its port.
+func address(remote string) string {
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
+	}
+	return remote
+}
+
+// names are those of the client's certificate, if it was verified.
+func names(r *http.Request) []string {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || len(r.TLS.VerifiedChains[0]) == 0 {
+		return nil
+	}
+	return namesOf(r.TLS.VerifiedChains[0][0])
+}
+
+// namesOf are the alternative names of a certificate; only if it has none the
+// common name stands for them.
+func namesOf(c *x509.Certificate) []string {
+	out := append([]string(nil), c.DNSNames...)
+	for _, u := range c.URIs {
+		out = append(out, u.String())
+	}
+	out = append(out, c.EmailAddresses...)
+	if len(out) == 0 && c.Subject.CommonName != "" {
+		out = append(out, c.Subject.CommonName)
+	}
+	return out
+}

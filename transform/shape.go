@@ -1,0 +1,65 @@
+package transform
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/route"
+)
+
+// shape is of what sort the bodies of an exchange are.
+type shape struct {
+	// requests and responses say that messages come one by one, and are shown by the
+	// handler.
+	requests, responses bool
+	// rpc says that it is native gRPC, socket that it is a WebSocket.
+	rpc, socket bool
+	// early says that the route is not known yet.
+	early bool
+}
+
+// methodWebSocket is what an entry for upgrades has for a method.
+const methodWebSocket = "WEBSOCKET"
+
+// shapeOf is the shape of what an entry serves; nil is any.
+func shapeOf(e *route.Entry) shape {
+	switch {
+	case e == nil:
+		return shape{early: true}
+	case e.Protocol == "grpc":
+		return shape{requests: true, responses: true, rpc: true}
+	case e.Method == methodWebSocket:
+		return shape{requests: true, responses: true, socket: true}
+	}
+	return shape{requests: messages(e.In), responses: messages(e.Out)}
+}
+
+// messages reports whether a body in these forms is many messages. One that is
+// bytes is a whole, however it comes.
+func messages(forms []string) bool {
+	return len(forms) > 0 && forms[0] != "bytes"
+}
+
+// early is the shape of a request whose entry is not known.
+func early(r *http.Request) shape {
+	s := shape{early: true}
+	if s.rpc = speaksRPC(r); s.rpc || upgrades(r) {
+		s.requests, s.responses, s.socket = true, true, !s.rpc
+	}
+	return s
+}
+
+// speaksRPC reports whether a request is native gRPC by its content type.
+func speaksRPC(r *http.Request) bool {
+	const grpc = "application/grpc"
+	values := r.Header["Content-Type"]
+	if len(values) == 0 || len(values[0]) < len(grpc) || !strings.EqualFold(values[0][:len(grpc)], grpc) {
+		return false
+	}
+	rest := values[0][len(grpc):]
+	return rest == "" || strings.IndexByte("+; \t", rest[0]) >= 0
+}
+
+func upgrades(r *http.Request) bool {
+	return r.ProtoMajor == 1 && len(r.Header["Upgrade"]) > 0 && strings.EqualFold(strings.TrimSpace(r.Header["Upgrade"][0]), "websocket")
+}
