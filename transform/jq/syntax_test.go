@@ -41,6 +41,7 @@ func TestSyntaxError(t *testing.T) {
 		{"no argument", "map", "line 1, column 1: there is no function map with no argument", "map takes 1 argument"},
 		{"after the same word elsewhere", "# nope\n{nope: .nope, \"nope\": \"nope\\(1)\"} | \"nope \\(\"nope\" | nope)\"", `line 2, column 54: there is no function "nope"`, ""},
 		{"behind text in text", `"a\("b\("c") )")" | nope`, `line 1, column 21: there is no function "nope"`, ""},
+		{"behind parentheses in text", `"\((1) | nope)"`, `line 1, column 10: there is no function "nope"`, ""},
 		{"comment that goes on", "1 # a \\\nnope\n| nope", `line 3, column 3: there is no function "nope"`, ""},
 		{"keyword as key", `{if: 1, then: 2} | if . then nope else . end`, `line 1, column 30: there is no function "nope"`, ""},
 		{"numbers", `1e3 + 1.5E-2 + .5 + nope`, `line 1, column 21: there is no function "nope"`, ""},
