@@ -101,7 +101,7 @@ func (r *budget) look() bool {
 	if r.start.IsZero() {
 		r.start = time.Now()
 	} else if time.Since(r.start) > r.limits.Time {
-		r.fail(limitTime, "takes more than %v", r.limits.Time)
+		_ = r.fail(limitTime, "takes more than %v", r.limits.Time)
 		return false
 	}
 	return true

@@ -33,7 +33,7 @@ var checked = []native{
 	nullary("__characters", (*budget).characters),
 	nullary("__objectkey", objectKey),
 	unary("__part", (*budget).part),
-	unary("__searches", (*budget).searches),
+	unary("__indexable", (*budget).indexable),
 	unary("__readable", (*budget).readable),
 
 	nullary("__edit", newEdit),
@@ -67,7 +67,6 @@ var checked = []native{
 	unary("__contains", func(r *budget, v, x any) any { return r.contains(v, x) }),
 	unary("__inside", func(r *budget, v, x any) any { return r.contains(x, v) }),
 	unary("__indices", func(r *budget, v, x any) any { return r.find("indices", v, x) }),
-	unary("__search", (*budget).search),
 	unary("__index", func(r *budget, v, x any) any { return r.find("index", v, x) }),
 	unary("__rindex", func(r *budget, v, x any) any { return r.find("rindex", v, x) }),
 	unary("__bsearch", (*budget).bsearch),
@@ -152,6 +151,12 @@ func unchecked(name string, v any, args ...any) any {
 	return out
 }
 
+// failed reports whether a native has given an error.
+func failed(v any) bool {
+	_, ok := v.(error)
+	return ok
+}
+
 // result is a text, or the failure.
 func (r *budget) result(text string, ok bool) any {
 	if !ok {
@@ -201,21 +206,23 @@ func (r *budget) part(v, n any) any {
 	return v
 }
 
-// searches reports whether a key is an array, which is searched for.
-func (r *budget) searches(v, key any) any {
-	if r.characters(v) == errOver || r.numbers(key) == errOver {
+// indexable is its input, if gojq may look for a key in it. An array for a key is
+// searched for: here first, as gojq would not stop.
+func (r *budget) indexable(v, key any) any {
+	if failed(r.characters(v)) {
 		return errOver
 	}
-	_, ok := key.([]any)
-	return ok
-}
-
-// search is .[x] with an array.
-func (r *budget) search(v, x any) any {
-	if _, ok := v.([]any); !ok {
-		return unchecked("_index", nil, v, x)
+	switch key.(type) {
+	case json.Number:
+		if err, ok := r.numbers(key).(error); ok {
+			return err
+		}
+	case []any:
+		if a, ok := v.([]any); ok && failed(r.find("indices", a, key)) {
+			return errOver
+		}
 	}
-	return r.find("indices", v, x)
+	return v
 }
 
 // readable is its input, if a path may be followed in it.
@@ -225,20 +232,15 @@ func (r *budget) readable(v, path any) any {
 		return v
 	}
 	at := v
-	for i, key := range keys {
-		if !r.work(1) || r.characters(at) == errOver {
+	for _, key := range keys {
+		if !r.work(1) {
 			return errOver
 		}
-		switch key.(type) {
-		case []any:
-			return fmt.Errorf("getpath: element %d of the path is an array", i)
-		case json.Number:
-			if err, ok := r.numbers(key).(error); ok {
-				return err
-			}
+		if err, ok := r.indexable(at, key).(error); ok {
+			return err
 		}
 		next := unchecked("_index", nil, at, key)
-		if _, failed := next.(error); failed {
+		if failed(next) {
 			return v
 		}
 		at = next

@@ -3,7 +3,6 @@ package jq
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"math/big"
 	"reflect"
@@ -19,6 +18,8 @@ type edit struct {
 	// own are the arrays and objects that only the edit has, by their address. They
 	// are kept here, so that no other gets the address of one that has gone.
 	own map[uintptr]any
+	// once says that there is one change, so that nothing need be kept.
+	once bool
 	// dropped are paths that a change had no value for.
 	dropped []any
 }
@@ -37,7 +38,7 @@ func (e *edit) owns(v any) bool {
 }
 
 func (e *edit) keep(v any) {
-	if at, ok := address(v); ok {
+	if at, ok := address(v); ok && !e.once {
 		if e.own == nil {
 			e.own = map[uintptr]any{}
 		}
@@ -62,14 +63,15 @@ func (r *budget) open(v, path any) any {
 	if !ok {
 		return unchecked("getpath", e.value, path)
 	}
-	if r.readable(e.value, path) == errOver || !r.charge(sizeItem) {
+	if err, ok := r.readable(e.value, path).(error); ok {
+		return err
+	}
+	if !r.charge(sizeItem) {
 		return errOver
 	}
-	out := any(e.value)
-	if len(keys) > 0 {
-		if out = r.follow(e.value, keys); out == errOver {
-			return errOver
-		}
+	out := r.follow(e.value, keys)
+	if failed(out) {
+		return out
 	}
 	// Who gets it may keep it, so it must not change any more.
 	if e.owns(out) {
@@ -132,7 +134,7 @@ func (r *budget) edited(v any) any {
 }
 
 func (r *budget) setpath(v any, keys []any, path, value any) any {
-	e := edit{value: v}
+	e := edit{value: v, once: true}
 	if err, ok := r.change(&e, keys, path, value).(error); ok {
 		return err
 	}
@@ -232,7 +234,7 @@ func (e *edit) update(r *budget, v any, path []any, value any) (any, bool) {
 		return e.updateObject(r, object, key, path[1:], value)
 	case int, float64, *big.Int, json.Number:
 		array, ok := v.([]any)
-		if _, failed := r.numbers(key).(error); failed || !ok && v != nil {
+		if failed(r.numbers(key)) || !ok && v != nil {
 			return nil, false
 		}
 		i, _ := gojq.ToInt(key)
@@ -248,8 +250,8 @@ func (e *edit) update(r *budget, v any, path []any, value any) (any, bool) {
 }
 
 func (e *edit) updateObject(r *budget, v map[string]any, key string, path []any, value any) (any, bool) {
-	old, ok := v[key]
-	if !ok && value == (deleted{}) {
+	old, has := v[key]
+	if !has && value == (deleted{}) {
 		return unchanged(v, v == nil), true
 	}
 	below, ok := e.update(r, old, path, value)
@@ -266,8 +268,7 @@ func (e *edit) updateObject(r *budget, v map[string]any, key string, path []any,
 	if !r.charge(sizeObject(len(v) + 1)) {
 		return nil, false
 	}
-	out := make(map[string]any, len(v)+1)
-	maps.Copy(out, v)
+	out := grown(v, has)
 	out[key] = below
 	e.keep(out)
 	return out, true
@@ -328,20 +329,20 @@ func (e *edit) updateArray(r *budget, v []any, i int, path []any, value any) (an
 func (r *budget) bounds(key map[string]any, n int) (start, end int, ok bool) {
 	from, has := key["start"]
 	to, both := key["end"]
-	if !has || !both || r.numbers(from) == errOver || r.numbers(to) == errOver {
+	if !has || !both || r.isLong(from) || r.isLong(to) {
 		return 0, 0, false
 	}
 	end = n
 	if from != nil {
 		f, ok := gojq.ToFloat64(from)
-		if !ok || r.isLong(from) {
+		if !ok {
 			return 0, 0, false
 		}
 		start = clamped(math.Floor(f), 0, n)
 	}
 	if to != nil {
 		f, ok := gojq.ToFloat64(to)
-		if !ok || r.isLong(to) {
+		if !ok {
 			return 0, 0, false
 		}
 		if f > -1 && f < 0 {

@@ -73,7 +73,7 @@ func compilePattern(source, flags string) (*pattern, error) {
 	}
 	tree, err := syntax.Parse(source, syntax.Perl)
 	if err != nil {
-		return nil, fmt.Errorf("invalid regular expression %q: %s", source, err)
+		return nil, fmt.Errorf("invalid regular expression %q: %w", source, err)
 	}
 	size := instructions(tree)
 	if size > largestPattern {
@@ -81,10 +81,10 @@ func compilePattern(source, flags string) (*pattern, error) {
 	}
 	p := &pattern{size: size}
 	if p.first, err = regexp.Compile(source); err != nil {
-		return nil, fmt.Errorf("invalid regular expression %q: %s", source, err)
+		return nil, fmt.Errorf("invalid regular expression %q: %w", source, err)
 	}
 	if p.next, err = regexp.Compile(`\A(?s:.)(?s:.*?)((?:` + source + `))`); err != nil {
-		return nil, fmt.Errorf("invalid regular expression %q: %s", source, err)
+		return nil, fmt.Errorf("invalid regular expression %q: %w", source, err)
 	}
 	return p, nil
 }

@@ -58,6 +58,16 @@ func (p pair) run(t testing.TB, in any) (want, got []any, wantErr, gotErr string
 	if f := i.budget.failure; f != nil {
 		gotErr = "limit: " + f.Message
 	}
+	if step := p.ours.straight; step != nil {
+		i.budget.begin(context.Background())
+		v, err := step(&i.frame, in)
+		if err != nil {
+			require.Equal(t, wantErr, err.Error(), "straight")
+		} else {
+			require.Empty(t, wantErr, "straight")
+			require.Empty(t, cmp.Diff(want, []any{v}, sameValues), "straight")
+		}
+	}
 	return want, got, wantErr, gotErr
 }
 
@@ -123,6 +133,38 @@ true
 
 const samplePrograms = `
 .
+.headers["x-c"] = "1"
+.headers["x-c"] = .path
+.headers["x-a"] |= ascii_downcase
+.headers["x-a"] += "s"
+.headers.none //= "d"
+.a.b |= tostring
+.a += .b
+.a -= 1 | .b = 2
+del(.headers["x-a"], .path)
+del(.headers)
+.path as $p | .headers["x-p"] = "\($p)/\(.status)"
+.a as $x | .b as $y | (.b as $x | [$x] | length) as $z | {$x, $y, $z}
+.a as $x | (2 as $x | $x) + 0 | {x: ., y: $x}
+{headers: (.headers + {"x-n": (.status | tostring)})}
+{a: .b, (.path // "k"): 1, "s": {t: .a}}
+{a: 1, a: 2, ("a"): 3}
+{(.a): 1, (null): 2}
+if .status == 200 and .path then .status = 201 elif .a then .a else "none" end
+if .a | not then {} end
+(.a // .b // "c") | length
+.a and .b, 1
+.a.b and .c
+.a.b or .c
+(.x.y.z | type) + "!"
+"\(.a)\(.b)" | ascii_upcase? // 1
+"\(.a) \(.b.c)"
+@json "v=\(.a)" | length
+.a == .b and (.a | tojson) == "1"
+.a < .b
+.a * .b
+.a / .b
+.a % .b
 ..
 [..]
 .a

@@ -16,7 +16,11 @@ import (
 // are as many instances as there have been runs at once, which are few, as a run
 // never waits for anything.
 type engine struct {
-	query     *gojq.Query
+	query *gojq.Query
+	// straight is the program as a stride, if it is one; grows says that its result
+	// has to be measured.
+	straight  stride
+	grows     bool
 	variables []string
 	functions []native
 	limits    Limits
@@ -43,7 +47,7 @@ type native struct {
 type instance struct {
 	budget budget
 	code   *gojq.Code
-	vars   []any
+	frame  frame
 }
 
 // Stats are counts of the runs of a program.
@@ -59,6 +63,7 @@ type counters struct{ time, memory atomic.Uint64 }
 func newEngine(query *gojq.Query, variables []string, functions []native, limits Limits) (*engine, error) {
 	e := &engine{variables: variables, limits: limits, regexps: new(regexps)}
 	e.query, e.functions = rewrite(query, functions)
+	e.straight, e.grows = straighten(query, variables, functions)
 	first, err := e.compile()
 	if err != nil {
 		return nil, err
@@ -69,6 +74,7 @@ func newEngine(query *gojq.Query, variables []string, functions []native, limits
 
 func (e *engine) compile() (*instance, error) {
 	in := &instance{budget: budget{limits: e.limits, regexps: e.regexps}}
+	in.frame.budget = &in.budget
 	options := make([]gojq.CompilerOption, 0, len(e.functions)+1)
 	options = append(options, gojq.WithVariables(e.variables))
 	for _, f := range e.functions {
@@ -101,7 +107,8 @@ func (e *engine) take() (*instance, error) {
 }
 
 func (e *engine) give(in *instance) {
-	clear(in.vars)
+	clear(in.frame.vars)
+	clear(in.frame.bound)
 	in.budget.parent = nil
 	if !e.kept.CompareAndSwap(nil, in) {
 		e.idle.Put(in)
@@ -125,9 +132,15 @@ func (e *engine) run(ctx context.Context, v any, params, vars []any) (out any, e
 	}()
 	r := &in.budget
 	r.begin(ctx)
-	in.vars = append(append(in.vars[:0], params...), vars...)
-	out, err = once(in.code.RunWithContext(r, v, in.vars...))
-	if err == nil && !r.bounded(out) {
+	in.frame.vars = append(append(in.frame.vars[:0], params...), vars...)
+	if e.straight != nil && len(in.frame.vars) == len(e.variables) {
+		if out, err = e.straight(&in.frame, v); err != nil {
+			err = &RunError{Message: describe(err)}
+		}
+	} else {
+		out, err = once(in.code.RunWithContext(r, v, in.frame.vars...))
+	}
+	if err == nil && (e.straight == nil || e.grows) && !r.bounded(out) {
 		err = errOver
 	}
 	switch {

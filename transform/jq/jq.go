@@ -5,6 +5,35 @@
 // A value is what gojq takes: nil, bool, int, float64, *big.Int, json.Number,
 // string, []any or map[string]any, and nothing else within one. A json.Number is
 // the text of a number, and stays as it is until a program computes with it.
+// [Normalize] makes such values of others.
+//
+// # What a run may cost
+//
+// [Limits] bound a run in time and in the bytes of values that it makes. All that a
+// program makes counts until the run ends, also what it drops: that is simple, and a
+// program that needs more is no transform. Strings, arrays and objects count as
+// large as they are, or may become; an element of an array that a program collects
+// counts 32 bytes, one that it iterates over as many, a call of a function that calls
+// itself 128. What a value shares with another counts once, but to be read it is as
+// large as it looks: comparisons, JSON and the result itself are measured so. An
+// operation that would go over is not begun, and neither a catch nor a ? keeps the
+// program from ending there.
+//
+// The clock is looked at between operations, and within those that can take long.
+// What is not bounded so:
+//
+//   - To sort the keys of an object, to iterate over a large array, or to read a text
+//     of JSON is one operation. With inputs of a few megabytes it can take some
+//     hundred milliseconds longer than Limits.Time.
+//   - To match a regular expression is one operation, refused if a text is too long
+//     for a pattern: some megabytes for a simple one with 50 ms.
+//   - The process may need about twice what is counted, as memory is not given back
+//     at once; and limits are for each run, not for all that run at a time.
+//   - The input does not count: whoever reads it has a limit for it. Neither does
+//     what is refused: values nested more than 10,000 deep are not walked, numbers of
+//     more than 1,000 characters and integers of more than a million bits not
+//     computed with, patterns of more than 4 KiB or 10,000 steps not compiled, and
+//     paths cannot have more than 10,000 elements.
 package jq
 
 import (

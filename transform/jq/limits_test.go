@@ -124,6 +124,8 @@ var hostile = []struct {
 	{name: "sum of a big body", src: "map(. + 1)", in: "[" + strings.Repeat("1,", 2_000_000) + "1]", limit: "any"},
 	{name: "deep body", src: "..", in: strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000), limit: "failed"},
 	{name: "deep body walked", src: "walk(.) | 1", in: strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000)},
+	{name: "tree of a straight program", src: strings.Repeat("{a: ., b: .} | ", 40) + ".", limit: "memory"},
+	{name: "tree of assignments", src: strings.Repeat(".a = . | .b = .a | ", 40) + ".", in: `{"b": 1}`, limit: "memory"},
 	{name: "many outputs", src: "range(1e6)", limit: "failed"},
 }
 

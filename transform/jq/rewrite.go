@@ -307,13 +307,9 @@ func (w *rewriter) index(t *gojq.Term, x *gojq.Index) *gojq.Term {
 		return suffixed(in, &gojq.Index{IsSlice: true, Start: w.query(x.Start), End: w.query(x.End)})
 	}
 	key := termQuery(&gojq.Term{Type: gojq.TermTypeFunc, Func: &gojq.Func{Name: "$__key"}})
-	// The key is evaluated first. One that is an array searches.
-	choose := &gojq.Term{Type: gojq.TermTypeIf, If: &gojq.If{
-		Cond: termQuery(w.call("__searches", key)),
-		Then: termQuery(w.call("__search", key)),
-		Else: termQuery(suffixed(&gojq.Term{Type: gojq.TermTypeIdentity}, &gojq.Index{Start: key})),
-	}}
-	return parens(bind(w.query(x.Start), "$__key", pipe(termQuery(in), termQuery(choose))))
+	// gojq evaluates the key first, too.
+	member := suffixed(&gojq.Term{Type: gojq.TermTypeIdentity}, &gojq.Index{Start: key})
+	return parens(bind(w.query(x.Start), "$__key", pipe(termQuery(in), pipe(termQuery(w.call("__indexable", key)), termQuery(member)))))
 }
 
 // text is a string whose queries go through a function, which makes strings of what

@@ -1,0 +1,569 @@
+package jq
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/itchyny/gojq"
+)
+
+// Most programs of a gateway set a header or build an object: they yield one value
+// and have neither generators nor functions of their own. Such a program is straight.
+// It is evaluated here, by a walk through its tree, with the same functions that
+// gojq would call: that saves the machine which gojq sets up for each run, and most
+// of the time of a program that only sets a header.
+//
+// straighten knows what it can take and leaves everything else to gojq, so that a
+// form that is missing here costs time and nothing else.
+
+// A stride gives the one value that a part of a program yields.
+type stride func(f *frame, in any) (any, error)
+
+// A frame is what the steps of a run share.
+type frame struct {
+	budget *budget
+	vars   []any
+	// bound are the values of what the program has bound, as in x as $y.
+	bound []any
+}
+
+type straightener struct {
+	// vars are the names of the variables of the run, with their $, then of those
+	// that are bound here.
+	vars      []string
+	bound     []string
+	functions []native
+	// copies counts the places where what is in a value may come into it again: the
+	// result can be as many times as large as the input, or twice that for each.
+	copies int
+}
+
+// fewCopies are as many as cannot make a large result of a small input.
+const fewCopies = 3
+
+// straighten is a query as a stride, or nil if it is not straight; and whether its
+// result may be much larger than its input.
+func straighten(q *gojq.Query, variables []string, functions []native) (run stride, grows bool) {
+	s := &straightener{vars: variables, functions: functions}
+	run = s.query(q)
+	return run, s.copies > fewCopies
+}
+
+func (s *straightener) query(q *gojq.Query) stride {
+	switch {
+	case q == nil || len(q.FuncDefs) > 0 || len(q.Imports) > 0 || q.Meta != nil:
+		return nil
+	case q.Term != nil:
+		return s.term(q.Term)
+	case len(q.Patterns) > 0:
+		return s.bind(q)
+	}
+	switch q.Op {
+	case gojq.OpAssign, gojq.OpModify, gojq.OpUpdateAdd, gojq.OpUpdateSub, gojq.OpUpdateMul, gojq.OpUpdateDiv,
+		gojq.OpUpdateMod, gojq.OpUpdateAlt:
+		return s.assign(q)
+	}
+	left := s.query(q.Left)
+	if left == nil {
+		return nil
+	}
+	right := s.query(q.Right)
+	if right == nil {
+		return nil
+	}
+	switch q.Op {
+	case gojq.OpPipe:
+		return func(f *frame, in any) (any, error) {
+			v, err := left(f, in)
+			if err != nil {
+				return nil, err
+			}
+			return right(f, v)
+		}
+	case gojq.OpAlt:
+		return func(f *frame, in any) (any, error) {
+			if v, err := left(f, in); err != nil || v != nil && v != false {
+				return v, err
+			}
+			return right(f, in)
+		}
+	case gojq.OpAnd, gojq.OpOr:
+		return logic(left, right, q.Op == gojq.OpOr)
+	}
+	name, ok := operators[q.Op]
+	if !ok {
+		return nil
+	}
+	s.copies++
+	call := nativeNamed(name, 2).call
+	return func(f *frame, in any) (any, error) {
+		// jq evaluates the right one first.
+		y, err := right(f, in)
+		if err != nil {
+			return nil, err
+		}
+		x, err := left(f, in)
+		if err != nil {
+			return nil, err
+		}
+		return outcome(call(f.budget, in, []any{x, y}))
+	}
+}
+
+func logic(left, right stride, or bool) stride {
+	return func(f *frame, in any) (any, error) {
+		v, err := left(f, in)
+		if err != nil {
+			return nil, err
+		}
+		if yes := v != nil && v != false; yes == or {
+			return or, nil
+		}
+		v, err = right(f, in)
+		return v != nil && v != false, err
+	}
+}
+
+// outcome is what a native gives, as a stride does.
+func outcome(v any) (any, error) {
+	if err, ok := v.(error); ok {
+		return nil, err
+	}
+	return v, nil
+}
+
+func nativeNamed(name string, args int) *native {
+	i := slices.IndexFunc(checked, func(n native) bool { return n.name == name && n.min <= args && args <= n.max })
+	if i < 0 {
+		return nil
+	}
+	return &checked[i]
+}
+
+func (s *straightener) bind(q *gojq.Query) stride {
+	if q.Op != gojq.OpPipe || len(q.Patterns) != 1 || q.Patterns[0].Name == "" {
+		return nil
+	}
+	value := s.query(q.Left)
+	if value == nil {
+		return nil
+	}
+	n := len(s.bound)
+	s.bound = append(s.bound, q.Patterns[0].Name)
+	body := s.query(q.Right)
+	s.bound = s.bound[:n]
+	if body == nil {
+		return nil
+	}
+	return func(f *frame, in any) (any, error) {
+		v, err := value(f, in)
+		if err != nil {
+			return nil, err
+		}
+		f.bound = append(f.bound[:n], v)
+		return body(f, in)
+	}
+}
+
+// assign is .a.b = x and its kind, with a path of names.
+func (s *straightener) assign(q *gojq.Query) stride {
+	path, ok := queryPath(q.Left, nil)
+	value := s.query(q.Right)
+	if !ok || value == nil || slices.ContainsFunc(path, func(key any) bool { _, name := key.(string); return !name }) {
+		return nil
+	}
+	key := any(path)
+	if !literal(q.Right) {
+		s.copies++
+	}
+	if q.Op == gojq.OpAssign {
+		return func(f *frame, in any) (any, error) {
+			v, err := value(f, in)
+			if err != nil {
+				return nil, err
+			}
+			return outcome(f.budget.setpath(in, path, key, v))
+		}
+	}
+	// change is what becomes of what is there, with the value.
+	var change func(r *budget, old, v any) any
+	switch q.Op {
+	case gojq.OpModify:
+		return func(f *frame, in any) (any, error) {
+			old, err := at(in, path)
+			if err != nil {
+				return nil, err
+			}
+			v, err := value(f, old)
+			if err != nil {
+				return nil, err
+			}
+			return outcome(f.budget.setpath(in, path, key, v))
+		}
+	case gojq.OpUpdateAlt:
+		change = func(_ *budget, old, v any) any {
+			if old != nil && old != false {
+				return old
+			}
+			return v
+		}
+	default:
+		call := nativeNamed(operators[q.Op], 2).call
+		change = func(r *budget, old, v any) any { return call(r, old, []any{old, v}) }
+	}
+	return func(f *frame, in any) (any, error) {
+		v, err := value(f, in)
+		if err != nil {
+			return nil, err
+		}
+		old, err := at(in, path)
+		if err != nil {
+			return nil, err
+		}
+		if v, err = outcome(change(f.budget, old, v)); err != nil {
+			return nil, err
+		}
+		return outcome(f.budget.setpath(in, path, key, v))
+	}
+}
+
+// at is what .a.b gives.
+func at(v any, path []any) (any, error) {
+	for _, key := range path {
+		switch w := v.(type) {
+		case map[string]any:
+			v = w[key.(string)]
+		case nil:
+		default:
+			return outcome(unchecked("_index", nil, v, key))
+		}
+	}
+	return v, nil
+}
+
+func (s *straightener) term(t *gojq.Term) stride {
+	if path, ok := termPath(t); ok {
+		return func(_ *frame, in any) (any, error) { return at(in, path) }
+	}
+	if n := len(t.SuffixList); n > 0 {
+		// What stands before a path of names, as in $request.headers.
+		inner, path := *t, []any(nil)
+		for inner.SuffixList = t.SuffixList; len(inner.SuffixList) > 0; {
+			last := inner.SuffixList[len(inner.SuffixList)-1]
+			if last.Index == nil {
+				return nil
+			}
+			key, ok := indexKey(last.Index)
+			if _, name := key.(string); !ok || !name {
+				return nil
+			}
+			path = append(path, key)
+			inner.SuffixList = inner.SuffixList[:len(inner.SuffixList)-1]
+		}
+		slices.Reverse(path)
+		before := s.term(&inner)
+		if before == nil {
+			return nil
+		}
+		return func(f *frame, in any) (any, error) {
+			v, err := before(f, in)
+			if err != nil {
+				return nil, err
+			}
+			return at(v, path)
+		}
+	}
+	switch t.Type {
+	case gojq.TermTypeIdentity:
+		return func(_ *frame, in any) (any, error) { return in, nil }
+	case gojq.TermTypeNull:
+		return fixed(nil)
+	case gojq.TermTypeTrue:
+		return fixed(true)
+	case gojq.TermTypeFalse:
+		return fixed(false)
+	case gojq.TermTypeNumber:
+		return fixed(numberOf(json.Number(t.Number)))
+	case gojq.TermTypeString:
+		return s.text(t.Str, "__tostring")
+	case gojq.TermTypeFormat:
+		name, ok := formatFunctions[t.Format]
+		switch {
+		case !ok:
+			return nil
+		case t.Str != nil:
+			return s.text(t.Str, name)
+		}
+		return nullaryStep(name)
+	case gojq.TermTypeQuery:
+		return s.query(t.Query)
+	case gojq.TermTypeIf:
+		return s.choice(t.If.Cond, t.If.Then, t.If.Elif, t.If.Else)
+	case gojq.TermTypeObject:
+		return s.object(t.Object)
+	case gojq.TermTypeFunc:
+		return s.call(t.Func)
+	}
+	return nil
+}
+
+func fixed(v any) stride { return func(*frame, any) (any, error) { return v, nil } }
+
+func nullaryStep(name string) stride {
+	n := nativeNamed(name, 0)
+	if n == nil {
+		return nil
+	}
+	return func(f *frame, in any) (any, error) { return outcome(n.call(f.budget, in, nil)) }
+}
+
+// termPath is the path of a term that is names only, as .a.b.
+func termPath(t *gojq.Term) ([]any, bool) {
+	if t.Type != gojq.TermTypeIndex {
+		return nil, false
+	}
+	path, ok := queryPath(termQuery(t), nil)
+	return path, ok && !slices.ContainsFunc(path, func(key any) bool { _, name := key.(string); return !name })
+}
+
+func (s *straightener) call(fn *gojq.Func) stride {
+	if fn.Name[0] == '$' {
+		if i := slices.Index(s.bound, fn.Name); i >= 0 {
+			// The innermost of a name is the last.
+			for j := i; j < len(s.bound); j++ {
+				if s.bound[j] == fn.Name {
+					i = j
+				}
+			}
+			return func(f *frame, _ any) (any, error) { return f.bound[i], nil }
+		}
+		if i := slices.Index(s.vars, fn.Name); i >= 0 {
+			return func(f *frame, _ any) (any, error) { return f.vars[i], nil }
+		}
+		return nil
+	}
+	switch {
+	case fn.Name == "del" && len(fn.Args) == 1:
+		return s.del(fn.Args[0])
+	case fn.Name == "not" && len(fn.Args) == 0:
+		return func(_ *frame, in any) (any, error) { return in == nil || in == false, nil }
+	case fn.Name == "type" && len(fn.Args) == 0:
+		return func(_ *frame, in any) (any, error) { return gojq.TypeOf(in), nil }
+	}
+	n := s.native(fn)
+	if n == nil || n.iterates {
+		return nil
+	}
+	s.copies++
+	args := make([]stride, len(fn.Args))
+	for i, arg := range fn.Args {
+		if args[i] = s.query(arg); args[i] == nil {
+			return nil
+		}
+	}
+	return func(f *frame, in any) (any, error) {
+		values := make([]any, len(args))
+		for i := len(args) - 1; i >= 0; i-- { // the last is evaluated first
+			v, err := args[i](f, in)
+			if err != nil {
+				return nil, err
+			}
+			values[i] = v
+		}
+		return outcome(n.call(f.budget, in, values))
+	}
+}
+
+// native is the function that a call in a program comes to, if it is a native.
+func (s *straightener) native(fn *gojq.Func) *native {
+	if name, ok := renamed[callee{fn.Name, len(fn.Args)}]; ok {
+		return nativeNamed(name, len(fn.Args))
+	}
+	i := slices.IndexFunc(s.functions, func(n native) bool {
+		return n.name == fn.Name && n.min <= len(fn.Args) && len(fn.Args) <= n.max
+	})
+	if i < 0 {
+		return nil
+	}
+	return &s.functions[i]
+}
+
+func (s *straightener) del(q *gojq.Query) stride {
+	var paths []any
+	for ; q != nil && q.Term == nil; q = q.Left {
+		path, ok := queryPath(q.Right, nil)
+		if q.Op != gojq.OpComma || len(q.FuncDefs) > 0 || !ok {
+			return nil
+		}
+		paths = append(paths, path)
+	}
+	path, ok := queryPath(q, nil)
+	if !ok {
+		return nil
+	}
+	paths = append(paths, path)
+	slices.Reverse(paths)
+	for _, path := range paths {
+		if slices.ContainsFunc(path.([]any), func(key any) bool { _, name := key.(string); return !name }) {
+			return nil
+		}
+	}
+	return func(f *frame, in any) (any, error) {
+		for _, path := range paths {
+			if _, err := at(in, path.([]any)); err != nil {
+				return nil, err
+			}
+		}
+		return outcome(f.budget.delpaths(in, paths))
+	}
+}
+
+func (s *straightener) choice(cond, then *gojq.Query, elif []*gojq.IfElif, otherwise *gojq.Query) stride {
+	test, yes := s.query(cond), s.query(then)
+	var no stride
+	switch {
+	case len(elif) > 0:
+		no = s.choice(elif[0].Cond, elif[0].Then, elif[1:], otherwise)
+	case otherwise != nil:
+		no = s.query(otherwise)
+	default:
+		no = func(_ *frame, in any) (any, error) { return in, nil }
+	}
+	if test == nil || yes == nil || no == nil {
+		return nil
+	}
+	return func(f *frame, in any) (any, error) {
+		v, err := test(f, in)
+		switch {
+		case err != nil:
+			return nil, err
+		case v != nil && v != false:
+			return yes(f, in)
+		}
+		return no(f, in)
+	}
+}
+
+func (s *straightener) text(str *gojq.String, format string) stride {
+	if str.Queries == nil {
+		return fixed(str.Str)
+	}
+	parts := make([]stride, len(str.Queries))
+	for i, q := range str.Queries {
+		if q.Term.Str != nil {
+			if q.Term.Str.Queries != nil {
+				return nil
+			}
+			parts[i] = fixed(q.Term.Str.Str)
+			continue
+		}
+		value := s.query(q)
+		to := nullaryStep(format)
+		if value == nil {
+			return nil
+		}
+		parts[i] = func(f *frame, in any) (any, error) {
+			v, err := value(f, in)
+			if err != nil {
+				return nil, err
+			}
+			return to(f, v)
+		}
+	}
+	return func(f *frame, in any) (any, error) {
+		texts := make([]string, len(parts))
+		size := 0
+		for i := len(parts) - 1; i >= 0; i-- { // the last is evaluated first
+			v, err := parts[i](f, in)
+			if err != nil {
+				return nil, err
+			}
+			texts[i] = fmt.Sprint(v)
+			size += len(texts[i])
+		}
+		if !f.budget.charge(size) {
+			return nil, errOver
+		}
+		return strings.Join(texts, ""), nil
+	}
+}
+
+func (s *straightener) object(o *gojq.Object) stride {
+	keys, values := make([]stride, len(o.KeyVals)), make([]stride, len(o.KeyVals))
+	for i, kv := range o.KeyVals {
+		if kv.Val == nil || !literal(kv.Val) {
+			s.copies++
+		}
+		switch {
+		case kv.Key != "" && kv.Key[0] == '$':
+			keys[i], values[i] = fixed(kv.Key[1:]), s.call(&gojq.Func{Name: kv.Key})
+			if kv.Val != nil {
+				return nil
+			}
+		case kv.Key != "":
+			keys[i], values[i] = fixed(kv.Key), s.member(kv.Key, kv.Val)
+		case kv.KeyString != nil && kv.KeyString.Queries == nil:
+			keys[i], values[i] = fixed(kv.KeyString.Str), s.member(kv.KeyString.Str, kv.Val)
+		case kv.KeyQuery != nil && kv.Val != nil:
+			keys[i], values[i] = s.query(kv.KeyQuery), s.query(kv.Val)
+		}
+		if keys[i] == nil || values[i] == nil {
+			return nil
+		}
+	}
+	return func(f *frame, in any) (any, error) {
+		if !f.budget.charge(sizeObject(len(keys))) {
+			return nil, errOver
+		}
+		found := make([]any, 2*len(keys))
+		for i := range keys {
+			var err error
+			if found[2*i], err = keys[i](f, in); err != nil {
+				return nil, err
+			}
+			if found[2*i+1], err = values[i](f, in); err != nil {
+				return nil, err
+			}
+		}
+		out := make(map[string]any, len(keys))
+		// gojq finds a key that is no string from the end.
+		for i := len(keys) - 1; i >= 0; i-- {
+			key, ok := found[2*i].(string)
+			if !ok {
+				return nil, fmt.Errorf("expected a string for object key but got: %s", preview(found[2*i]))
+			}
+			if _, ok := out[key]; !ok {
+				out[key] = found[2*i+1]
+			}
+		}
+		return out, nil
+	}
+}
+
+func preview(v any) string {
+	if v == nil {
+		return "null"
+	}
+	return gojq.TypeOf(v) + " (" + gojq.Preview(v) + ")"
+}
+
+func (s *straightener) member(key string, val *gojq.Query) stride {
+	if val != nil {
+		return s.query(val)
+	}
+	path := []any{key}
+	return func(_ *frame, in any) (any, error) { return at(in, path) }
+}
+
+// grown is a copy of an object with room for one more member.
+func grown(v map[string]any, has bool) map[string]any {
+	if has {
+		return maps.Clone(v)
+	}
+	out := make(map[string]any, len(v)+1)
+	maps.Copy(out, v)
+	return out
+}
