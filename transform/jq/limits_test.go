@@ -109,6 +109,8 @@ var hostile = []struct {
 	{name: "number of the input", src: "try (. + 1) catch 1", in: strings.Repeat("9", 4<<20)},
 	{name: "number of the input compared", src: "[., 1] | sort", in: strings.Repeat("9", 4<<20), limit: "memory"},
 	{name: "number of the input rounded", src: "try floor catch 1", in: strings.Repeat("9", 4<<20)},
+	{name: "number of the input as a count", src: "[try limit(.; 1, 2), try skip(.; 1), try nth(.; 1)] | length", in: strings.Repeat("9", 4<<20)},
+	{name: "number of the input as an index", src: "[., [1]] | [try .[1][.[0]], try .[1][.[0]:], try (.[1] | nth(1e5)), try (. as $x | .[1] | nth($x[0]))]", in: strings.Repeat("9", 4<<20)},
 	{name: "number as text", src: "try (.n | tonumber) catch 1", in: `{"n": "` + strings.Repeat("9", 4<<20) + `"}`},
 	{name: "number within JSON text", src: "try (.n | fromjson) catch 1", in: `{"n": "` + strings.Repeat("9", 4<<20) + `"}`},
 	{name: "Bessel functions", src: "try jn(4e18; 5e18) catch 1"},

@@ -42,6 +42,7 @@ def from_entries:
   [.[] | {(.key // .Key // .name // .Name): (if has("value") then .value else .Value end)}] | add // {};
 def with_entries(f): [keys[] as $key | {key: $key, value: .[$key]} | f] | from_entries;
 
+def nth($at): .[$at];
 def min_by(f): __min_by([.[] | [f]]);
 def max_by(f): __max_by([.[] | [f]]);
 def sort_by(f): __sort_by([.[] | [f]]);

@@ -183,6 +183,9 @@ func (w *rewriter) function(f *gojq.Func) *gojq.Term {
 		return w.call(name, args...)
 	}
 	w.calls[callee{f.Name, len(args)}] = true
+	if len(args) == 2 && (f.Name == "limit" || f.Name == "skip" || f.Name == "nth") {
+		args[0] = pipe(args[0], termQuery(w.call("__number")))
+	}
 	if f.Name == "getpath" && len(args) == 1 {
 		path := termQuery(&gojq.Term{Type: gojq.TermTypeFunc, Func: &gojq.Func{Name: "$__path"}})
 		same.Func.Args = []*gojq.Query{path}
@@ -304,12 +307,20 @@ func (w *rewriter) index(t *gojq.Term, x *gojq.Index) *gojq.Term {
 	}
 	if x.IsSlice {
 		in = parens(pipe(termQuery(in), termQuery(w.call("__characters"))))
-		return suffixed(in, &gojq.Index{IsSlice: true, Start: w.query(x.Start), End: w.query(x.End)})
+		return suffixed(in, &gojq.Index{IsSlice: true, Start: w.bound(x.Start), End: w.bound(x.End)})
 	}
 	key := termQuery(&gojq.Term{Type: gojq.TermTypeFunc, Func: &gojq.Func{Name: "$__key"}})
 	// gojq evaluates the key first, too.
 	member := suffixed(&gojq.Term{Type: gojq.TermTypeIdentity}, &gojq.Index{Start: key})
 	return parens(bind(w.query(x.Start), "$__key", pipe(termQuery(in), pipe(termQuery(w.call("__indexable", key)), termQuery(member)))))
+}
+
+// bound is a query for a number that gojq will read.
+func (w *rewriter) bound(q *gojq.Query) *gojq.Query {
+	if q == nil || literal(q) {
+		return q
+	}
+	return pipe(w.query(q), termQuery(w.call("__number")))
 }
 
 // text is a string whose queries go through a function, which makes strings of what
