@@ -142,6 +142,7 @@ const samplePrograms = `
 .a += .b
 .a -= 1 | .b = 2
 del(.headers["x-a"], .path)
+{"a": {"x": 1}} | (.a.x, .a, .a.p.x) |= (if type == "object" then {p: ., q: .} else (. // 0) + 1 end)
 del(.headers)
 .path as $p | .headers["x-p"] = "\($p)/\(.status)"
 .a as $x | .b as $y | (.b as $x | [$x] | length) as $z | {$x, $y, $z}

@@ -34,6 +34,7 @@ func TestExcessIsNotCaught(t *testing.T) {
 		`"\("x" * 1e6)" | "caught"`,
 		`def f: try ("x" * 1e6) catch f; f`,
 		`if ("x" * 1e6) == 1 then 1 else "caught" end`,
+		`last(range(1e15) | try ("x" * 1e6) catch .)`,
 	} {
 		t.Run(src, func(t *testing.T) {
 			p := compiled(t, src, Limits{Memory: 100_000})
