@@ -20,9 +20,10 @@ type Waiting struct {
 	Reason   string `json:"reason"`
 }
 
-// Handler serves /healthz, which is 200 as long as the process answers, and
-// /readyz, which is 200 when ready says so and 503 with the reasons before.
-func Handler(ready func() Readiness) http.Handler {
+// Handler serves /healthz, which is 200 as long as the process answers, /readyz,
+// which is 200 when ready says so and 503 with the reasons before, and /metrics,
+// which has the counters for Prometheus.
+func Handler(ready func() Readiness, counters func() []Counter) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -35,6 +36,10 @@ func Handler(ready func() Readiness) http.Handler {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 		_ = json.NewEncoder(w).Encode(state)
+	})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		_, _ = w.Write(appendCounters(nil, counters()))
 	})
 	return mux
 }

@@ -158,6 +158,11 @@ func (l *linker) linkListeners() {
 			Options:       defaultOptions().with(cfg.GetTranscode()),
 			Transform:     l.transforms(path, cfg.GetTransform()),
 		}
+		for _, t := range ln.Transform {
+			if !t.PreRoute {
+				ln.Options.Transform = append(ln.Options.Transform, t)
+			}
+		}
 		if tls := cfg.GetTls(); tls != nil {
 			ln.TLS = &TLSFiles{Cert: tls.GetCert(), Key: tls.GetKey()}
 		}

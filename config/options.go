@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -66,13 +67,15 @@ func (o *Options) with(src optionsSource) *Options {
 		Stream:   override(o.Stream, src.GetStream()),
 		Files:    override(o.Files, src.GetFiles()),
 		Validate: setOr(src, "validate", o.Validate),
+
+		Transform: o.Transform,
 	}
 }
 
 func (o *Options) equal(p *Options) bool {
 	return o.Validate == p.Validate && proto.Equal(o.Print, p.Print) && proto.Equal(o.Parse, p.Parse) &&
 		proto.Equal(o.Errors, p.Errors) && proto.Equal(o.HTTP, p.HTTP) &&
-		proto.Equal(o.Stream, p.Stream) && proto.Equal(o.Files, p.Files)
+		proto.Equal(o.Stream, p.Stream) && proto.Equal(o.Files, p.Files) && slices.Equal(o.Transform, p.Transform)
 }
 
 // override is base with the fields that are set in own; lists and messages are

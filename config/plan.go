@@ -56,6 +56,9 @@ type Options struct {
 	Stream   *configpb.StreamOptions
 	Files    *configpb.FileOptions
 	Validate bool
+	// Transform has the transforms of the listener that run once the route is
+	// chosen, the outermost first. Those of route and upstream are not among them.
+	Transform []*Transform
 }
 
 // TLSFiles are names of files in PEM, relative to [File.Dir].

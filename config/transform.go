@@ -48,11 +48,9 @@ type Program struct {
 
 // JQ bounds what jq programs may do.
 type JQ struct {
-	// Env has the environment variables that programs may read and that are set;
-	// EnvNames are the names of all that they may.
-	Env      map[string]string
-	EnvNames []string
-	Time     time.Duration
+	// Env has the environment variables that programs may read.
+	Env  map[string]string
+	Time time.Duration
 	// Memory and ResponseBytes are in bytes.
 	Memory, ResponseBytes int
 }
@@ -61,18 +59,19 @@ func (l *linker) linkJQ() {
 	cfg := l.file.Message.GetJq()
 	jq := JQ{
 		Env:           make(map[string]string),
-		EnvNames:      cfg.GetEnv(),
 		Time:          durationOr(cfg.GetTime(), defaultProgramTime),
 		Memory:        orDefault(cfg.GetMemory(), defaultProgramMemory),
 		ResponseBytes: orDefault(cfg.GetResponseBytes(), defaultResponseBytes),
 	}
-	for _, name := range jq.EnvNames {
-		if l.file.getenv == nil {
-			break
+	for i, name := range cfg.GetEnv() {
+		value, ok := "", false
+		if l.file.getenv != nil {
+			value, ok = l.file.getenv(name)
 		}
-		if value, ok := l.file.getenv(name); ok {
-			jq.Env[name] = value
+		if !ok {
+			l.problem(indexPath("jq.env", i), "set it, if to nothing, or leave it out", "the environment has no variable %s", name)
 		}
+		jq.Env[name] = value
 	}
 	l.plan.JQ = jq
 }

@@ -8,7 +8,7 @@ import (
 )
 
 const transformFile = `
-jq: {env: [POD_NAME, UNSET], time: 20ms}
+jq: {env: [POD_NAME], time: 20ms}
 programs:
 - name: mark
   parameters: [{name: header, default: x-mark}, {name: value}, {name: list, default: [1, a, {b: ["${POD_NAME}", null]}]}]
@@ -45,7 +45,6 @@ func TestTransforms(t *testing.T) {
 	require.NoError(t, err)
 
 	require.Equal(t, map[string]string{"POD_NAME": "pod-1"}, plan.JQ.Env)
-	require.Equal(t, []string{"POD_NAME", "UNSET"}, plan.JQ.EnvNames)
 	require.Equal(t, "20ms", plan.JQ.Time.String())
 	require.Equal(t, 64<<20, plan.JQ.Memory)
 
@@ -103,6 +102,13 @@ func TestProblemInside(t *testing.T) {
 		p := f.ProblemInside("programs[0].request", 1, 4, "wrong")
 		require.Equal(t, strings.Replace(want, ":2:19:", ":3:12:", 1), strings.Replace(strings.Replace(p.String(), ":3:16:", ":2:23:", 1), ":3:15:", ":2:22:", 1), text)
 	}
+}
+
+func TestUnsetEnvironment(t *testing.T) {
+	f, err := Parse("a.yaml", []byte("jq: {env: [HOME_OF_NOBODY]}"), nil)
+	require.NoError(t, err)
+	_, err = Link(f)
+	require.EqualError(t, err, "a.yaml:1:12: jq.env[0]: the environment has no variable HOME_OF_NOBODY; set it, if to nothing, or leave it out")
 }
 
 func TestTransformProblems(t *testing.T) {

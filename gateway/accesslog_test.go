@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
@@ -38,7 +37,7 @@ func logLine(t *testing.T, serve serving) string {
 		access:  slog.New(slog.NewJSONHandler(&log, nil)),
 	}
 	settings := transcoder.DefaultSettings()
-	g.snapshot.Store(&Snapshot{tables: []*route.Table{table}, absent: make([][]*config.Route, 1), settings: []*transcoder.Settings{&settings}})
+	serveTable(t, g, table, &settings)
 	(&handler{gateway: g}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/a", nil))
 	require.Equal(t, 1, strings.Count(log.String(), "\n"))
 	return log.String()
@@ -100,9 +99,8 @@ func TestForgets(t *testing.T) {
 func TestFailureWithoutRoute(t *testing.T) {
 	g := &Gateway{options: Options{Protocols: []transcoder.Protocol{rest.New()}}}
 	settings := transcoder.DefaultSettings()
-	g.snapshot.Store(&Snapshot{settings: []*transcoder.Settings{&settings}})
-	x := &exchange{writer: responseWriter{ResponseWriter: httptest.NewRecorder(), exchange: &route.Exchange{}}}
+	x := &route.Exchange{}
 	refused := rpc.Errorf(rpc.NoRoute, "nothing here")
-	(&handler{gateway: g}).refuse(x, httptest.NewRequest("GET", "/", nil), refused)
+	g.refuser(&settings)(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil), x, refused)
 	require.Same(t, refused, x.Failure)
 }

@@ -44,7 +44,10 @@ func (c *compiler) manners(rt *compiledRoute) {
 		if len(filters) == 0 {
 			continue
 		}
-		e.Filters, e.Inner = names, e.Handler
+		e.Filters = names
+		if e.Inner == nil {
+			e.Inner = e.Handler
+		}
 		for _, f := range slices.Backward(filters) {
 			e.Handler = f.Wrap(e.Handler)
 		}

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -56,6 +57,7 @@ type Gateway struct {
 	upstreams []*upstreamState
 	// services are the service configs that routes name, by those names.
 	services map[string]*config.Service
+	programs *programs
 	// draining ends with Drain.
 	draining context.Context
 	drain    context.CancelFunc
@@ -76,7 +78,8 @@ func New(plan *config.Plan, options Options) (*Gateway, error) {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
-	report := g.loadServices()
+	g.programs = loadPrograms(plan)
+	report := append(g.loadServices(), g.programs.report...)
 	for _, cfg := range plan.Upstreams {
 		state, problems := g.newUpstream(cfg)
 		report = append(report, problems...)
@@ -159,6 +162,19 @@ func (g *Gateway) Entries(listener string) []*route.Entry {
 		}
 	}
 	return nil
+}
+
+// Programs are the jq programs of the configuration.
+func (g *Gateway) Programs() []Program { return g.programs.described() }
+
+// Warnings are what is likely to be a mistake: in programs, and, once the descriptors
+// are loaded, in what they read.
+func (g *Gateway) Warnings() config.Report {
+	warnings := g.programs.warnings
+	if snap := g.snapshot.Load(); snap != nil {
+		warnings = slices.Concat(warnings, snap.warnings)
+	}
+	return warnings
 }
 
 // Close stops loading descriptors and closes the upstreams. Requests must have

@@ -51,20 +51,30 @@ const unreadTimeout = 10 * time.Second
 
 func (h *handler) serve(x *exchange, r *http.Request) {
 	snap := h.gateway.snapshot.Load()
-	if x.request.Method == http.MethodOptions {
-		if preflight := preflightOf(snap.tables[h.listener], &x.request, r, &x.Exchange); preflight != nil {
-			preflight.ServeHTTP(&x.writer, r)
+	if before := snap.before[h.listener]; before != nil {
+		before.Serve(&x.writer, r, &x.Exchange)
+		return
+	}
+	snap.serve(h.listener, &x.writer, r, &x.request, &x.Exchange)
+}
+
+// serve answers r, which is q, by its route.
+func (s *Snapshot) serve(listener int, w http.ResponseWriter, r *http.Request, q *route.Request, x *route.Exchange) {
+	x.Table = s.tables[listener]
+	if q.Method == http.MethodOptions {
+		if preflight := preflightOf(x.Table, q, r, x); preflight != nil {
+			preflight.ServeHTTP(w, r)
 			return
 		}
 	}
-	switch allow, err := snap.match(h.listener, r, &x.request, &x.Exchange); {
+	switch allow, err := s.match(listener, r, q, x); {
 	case err != nil:
-		h.refuse(x, r, err)
+		s.refuse[listener].Refuse(w, r, x, err)
 	case allow != nil:
-		x.writer.Header().Set("Allow", strings.Join(allow, ", "))
-		x.writer.WriteHeader(http.StatusNoContent)
+		w.Header().Set("Allow", strings.Join(allow, ", "))
+		w.WriteHeader(http.StatusNoContent)
 	default:
-		x.Entry.Handler.Serve(&x.writer, r, &x.Exchange)
+		x.Entry.Handler.Serve(w, r, x)
 	}
 }
 
@@ -84,21 +94,6 @@ func preflightOf(table *route.Table, q *route.Request, r *http.Request, x *route
 	return x.Entry.Preflight
 }
 
-// refuse answers in the protocol that the request's content type tells; the
-// last protocol speaks for everybody else.
-func (h *handler) refuse(x *exchange, r *http.Request, err *rpc.Error) {
-	x.Failure = err
-	protocols := h.gateway.options.Protocols
-	settings := h.gateway.snapshot.Load().settings[h.listener]
-	for _, p := range protocols[:len(protocols)-1] {
-		if p.Speaks(x.request.ContentType) {
-			p.Refuse(&x.writer, r, &x.Exchange, err, settings)
-			return
-		}
-	}
-	protocols[len(protocols)-1].Refuse(&x.writer, r, &x.Exchange, err, settings)
-}
-
 // finish runs after every request, whether its handler returned or panicked.
 func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 	caught := recover()
@@ -107,7 +102,7 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 		h.gateway.log.Error("panic while serving", "path", x.request.Path, "panic", caught, "stack", string(debug.Stack()))
 		if x.writer.status == 0 {
 			x.Reason = string(rpc.Internal)
-			h.refuse(x, r, rpc.Errorf(rpc.Internal, "the gateway made a mistake"))
+			h.gateway.refuser(h.gateway.snapshot.Load().settings[h.listener])(&x.writer, r, &x.Exchange, rpc.Errorf(rpc.Internal, "the gateway made a mistake"))
 			caught = nil
 		} else {
 			// Part of an answer is out: cut it off, so that nobody takes it

@@ -20,6 +20,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest"
+	"github.com/dragoman-gateway/dragoman/transform"
 )
 
 // oneConn is a listener with a single connection.
@@ -37,6 +38,16 @@ func (l oneConn) Accept() (net.Conn, error) {
 func (l oneConn) Close() error   { return nil }
 func (l oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
+// serveTable makes a snapshot of one listener with nothing but a table.
+func serveTable(t testing.TB, g *Gateway, table *route.Table, settings *transcoder.Settings) {
+	refuse, err := transform.New(nil, transform.Options{Refuse: g.refuser(settings)})
+	require.NoError(t, err)
+	g.snapshot.Store(&Snapshot{
+		tables: []*route.Table{table}, absent: make([][]*config.Route, 1), settings: []*transcoder.Settings{settings},
+		before: make([]route.Handler, 1), refuse: []*transform.Chain{refuse},
+	})
+}
+
 // TestRefusedBodyStalls promises a body to a path without a route, and never
 // sends it: the answer comes all the same, and the connection ends.
 func TestRefusedBodyStalls(t *testing.T) {
@@ -46,7 +57,7 @@ func TestRefusedBodyStalls(t *testing.T) {
 				table, err := route.Compile(nil)
 				require.NoError(t, err)
 				g := &Gateway{options: Options{Protocols: []transcoder.Protocol{rest.New()}}, log: slog.New(slog.DiscardHandler)}
-				g.snapshot.Store(&Snapshot{tables: []*route.Table{table}, absent: make([][]*config.Route, 1), settings: []*transcoder.Settings{{}}})
+				serveTable(t, g, table, &transcoder.Settings{})
 				client, conn := net.Pipe()
 				l := oneConn{make(chan net.Conn, 1)}
 				l.conns <- conn
@@ -104,7 +115,7 @@ func TestOptions(t *testing.T) {
 		access:  slog.New(slog.NewTextHandler(&log, nil)),
 	}
 	settings := transcoder.DefaultSettings()
-	g.snapshot.Store(&Snapshot{tables: []*route.Table{table}, absent: make([][]*config.Route, 1), settings: []*transcoder.Settings{&settings}})
+	serveTable(t, g, table, &settings)
 
 	const origin, asks = "Origin: https://x.test", "Access-Control-Request-Method: "
 	for _, test := range []struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
+	"github.com/dragoman-gateway/dragoman/transform"
 )
 
 // Snapshot is everything that serving needs, compiled. It is immutable.
@@ -17,9 +18,15 @@ type Snapshot struct {
 	tables []*route.Table
 	// settings are those of each listener, for errors without a route.
 	settings []*transcoder.Settings
-	waiting  []Waiting
+	// before has for each listener what runs before a route is chosen, nil if
+	// nothing does; refuse are the programs for errors without a route.
+	before  []route.Handler
+	refuse  []*transform.Chain
+	waiting []Waiting
 	// absent lists for each listener the routes without descriptors.
 	absent [][]*config.Route
+	// warnings are what is likely to be a mistake.
+	warnings config.Report
 }
 
 // Waiting is an upstream whose descriptors are not loaded, and why.
@@ -41,12 +48,16 @@ func (g *Gateway) compile() (*Snapshot, error) {
 	}
 	for _, l := range g.plan.Listeners {
 		snap.tables = append(snap.tables, c.table(l))
-		snap.settings = append(snap.settings, listenerSettings(l))
+		settings := listenerSettings(l)
+		snap.settings = append(snap.settings, settings)
+		before, refuse := c.listenerChains(l, snap, len(snap.before), settings)
+		snap.before, snap.refuse = append(snap.before, before), append(snap.refuse, refuse)
 		snap.absent = append(snap.absent, c.absent(l))
 	}
 	if err := c.report.Err(); err != nil {
 		return nil, err
 	}
+	snap.warnings = c.warnings
 	return snap, nil
 }
 
@@ -55,7 +66,8 @@ type compiler struct {
 	gateway   *Gateway
 	upstreams map[string]*upstreamState
 	routes    []compiledRoute
-	report    config.Report
+	// report has what is wrong, warnings what is likely to be.
+	report, warnings config.Report
 }
 
 // compiledRoute is one configured route with the entries it exposes under some
@@ -78,6 +90,7 @@ func (c *compiler) route(rt *config.Route) {
 		return
 	}
 	exposure := c.expose(rt, up)
+	c.checkBodyFields(rt, exposure)
 	for i, options := range rt.Options {
 		if !slices.Contains(rt.Options[:i], options) {
 			c.routeWith(compiledRoute{cfg: rt, options: options, upstream: up, exposure: exposure})
@@ -95,6 +108,7 @@ func (c *compiler) routeWith(compiled compiledRoute) {
 		}
 		compiled.entries = append(compiled.entries, entries...)
 	}
+	c.transforms(&compiled, settings)
 	c.manners(&compiled)
 	c.routes = append(c.routes, compiled)
 }

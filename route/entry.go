@@ -50,11 +50,12 @@ type Entry struct {
 	// answered for its sake.
 	NoHEAD, NoOPTIONS, NoAllow bool
 
-	// Inner is the handler without the filters around it, the outermost of which
-	// comes first in Filters, by name; nil and empty if there are none. They are
-	// for explanations: Handler has everything in it.
-	Inner   Handler
-	Filters []string
+	// Inner is the handler without what stands around it: nil if nothing does, as
+	// Handler has everything in it. Filters are those around it by name, the outermost
+	// first, and Transforms, within them, what jq programs look at and change. Both
+	// are for explanations.
+	Inner               Handler
+	Filters, Transforms []string
 
 	// In and Out are, for people, the forms in which the messages of a stream come
 	// from the client and go to it; empty for what is one message.
@@ -68,7 +69,9 @@ type Entry struct {
 // Exchange is what the gateway knows of one request while it is served. The
 // gateway owns it and reuses it after Serve has returned.
 type Exchange struct {
-	// Entry is the matched entry; nil if there is none.
+	// Table is the one that is matched, and Entry what was found; nil if nothing
+	// was.
+	Table *Table
 	Entry *Entry
 	// Path is the escaped path as it came, without the query.
 	Path string

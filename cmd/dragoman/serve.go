@@ -94,6 +94,9 @@ func serve(ctx context.Context, plan *config.Plan, opts serving, log *slog.Logge
 	if err := g.Start(ctx); err != nil {
 		return err
 	}
+	for _, w := range g.Warnings() {
+		log.Warn("the configuration has what is likely to be a mistake", "warning", w.String())
+	}
 	listeners, err := builtin.Listeners(plan, g)
 	if err != nil {
 		return err
@@ -101,7 +104,7 @@ func serve(ctx context.Context, plan *config.Plan, opts serving, log *slog.Logge
 	listeners = append(listeners, server.Listener{
 		Name:    adminListener,
 		Address: plan.AdminAddress,
-		Handler: admin.Handler(func() admin.Readiness { return readiness(g) }),
+		Handler: admin.Handler(func() admin.Readiness { return readiness(g) }, func() []admin.Counter { return counters(g) }),
 	})
 	srv, err := server.Listen(ctx, listeners, log)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -121,6 +124,22 @@ func serve(ctx context.Context, plan *config.Plan, opts serving, log *slog.Logge
 		g.Drain()
 	})
 	return srv.Serve(ctx, opts.grace)
+}
+
+// counters are those of /metrics.
+func counters(g *gateway.Gateway) []admin.Counter {
+	limits := admin.Counter{Name: "dragoman_program_over_limit_total", Help: "Runs of jq programs that were ended by a limit."}
+	for _, p := range g.Programs() {
+		for _, met := range []struct {
+			limit string
+			count uint64
+		}{{"memory", p.Stats.OverMemory}, {"time", p.Stats.OverTime}} {
+			limits.Samples = append(limits.Samples, admin.Sample{
+				Labels: []admin.Label{{Name: "program", Value: p.Name}, {Name: "limit", Value: met.limit}}, Value: met.count,
+			})
+		}
+	}
+	return []admin.Counter{limits}
 }
 
 func readiness(g *gateway.Gateway) admin.Readiness {

@@ -23,8 +23,8 @@ const (
 )
 
 // Admin is the listener for those who operate the gateway. It serves /healthz
-// (the process lives) and /readyz (every upstream's descriptors are loaded, or
-// why not).
+// (the process lives), /readyz (every upstream's descriptors are loaded, or why
+// not) and /metrics (counters for Prometheus).
 type Admin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Address is the TCP address to listen on: `HOST:PORT`, `[IPv6]:PORT` or

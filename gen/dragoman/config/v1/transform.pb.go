@@ -391,7 +391,8 @@ func (x *Parameter) GetDefault() *structpb.Value {
 // JQ bounds what jq programs may do.
 type JQ struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Env are the environment variables that programs may read, as `env.NAME`.
+	// Env are the environment variables that programs may read, as `env.NAME`. They
+	// must be set.
 	//
 	// Default: none. Example: `[POD_NAME, REGION]`
 	Env []string `protobuf:"bytes,1,rep,name=env,proto3" json:"env,omitempty"`
@@ -515,10 +516,10 @@ const file_dragoman_config_v1_transform_proto_rawDesc = "" +
 	"\x0fprogram.request\x12\"has either request or request_file\x1a-this.request == '' || this.request_file == ''\x1ai\n" +
 	"\x10program.response\x12$has either response or response_file\x1a/this.response == '' || this.response_file == ''\x1aZ\n" +
 	"\rprogram.error\x12\x1ehas either error or error_file\x1a)this.error == '' || this.error_file == ''\x1a\xaf\x01\n" +
-	"\x10program.programs\x12/has no program: give request, response or error\x1ajthis.request + this.request_file + this.response + this.response_file + this.error + this.error_file != ''\"\x8b\x02\n" +
-	"\tParameter\x12\xcb\x01\n" +
-	"\x04name\x18\x01 \x01(\tB\xb6\x01\xbaH\xb2\x01\xba\x01\xae\x01\n" +
-	"\x0eparameter.name\x12Zmust be a name of letters, digits and _, not beginning with a digit or __, and not request\x1a@this.matches('^(_?[A-Za-z][0-9A-Za-z_]*)$') && this != 'request'R\x04name\x120\n" +
+	"\x10program.programs\x12/has no program: give request, response or error\x1ajthis.request + this.request_file + this.response + this.response_file + this.error + this.error_file != ''\"\xa1\x02\n" +
+	"\tParameter\x12\xe1\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\xcc\x01\xbaH\xc8\x01\xba\x01\xc4\x01\n" +
+	"\x0eparameter.name\x12fmust be a name of letters, digits and _, not beginning with a digit or __, and neither request nor ENV\x1aJthis.matches('^_?[A-Za-z][0-9A-Za-z_]*$') && !(this in ['request', 'ENV'])R\x04name\x120\n" +
 	"\adefault\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\adefault\"\xe2\x02\n" +
 	"\x02JQ\x12\x93\x01\n" +
 	"\x03env\x18\x01 \x03(\tB\x80\x01\xbaH}\x92\x01z\"x\xba\x01u\n" +
