@@ -46,6 +46,9 @@ type Options struct {
 	// before and after them. MaxDepth and MaxMemory bound what is made of them; zero
 	// is no bound but that of package transform/body.
 	MaxRequestBytes, MaxResponseBytes, MaxDepth, MaxMemory int
+	// FormBodies says that a request that claims to be a form is one. Otherwise it is
+	// JSON: the claim is what curl -d makes of anything.
+	FormBodies bool
 	// BodyTimeout bounds how long the body of a request may take to come; zero is
 	// for ever.
 	BodyTimeout time.Duration

@@ -25,17 +25,16 @@ type content struct {
 	writer *program
 	want   jq.Paths
 	limits body.Limits
-	// messages says that it is JSON whatever a content type says.
-	messages bool
+	// messages says that it is JSON whatever a content type says, curl that it is what
+	// curl -d sends as a form without being one.
+	messages, curl bool
 	// broken is why raw cannot be looked at.
 	broken error
 }
 
 // get is the value of the body for a program. The error is one of package body.
 func (c *content) get(as body.As, contentType string) (any, error) {
-	if c.messages && as == body.Auto {
-		as = body.AsJSON
-	}
+	as = c.as(as, contentType)
 	if c.changed {
 		return c.again(as)
 	}
@@ -61,6 +60,21 @@ func (c *content) get(as body.As, contentType string) (any, error) {
 	}
 	c.value, c.kind, c.decoded, c.typed = value, kind, true, contentType
 	return value, nil
+}
+
+// as is what the body is taken for where the configuration leaves it to the content
+// type.
+func (c *content) as(as body.As, contentType string) body.As {
+	if as != body.Auto || !c.messages && !c.curl {
+		return as
+	}
+	if c.messages {
+		return body.AsJSON
+	}
+	if kind, err := body.KindOf(contentType, as, nil); err == nil && kind == body.Form {
+		return body.AsJSON
+	}
+	return as
 }
 
 // again is a value that a program gave for one that may want it in another form.
@@ -93,9 +107,7 @@ func (c *content) set(v any, as body.As, contentType string, by *program) {
 	if c.decoded && !c.changed && same(v, c.value) {
 		return
 	}
-	if c.messages && as == body.Auto {
-		as = body.AsJSON
-	}
+	as = c.as(as, contentType)
 	if as != body.Auto || !c.decoded && !c.changed || contentType != c.typed {
 		c.kind = body.KindFor(contentType, as, v)
 	}

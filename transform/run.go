@@ -77,7 +77,7 @@ func newRun(c *Chain, w http.ResponseWriter, r *http.Request, x *route.Exchange,
 		k.answer.header = make(http.Header)
 	}
 	k.look()
-	k.req.body = content{limits: c.limits(c.options.MaxRequestBytes), want: c.phases[view.Request].want}
+	k.req.body = content{limits: c.limits(c.options.MaxRequestBytes), want: c.phases[view.Request].want, curl: !c.options.FormBodies}
 	return k
 }
 
