@@ -97,6 +97,7 @@ func welcome(w io.Writer, library, gateway, admin string, routes int) {
     curl -d '[{"title":"Villette"},{"title":"Shirley"}]' http://%[2]s/v1/shelves/1/books:import
     curl -N --http2-prior-knowledge -d '[{"count":"POETRY"},{"title":"emma"}]' http://%[2]s/v1/books:ask
     curl http://%[2]s/v1/shelves/1/books:export
+    printf 'title,authors\nShirley,Charlotte Brontë\n' | curl --data-binary @- -H 'Content-Type: text/csv' http://%[2]s/v1/shelves/1/books:upload
     node -e 'new WebSocket("ws://%[2]s/v1/shelves/1/books:stream").onmessage = e => console.log(e.data)'  # Node 22
     grpcurl -plaintext %[2]s list
 

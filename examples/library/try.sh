@@ -38,10 +38,12 @@ curl -sSN 'localhost:8080/v1/shelves/3/books:stream?failAfter=1'
 curl -sSN -H 'Accept: application/x-ndjson' 'localhost:8080/v1/shelves/3/books:stream?failAfter=1'
 curl -sN -H 'Accept: text/event-stream' localhost:8080/v1/shelves/3/books:stream
 
-# A client's stream, both ways at once, and a file.
+# A client's stream, both ways at once, and files.
 curl -s localhost:8080/v1/shelves/3/books:import -d '[{"title":"Elements"},{"title":"Opticks"}]'
 curl -sN --http2-prior-knowledge localhost:8080/v1/books:ask -d '[{"count":"POETRY"},{"title":"gawain"}]'
 curl -s localhost:8080/v1/shelves/3/books:export
+curl -s localhost:8080/v1/shelves/3/books:upload -H 'Content-Type: text/csv' --data-binary $'title,isbn\nAlmagest,9780691002606'
+curl -s localhost:8080/v1/shelves/3/books:upload --data-binary 'Almagest'
 
 # The route for api.example.com has a limit of its own and ignores a parameter.
 curl -s -H 'Host: api.example.com' 'localhost:8080/v1/shelves/1?utm_source=letter'

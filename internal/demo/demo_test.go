@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/api/httpbody"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -177,4 +179,64 @@ func TestStreams(t *testing.T) {
 	require.Equal(t, int32(2), answers[0].GetCount())
 	require.Equal(t, "On Computable Numbers", answers[1].GetBook().GetTitle())
 	require.NotNil(t, answers[2].GetNothing())
+}
+
+func TestFiles(t *testing.T) {
+	stub := start(t)
+	export := func(parent string) string {
+		pieces, err := stub.ExportBooks(t.Context(), &librarypb.ExportBooksRequest{Parent: parent})
+		require.NoError(t, err)
+		var file []byte
+		for {
+			piece, err := pieces.Recv()
+			if errors.Is(err, io.EOF) {
+				return string(file)
+			}
+			require.NoError(t, err)
+			require.Equal(t, "text/csv; charset=utf-8", piece.ContentType)
+			file = append(file, piece.Data...)
+		}
+	}
+	upload := func(parent, media string, pieces ...string) ([]string, error) {
+		in, err := stub.UploadBooks(t.Context())
+		require.NoError(t, err)
+		for i, piece := range pieces {
+			msg := &librarypb.UploadBooksRequest{File: &httpbody.HttpBody{Data: []byte(piece)}}
+			if i == 0 {
+				msg.Parent, msg.File.ContentType = parent, media
+			}
+			if in.Send(msg) != nil {
+				break // CloseAndRecv says why
+			}
+		}
+		out, err := in.CloseAndRecv()
+		return out.GetNames(), err
+	}
+
+	file := export("shelves/1")
+	names, err := upload("shelves/3", "text/csv; charset=utf-8", file[:30], file[30:])
+	require.NoError(t, err)
+	require.Equal(t, []string{"shelves/3/books/3", "shelves/3/books/4"}, names)
+	book, err := stub.GetBook(t.Context(), &librarypb.GetBookRequest{Name: names[0]})
+	require.NoError(t, err)
+	require.Equal(t, "The Travels", book.Title)
+	require.Equal(t, []string{"Marco Polo", "Rustichello da Pisa"}, book.Authors)
+	require.Equal(t, "9780140440577", book.Isbn)
+
+	for name, tt := range map[string]struct {
+		media  string
+		pieces []string
+		want   string
+	}{
+		"another type":     {"text/plain", []string{"title\nA\n"}, "file.content_type: must be text/csv"},
+		"nothing":          {"text/csv", []string{""}, "file.data: the first line must name the columns, title among them"},
+		"no title":         {"text/csv", []string{"isbn,title\n1,A\n2,\n"}, "file.data: book 2 has no title"},
+		"lines unlike":     {"text/csv", []string{"title\nA,B\n"}, "file.data: record on line 2: wrong number of fields"},
+		"more than it may": {"text/csv", []string{"title\n", strings.Repeat("A", 1<<20)}, "file.data: must not be larger than 1048576 bytes"},
+	} {
+		_, err := upload("shelves/2", tt.media, tt.pieces...)
+		require.Equal(t, codes.InvalidArgument, status.Code(err), name)
+		require.Equal(t, tt.want, status.Convert(err).Message(), name)
+	}
+	require.Equal(t, 3, strings.Count(export("shelves/2"), "\n"), "a wrong file imports nothing")
 }

@@ -1,13 +1,10 @@
 package demo
 
 import (
-	"bytes"
-	"encoding/csv"
 	"errors"
 	"io"
 	"strings"
 
-	"google.golang.org/genproto/googleapis/api/httpbody"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -26,32 +23,6 @@ func (l *Library) StreamBooks(in *librarypb.StreamBooksRequest, out grpc.ServerS
 			return status.Errorf(codes.DataLoss, "failed after %d books, as asked", i)
 		}
 		if err := out.Send(b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ExportBooks sends the first message with the head of the table.
-func (l *Library) ExportBooks(in *librarypb.ExportBooksRequest, out grpc.ServerStreamingServer[httpbody.HttpBody]) error {
-	books, err := l.on(in.Parent)
-	if err != nil {
-		return err
-	}
-	var lines bytes.Buffer
-	w := csv.NewWriter(&lines)
-	send := func(row ...string) error {
-		lines.Reset()
-		// Writing to a buffer does not fail.
-		_ = w.Write(row)
-		w.Flush()
-		return out.Send(&httpbody.HttpBody{ContentType: "text/csv; charset=utf-8", Data: lines.Bytes()})
-	}
-	if err := send("name", "title", "authors", "isbn"); err != nil {
-		return err
-	}
-	for _, b := range books {
-		if err := send(b.Name, b.Title, strings.Join(b.Authors, "; "), b.Isbn); err != nil {
 			return err
 		}
 	}

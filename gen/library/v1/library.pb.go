@@ -1456,6 +1456,62 @@ func (x *ImportBooksResponse) GetNames() []string {
 	return nil
 }
 
+// UploadBooksRequest is a piece of a file.
+type UploadBooksRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The shelf: "shelves/1". It counts in the first message.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// The bytes of the piece, and in the first message their media type: text/csv. The
+	// first line names the columns: title, and as you like name, authors and isbn.
+	File          *httpbody.HttpBody `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadBooksRequest) Reset() {
+	*x = UploadBooksRequest{}
+	mi := &file_library_v1_library_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadBooksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadBooksRequest) ProtoMessage() {}
+
+func (x *UploadBooksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_library_v1_library_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadBooksRequest.ProtoReflect.Descriptor instead.
+func (*UploadBooksRequest) Descriptor() ([]byte, []int) {
+	return file_library_v1_library_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *UploadBooksRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *UploadBooksRequest) GetFile() *httpbody.HttpBody {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
 // AskRequest is one question about the library.
 type AskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1472,7 +1528,7 @@ type AskRequest struct {
 
 func (x *AskRequest) Reset() {
 	*x = AskRequest{}
-	mi := &file_library_v1_library_proto_msgTypes[23]
+	mi := &file_library_v1_library_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1484,7 +1540,7 @@ func (x *AskRequest) String() string {
 func (*AskRequest) ProtoMessage() {}
 
 func (x *AskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_library_v1_library_proto_msgTypes[23]
+	mi := &file_library_v1_library_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1497,7 +1553,7 @@ func (x *AskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskRequest.ProtoReflect.Descriptor instead.
 func (*AskRequest) Descriptor() ([]byte, []int) {
-	return file_library_v1_library_proto_rawDescGZIP(), []int{23}
+	return file_library_v1_library_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AskRequest) GetQuestion() isAskRequest_Question {
@@ -1560,7 +1616,7 @@ type AskResponse struct {
 
 func (x *AskResponse) Reset() {
 	*x = AskResponse{}
-	mi := &file_library_v1_library_proto_msgTypes[24]
+	mi := &file_library_v1_library_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1572,7 +1628,7 @@ func (x *AskResponse) String() string {
 func (*AskResponse) ProtoMessage() {}
 
 func (x *AskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_library_v1_library_proto_msgTypes[24]
+	mi := &file_library_v1_library_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1585,7 +1641,7 @@ func (x *AskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskResponse.ProtoReflect.Descriptor instead.
 func (*AskResponse) Descriptor() ([]byte, []int) {
-	return file_library_v1_library_proto_rawDescGZIP(), []int{24}
+	return file_library_v1_library_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AskResponse) GetAnswer() isAskResponse_Answer {
@@ -1664,7 +1720,7 @@ type ListBooksRequest_BookFilter struct {
 
 func (x *ListBooksRequest_BookFilter) Reset() {
 	*x = ListBooksRequest_BookFilter{}
-	mi := &file_library_v1_library_proto_msgTypes[26]
+	mi := &file_library_v1_library_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1676,7 +1732,7 @@ func (x *ListBooksRequest_BookFilter) String() string {
 func (*ListBooksRequest_BookFilter) ProtoMessage() {}
 
 func (x *ListBooksRequest_BookFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_library_v1_library_proto_msgTypes[26]
+	mi := &file_library_v1_library_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1823,7 +1879,10 @@ const file_library_v1_library_proto_rawDesc = "" +
 	"\x12ExportBooksRequest\x12\x16\n" +
 	"\x06parent\x18\x01 \x01(\tR\x06parent\"+\n" +
 	"\x13ImportBooksResponse\x12\x14\n" +
-	"\x05names\x18\x01 \x03(\tR\x05names\"[\n" +
+	"\x05names\x18\x01 \x03(\tR\x05names\"V\n" +
+	"\x12UploadBooksRequest\x12\x16\n" +
+	"\x06parent\x18\x01 \x01(\tR\x06parent\x12(\n" +
+	"\x04file\x18\x02 \x01(\v2\x14.google.api.HttpBodyR\x04file\"[\n" +
 	"\n" +
 	"AskRequest\x12)\n" +
 	"\x05count\x18\x01 \x01(\x0e2\x11.library.v1.GenreH\x00R\x05count\x12\x16\n" +
@@ -1841,7 +1900,7 @@ const file_library_v1_library_proto_rawDesc = "" +
 	"\n" +
 	"\x06POETRY\x10\x02\x12\v\n" +
 	"\aHISTORY\x10\x03\x12\v\n" +
-	"\aSCIENCE\x10\x042\xcc\x0e\n" +
+	"\aSCIENCE\x10\x042\xd2\x0f\n" +
 	"\aLibrary\x12c\n" +
 	"\vListShelves\x12\x1e.library.v1.ListShelvesRequest\x1a\x1f.library.v1.ListShelvesResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/v1/shelves\x12X\n" +
 	"\bGetShelf\x12\x1b.library.v1.GetShelfRequest\x1a\x11.library.v1.Shelf\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/{name=shelves/*}\x12\\\n" +
@@ -1862,7 +1921,8 @@ const file_library_v1_library_proto_rawDesc = "" +
 	"\tGetLabels\x12\x1c.library.v1.GetLabelsRequest\x1a\x1d.library.v1.GetLabelsResponse\"3\x82\xd3\xe4\x93\x02-b\x06labels\x12#/v1/{name=shelves/*/books/*}/labels\x12n\n" +
 	"\vStreamBooks\x12\x1e.library.v1.StreamBooksRequest\x1a\x10.library.v1.Book\"+\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=shelves/*}/books:stream0\x01\x12r\n" +
 	"\vExportBooks\x12\x1e.library.v1.ExportBooksRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=shelves/*}/books:export0\x01\x12\x83\x01\n" +
-	"\vImportBooks\x12\x1e.library.v1.ImportBooksRequest\x1a\x1f.library.v1.ImportBooksResponse\"1\x82\xd3\xe4\x93\x02+:\x04book\"#/v1/{parent=shelves/*}/books:import(\x01\x12T\n" +
+	"\vImportBooks\x12\x1e.library.v1.ImportBooksRequest\x1a\x1f.library.v1.ImportBooksResponse\"1\x82\xd3\xe4\x93\x02+:\x04book\"#/v1/{parent=shelves/*}/books:import(\x01\x12\x83\x01\n" +
+	"\vUploadBooks\x12\x1e.library.v1.UploadBooksRequest\x1a\x1f.library.v1.ImportBooksResponse\"1\x82\xd3\xe4\x93\x02+:\x04file\"#/v1/{parent=shelves/*}/books:upload(\x01\x12T\n" +
 	"\x03Ask\x12\x16.library.v1.AskRequest\x1a\x17.library.v1.AskResponse\"\x18\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/v1/books:ask(\x010\x01B?Z=github.com/dragoman-gateway/dragoman/gen/library/v1;librarypbb\x06proto3"
 
 var (
@@ -1878,7 +1938,7 @@ func file_library_v1_library_proto_rawDescGZIP() []byte {
 }
 
 var file_library_v1_library_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_library_v1_library_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_library_v1_library_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_library_v1_library_proto_goTypes = []any{
 	(Genre)(0),                          // 0: library.v1.Genre
 	(*Shelf)(nil),                       // 1: library.v1.Shelf
@@ -1904,84 +1964,88 @@ var file_library_v1_library_proto_goTypes = []any{
 	(*ImportBooksRequest)(nil),          // 21: library.v1.ImportBooksRequest
 	(*ExportBooksRequest)(nil),          // 22: library.v1.ExportBooksRequest
 	(*ImportBooksResponse)(nil),         // 23: library.v1.ImportBooksResponse
-	(*AskRequest)(nil),                  // 24: library.v1.AskRequest
-	(*AskResponse)(nil),                 // 25: library.v1.AskResponse
-	nil,                                 // 26: library.v1.Book.LabelsEntry
-	(*ListBooksRequest_BookFilter)(nil), // 27: library.v1.ListBooksRequest.BookFilter
-	nil,                                 // 28: library.v1.GetLabelsResponse.LabelsEntry
-	(*timestamppb.Timestamp)(nil),       // 29: google.protobuf.Timestamp
-	(*wrapperspb.StringValue)(nil),      // 30: google.protobuf.StringValue
-	(*durationpb.Duration)(nil),         // 31: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),       // 32: google.protobuf.FieldMask
-	(*emptypb.Empty)(nil),               // 33: google.protobuf.Empty
-	(*wrapperspb.BoolValue)(nil),        // 34: google.protobuf.BoolValue
-	(*httpbody.HttpBody)(nil),           // 35: google.api.HttpBody
+	(*UploadBooksRequest)(nil),          // 24: library.v1.UploadBooksRequest
+	(*AskRequest)(nil),                  // 25: library.v1.AskRequest
+	(*AskResponse)(nil),                 // 26: library.v1.AskResponse
+	nil,                                 // 27: library.v1.Book.LabelsEntry
+	(*ListBooksRequest_BookFilter)(nil), // 28: library.v1.ListBooksRequest.BookFilter
+	nil,                                 // 29: library.v1.GetLabelsResponse.LabelsEntry
+	(*timestamppb.Timestamp)(nil),       // 30: google.protobuf.Timestamp
+	(*wrapperspb.StringValue)(nil),      // 31: google.protobuf.StringValue
+	(*durationpb.Duration)(nil),         // 32: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),       // 33: google.protobuf.FieldMask
+	(*httpbody.HttpBody)(nil),           // 34: google.api.HttpBody
+	(*emptypb.Empty)(nil),               // 35: google.protobuf.Empty
+	(*wrapperspb.BoolValue)(nil),        // 36: google.protobuf.BoolValue
 }
 var file_library_v1_library_proto_depIdxs = []int32{
-	29, // 0: library.v1.Shelf.create_time:type_name -> google.protobuf.Timestamp
-	30, // 1: library.v1.Book.subtitle:type_name -> google.protobuf.StringValue
+	30, // 0: library.v1.Shelf.create_time:type_name -> google.protobuf.Timestamp
+	31, // 1: library.v1.Book.subtitle:type_name -> google.protobuf.StringValue
 	0,  // 2: library.v1.Book.genre:type_name -> library.v1.Genre
-	29, // 3: library.v1.Book.published:type_name -> google.protobuf.Timestamp
-	26, // 4: library.v1.Book.labels:type_name -> library.v1.Book.LabelsEntry
+	30, // 3: library.v1.Book.published:type_name -> google.protobuf.Timestamp
+	27, // 4: library.v1.Book.labels:type_name -> library.v1.Book.LabelsEntry
 	3,  // 5: library.v1.Book.loan:type_name -> library.v1.Loan
-	29, // 6: library.v1.Book.create_time:type_name -> google.protobuf.Timestamp
-	29, // 7: library.v1.Loan.since:type_name -> google.protobuf.Timestamp
-	31, // 8: library.v1.Loan.period:type_name -> google.protobuf.Duration
+	30, // 6: library.v1.Book.create_time:type_name -> google.protobuf.Timestamp
+	30, // 7: library.v1.Loan.since:type_name -> google.protobuf.Timestamp
+	32, // 8: library.v1.Loan.period:type_name -> google.protobuf.Duration
 	1,  // 9: library.v1.ListShelvesResponse.shelves:type_name -> library.v1.Shelf
 	1,  // 10: library.v1.CreateShelfRequest.shelf:type_name -> library.v1.Shelf
-	27, // 11: library.v1.ListBooksRequest.filter:type_name -> library.v1.ListBooksRequest.BookFilter
+	28, // 11: library.v1.ListBooksRequest.filter:type_name -> library.v1.ListBooksRequest.BookFilter
 	2,  // 12: library.v1.ListBooksResponse.books:type_name -> library.v1.Book
 	2,  // 13: library.v1.CreateBookRequest.book:type_name -> library.v1.Book
 	2,  // 14: library.v1.UpdateBookRequest.book:type_name -> library.v1.Book
-	32, // 15: library.v1.UpdateBookRequest.update_mask:type_name -> google.protobuf.FieldMask
-	31, // 16: library.v1.CheckOutBookRequest.period:type_name -> google.protobuf.Duration
-	28, // 17: library.v1.GetLabelsResponse.labels:type_name -> library.v1.GetLabelsResponse.LabelsEntry
+	33, // 15: library.v1.UpdateBookRequest.update_mask:type_name -> google.protobuf.FieldMask
+	32, // 16: library.v1.CheckOutBookRequest.period:type_name -> google.protobuf.Duration
+	29, // 17: library.v1.GetLabelsResponse.labels:type_name -> library.v1.GetLabelsResponse.LabelsEntry
 	2,  // 18: library.v1.ImportBooksRequest.book:type_name -> library.v1.Book
-	0,  // 19: library.v1.AskRequest.count:type_name -> library.v1.Genre
-	2,  // 20: library.v1.AskResponse.book:type_name -> library.v1.Book
-	33, // 21: library.v1.AskResponse.nothing:type_name -> google.protobuf.Empty
-	0,  // 22: library.v1.ListBooksRequest.BookFilter.genre:type_name -> library.v1.Genre
-	29, // 23: library.v1.ListBooksRequest.BookFilter.published_since:type_name -> google.protobuf.Timestamp
-	34, // 24: library.v1.ListBooksRequest.BookFilter.available:type_name -> google.protobuf.BoolValue
-	4,  // 25: library.v1.Library.ListShelves:input_type -> library.v1.ListShelvesRequest
-	6,  // 26: library.v1.Library.GetShelf:input_type -> library.v1.GetShelfRequest
-	7,  // 27: library.v1.Library.CreateShelf:input_type -> library.v1.CreateShelfRequest
-	8,  // 28: library.v1.Library.DeleteShelf:input_type -> library.v1.DeleteShelfRequest
-	9,  // 29: library.v1.Library.ListBooks:input_type -> library.v1.ListBooksRequest
-	11, // 30: library.v1.Library.GetBook:input_type -> library.v1.GetBookRequest
-	12, // 31: library.v1.Library.CreateBook:input_type -> library.v1.CreateBookRequest
-	13, // 32: library.v1.Library.UpdateBook:input_type -> library.v1.UpdateBookRequest
-	14, // 33: library.v1.Library.DeleteBook:input_type -> library.v1.DeleteBookRequest
-	15, // 34: library.v1.Library.CheckOutBook:input_type -> library.v1.CheckOutBookRequest
-	16, // 35: library.v1.Library.ReturnBook:input_type -> library.v1.ReturnBookRequest
-	17, // 36: library.v1.Library.MoveBook:input_type -> library.v1.MoveBookRequest
-	18, // 37: library.v1.Library.GetLabels:input_type -> library.v1.GetLabelsRequest
-	20, // 38: library.v1.Library.StreamBooks:input_type -> library.v1.StreamBooksRequest
-	22, // 39: library.v1.Library.ExportBooks:input_type -> library.v1.ExportBooksRequest
-	21, // 40: library.v1.Library.ImportBooks:input_type -> library.v1.ImportBooksRequest
-	24, // 41: library.v1.Library.Ask:input_type -> library.v1.AskRequest
-	5,  // 42: library.v1.Library.ListShelves:output_type -> library.v1.ListShelvesResponse
-	1,  // 43: library.v1.Library.GetShelf:output_type -> library.v1.Shelf
-	1,  // 44: library.v1.Library.CreateShelf:output_type -> library.v1.Shelf
-	33, // 45: library.v1.Library.DeleteShelf:output_type -> google.protobuf.Empty
-	10, // 46: library.v1.Library.ListBooks:output_type -> library.v1.ListBooksResponse
-	2,  // 47: library.v1.Library.GetBook:output_type -> library.v1.Book
-	2,  // 48: library.v1.Library.CreateBook:output_type -> library.v1.Book
-	2,  // 49: library.v1.Library.UpdateBook:output_type -> library.v1.Book
-	33, // 50: library.v1.Library.DeleteBook:output_type -> google.protobuf.Empty
-	2,  // 51: library.v1.Library.CheckOutBook:output_type -> library.v1.Book
-	2,  // 52: library.v1.Library.ReturnBook:output_type -> library.v1.Book
-	2,  // 53: library.v1.Library.MoveBook:output_type -> library.v1.Book
-	19, // 54: library.v1.Library.GetLabels:output_type -> library.v1.GetLabelsResponse
-	2,  // 55: library.v1.Library.StreamBooks:output_type -> library.v1.Book
-	35, // 56: library.v1.Library.ExportBooks:output_type -> google.api.HttpBody
-	23, // 57: library.v1.Library.ImportBooks:output_type -> library.v1.ImportBooksResponse
-	25, // 58: library.v1.Library.Ask:output_type -> library.v1.AskResponse
-	42, // [42:59] is the sub-list for method output_type
-	25, // [25:42] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	34, // 19: library.v1.UploadBooksRequest.file:type_name -> google.api.HttpBody
+	0,  // 20: library.v1.AskRequest.count:type_name -> library.v1.Genre
+	2,  // 21: library.v1.AskResponse.book:type_name -> library.v1.Book
+	35, // 22: library.v1.AskResponse.nothing:type_name -> google.protobuf.Empty
+	0,  // 23: library.v1.ListBooksRequest.BookFilter.genre:type_name -> library.v1.Genre
+	30, // 24: library.v1.ListBooksRequest.BookFilter.published_since:type_name -> google.protobuf.Timestamp
+	36, // 25: library.v1.ListBooksRequest.BookFilter.available:type_name -> google.protobuf.BoolValue
+	4,  // 26: library.v1.Library.ListShelves:input_type -> library.v1.ListShelvesRequest
+	6,  // 27: library.v1.Library.GetShelf:input_type -> library.v1.GetShelfRequest
+	7,  // 28: library.v1.Library.CreateShelf:input_type -> library.v1.CreateShelfRequest
+	8,  // 29: library.v1.Library.DeleteShelf:input_type -> library.v1.DeleteShelfRequest
+	9,  // 30: library.v1.Library.ListBooks:input_type -> library.v1.ListBooksRequest
+	11, // 31: library.v1.Library.GetBook:input_type -> library.v1.GetBookRequest
+	12, // 32: library.v1.Library.CreateBook:input_type -> library.v1.CreateBookRequest
+	13, // 33: library.v1.Library.UpdateBook:input_type -> library.v1.UpdateBookRequest
+	14, // 34: library.v1.Library.DeleteBook:input_type -> library.v1.DeleteBookRequest
+	15, // 35: library.v1.Library.CheckOutBook:input_type -> library.v1.CheckOutBookRequest
+	16, // 36: library.v1.Library.ReturnBook:input_type -> library.v1.ReturnBookRequest
+	17, // 37: library.v1.Library.MoveBook:input_type -> library.v1.MoveBookRequest
+	18, // 38: library.v1.Library.GetLabels:input_type -> library.v1.GetLabelsRequest
+	20, // 39: library.v1.Library.StreamBooks:input_type -> library.v1.StreamBooksRequest
+	22, // 40: library.v1.Library.ExportBooks:input_type -> library.v1.ExportBooksRequest
+	21, // 41: library.v1.Library.ImportBooks:input_type -> library.v1.ImportBooksRequest
+	24, // 42: library.v1.Library.UploadBooks:input_type -> library.v1.UploadBooksRequest
+	25, // 43: library.v1.Library.Ask:input_type -> library.v1.AskRequest
+	5,  // 44: library.v1.Library.ListShelves:output_type -> library.v1.ListShelvesResponse
+	1,  // 45: library.v1.Library.GetShelf:output_type -> library.v1.Shelf
+	1,  // 46: library.v1.Library.CreateShelf:output_type -> library.v1.Shelf
+	35, // 47: library.v1.Library.DeleteShelf:output_type -> google.protobuf.Empty
+	10, // 48: library.v1.Library.ListBooks:output_type -> library.v1.ListBooksResponse
+	2,  // 49: library.v1.Library.GetBook:output_type -> library.v1.Book
+	2,  // 50: library.v1.Library.CreateBook:output_type -> library.v1.Book
+	2,  // 51: library.v1.Library.UpdateBook:output_type -> library.v1.Book
+	35, // 52: library.v1.Library.DeleteBook:output_type -> google.protobuf.Empty
+	2,  // 53: library.v1.Library.CheckOutBook:output_type -> library.v1.Book
+	2,  // 54: library.v1.Library.ReturnBook:output_type -> library.v1.Book
+	2,  // 55: library.v1.Library.MoveBook:output_type -> library.v1.Book
+	19, // 56: library.v1.Library.GetLabels:output_type -> library.v1.GetLabelsResponse
+	2,  // 57: library.v1.Library.StreamBooks:output_type -> library.v1.Book
+	34, // 58: library.v1.Library.ExportBooks:output_type -> google.api.HttpBody
+	23, // 59: library.v1.Library.ImportBooks:output_type -> library.v1.ImportBooksResponse
+	23, // 60: library.v1.Library.UploadBooks:output_type -> library.v1.ImportBooksResponse
+	26, // 61: library.v1.Library.Ask:output_type -> library.v1.AskResponse
+	44, // [44:62] is the sub-list for method output_type
+	26, // [26:44] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_library_v1_library_proto_init() }
@@ -1993,11 +2057,11 @@ func file_library_v1_library_proto_init() {
 		(*Book_Place)(nil),
 		(*Book_Loan)(nil),
 	}
-	file_library_v1_library_proto_msgTypes[23].OneofWrappers = []any{
+	file_library_v1_library_proto_msgTypes[24].OneofWrappers = []any{
 		(*AskRequest_Count)(nil),
 		(*AskRequest_Title)(nil),
 	}
-	file_library_v1_library_proto_msgTypes[24].OneofWrappers = []any{
+	file_library_v1_library_proto_msgTypes[25].OneofWrappers = []any{
 		(*AskResponse_Count)(nil),
 		(*AskResponse_Book)(nil),
 		(*AskResponse_Nothing)(nil),
@@ -2008,7 +2072,7 @@ func file_library_v1_library_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_library_v1_library_proto_rawDesc), len(file_library_v1_library_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -42,6 +42,7 @@ const (
 	Library_StreamBooks_FullMethodName  = "/library.v1.Library/StreamBooks"
 	Library_ExportBooks_FullMethodName  = "/library.v1.Library/ExportBooks"
 	Library_ImportBooks_FullMethodName  = "/library.v1.Library/ImportBooks"
+	Library_UploadBooks_FullMethodName  = "/library.v1.Library/UploadBooks"
 	Library_Ask_FullMethodName          = "/library.v1.Library/Ask"
 )
 
@@ -101,6 +102,9 @@ type LibraryClient interface {
 	// ImportBooks takes any number of books and answers once. The path names the
 	// shelf in the first message alone.
 	ImportBooks(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportBooksRequest, ImportBooksResponse], error)
+	// UploadBooks takes a CSV file, as ExportBooks sends it, and imports its books
+	// when all of it has come. The file may have 1 MiB.
+	UploadBooks(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadBooksRequest, ImportBooksResponse], error)
 	// Ask answers each question as soon as it comes.
 	Ask(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AskRequest, AskResponse], error)
 }
@@ -294,9 +298,22 @@ func (c *libraryClient) ImportBooks(ctx context.Context, opts ...grpc.CallOption
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Library_ImportBooksClient = grpc.ClientStreamingClient[ImportBooksRequest, ImportBooksResponse]
 
+func (c *libraryClient) UploadBooks(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadBooksRequest, ImportBooksResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Library_ServiceDesc.Streams[3], Library_UploadBooks_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[UploadBooksRequest, ImportBooksResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Library_UploadBooksClient = grpc.ClientStreamingClient[UploadBooksRequest, ImportBooksResponse]
+
 func (c *libraryClient) Ask(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AskRequest, AskResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Library_ServiceDesc.Streams[3], Library_Ask_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Library_ServiceDesc.Streams[4], Library_Ask_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -363,6 +380,9 @@ type LibraryServer interface {
 	// ImportBooks takes any number of books and answers once. The path names the
 	// shelf in the first message alone.
 	ImportBooks(grpc.ClientStreamingServer[ImportBooksRequest, ImportBooksResponse]) error
+	// UploadBooks takes a CSV file, as ExportBooks sends it, and imports its books
+	// when all of it has come. The file may have 1 MiB.
+	UploadBooks(grpc.ClientStreamingServer[UploadBooksRequest, ImportBooksResponse]) error
 	// Ask answers each question as soon as it comes.
 	Ask(grpc.BidiStreamingServer[AskRequest, AskResponse]) error
 	mustEmbedUnimplementedLibraryServer()
@@ -422,6 +442,9 @@ func (UnimplementedLibraryServer) ExportBooks(*ExportBooksRequest, grpc.ServerSt
 }
 func (UnimplementedLibraryServer) ImportBooks(grpc.ClientStreamingServer[ImportBooksRequest, ImportBooksResponse]) error {
 	return status.Error(codes.Unimplemented, "method ImportBooks not implemented")
+}
+func (UnimplementedLibraryServer) UploadBooks(grpc.ClientStreamingServer[UploadBooksRequest, ImportBooksResponse]) error {
+	return status.Error(codes.Unimplemented, "method UploadBooks not implemented")
 }
 func (UnimplementedLibraryServer) Ask(grpc.BidiStreamingServer[AskRequest, AskResponse]) error {
 	return status.Error(codes.Unimplemented, "method Ask not implemented")
@@ -710,6 +733,13 @@ func _Library_ImportBooks_Handler(srv interface{}, stream grpc.ServerStream) err
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Library_ImportBooksServer = grpc.ClientStreamingServer[ImportBooksRequest, ImportBooksResponse]
 
+func _Library_UploadBooks_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(LibraryServer).UploadBooks(&grpc.GenericServerStream[UploadBooksRequest, ImportBooksResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Library_UploadBooksServer = grpc.ClientStreamingServer[UploadBooksRequest, ImportBooksResponse]
+
 func _Library_Ask_Handler(srv interface{}, stream grpc.ServerStream) error {
 	return srv.(LibraryServer).Ask(&grpc.GenericServerStream[AskRequest, AskResponse]{ServerStream: stream})
 }
@@ -791,6 +821,11 @@ var Library_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ImportBooks",
 			Handler:       _Library_ImportBooks_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "UploadBooks",
+			Handler:       _Library_UploadBooks_Handler,
 			ClientStreams: true,
 		},
 		{
