@@ -30,6 +30,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // path, and keeps what the handler told the access log.
 type mux struct {
 	handlers map[string]route.Handler
+	// messages gives each exchange what reshapes its messages; nil for nothing.
+	messages func(http.ResponseWriter) route.Messages
 
 	mu    sync.Mutex // guards calls
 	calls []route.Exchange
@@ -41,6 +43,9 @@ func (m *mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h, ok := m.handlers[r.URL.Path]; !ok {
 		transcodergrpc.New().Refuse(w, r, x, rpc.Errorf(rpc.NoRoute, "no route for %q", r.URL.Path), &settings)
 	} else {
+		if m.messages != nil {
+			x.Messages = m.messages(w)
+		}
 		h.Serve(w, r, x)
 	}
 	m.mu.Lock()

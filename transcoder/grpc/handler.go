@@ -318,7 +318,7 @@ func (e *exchange) send(stream rpc.Stream, r *http.Request, ep *transcoder.Endpo
 			}
 		}
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			stream.CloseSend()
 			return
 		case err != nil:
@@ -371,10 +371,6 @@ func (e *exchange) relay(w http.ResponseWriter, stream rpc.Stream, queue *rpc.Qu
 			idle.Touch()
 			msg := ev.Message
 			if e.out != nil {
-				if e.failed != nil {
-					msg.Release() // it was on the way already
-					continue
-				}
 				if msg, e.failed = e.out.response(msg); e.failed != nil {
 					gone = true
 					continue

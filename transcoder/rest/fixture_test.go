@@ -176,6 +176,8 @@ func serveGRPC(t testing.TB, b streaming) string {
 type gateway struct {
 	*api
 	server *httptest.Server
+	// messages gives each exchange what reshapes its messages; nil for nothing.
+	messages reshaping
 	// exchanges gets each exchange once it is over.
 	exchanges chan route.Exchange
 }
@@ -183,10 +185,15 @@ type gateway struct {
 // http2 makes a test run over TLS and HTTP/2.
 type http2 struct{}
 
-// newGateway starts a gateway; an option is a backend, Settings or http2.
+// reshaping makes what reshapes the messages of one exchange.
+type reshaping func(w http.ResponseWriter) route.Messages
+
+// newGateway starts a gateway; an option is a backend, Settings, reshaping or
+// http2.
 func newGateway(t testing.TB, opts ...any) *gateway {
 	t.Helper()
 	b, settings, two := one(echo), transcoder.DefaultSettings(), false
+	var messages reshaping
 	settings.IgnoredQuery = []string{"key"}
 	for _, o := range opts {
 		switch o := o.(type) {
@@ -196,13 +203,17 @@ func newGateway(t testing.TB, opts ...any) *gateway {
 			b = o
 		case func(*transcoder.Settings):
 			o(&settings)
+		case reshaping:
+			messages = o
 		case http2:
 			two = true
 		default:
 			t.Fatalf("option %T", o)
 		}
 	}
-	return newGatewayTo(t, serveGRPC(t, b), &settings, two)
+	g := newGatewayTo(t, serveGRPC(t, b), &settings, two)
+	g.messages = messages
+	return g
 }
 
 func newGatewayTo(t testing.TB, target string, settings *transcoder.Settings, two bool) *gateway {
@@ -232,6 +243,9 @@ func newGatewayTo(t testing.TB, target string, settings *transcoder.Settings, tw
 		}
 		switch table.Match(&q, x) {
 		case route.Found:
+			if g.messages != nil {
+				x.Messages = g.messages(w)
+			}
 			x.Entry.Handler.Serve(w, r, x)
 		case route.MethodNotAllowed:
 			e := rpc.Errorf(rpc.MethodNotAllowed, "this path does not take %s", r.Method)

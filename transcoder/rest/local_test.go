@@ -45,7 +45,12 @@ func (l local) Do(ctx context.Context, call *rpc.Call, sink rpc.Sink) { l(ctx, c
 func (a *api) handler(t testing.TB, name protoreflect.Name, up rpc.Upstream) route.Handler {
 	t.Helper()
 	settings := transcoder.DefaultSettings()
-	routes, err := rest.New().Routes(a.endpoint(t, a.method(t, name), up, &settings))
+	return a.handlerWith(t, name, up, &settings)
+}
+
+func (a *api) handlerWith(t testing.TB, name protoreflect.Name, up rpc.Upstream, s *transcoder.Settings) route.Handler {
+	t.Helper()
+	routes, err := rest.New().Routes(a.endpoint(t, a.method(t, name), up, s))
 	require.NoError(t, err)
 	return routes[0].Handler
 }
