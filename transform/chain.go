@@ -130,6 +130,7 @@ func New(specs []Spec, o Options) (*Chain, error) {
 		}
 		c.steps = append(c.steps, s)
 	}
+	c.phases[view.Request].want = c.phases[view.Request].want.With(c.sentBody)
 	return c, nil
 }
 

@@ -45,6 +45,9 @@ func (k *run) failed(p *program, fault error) *rpc.Error {
 
 // mistaken is the error of a program that gave what cannot be meant.
 func (k *run) mistaken(p *program, fault error) *rpc.Error {
+	if errors.Is(fault, view.ErrQuery) {
+		return malformedQuery(fault)
+	}
 	out := &rpc.Error{Reason: rpc.ProgramFailed, Message: p.name + " gives what it may not", Cause: errors.New(short(p.name + ": " + fault.Error()))}
 	var mistake *view.Mistake
 	if errors.As(fault, &mistake) && mistake.Place != "" {
@@ -52,6 +55,9 @@ func (k *run) mistaken(p *program, fault error) *rpc.Error {
 	}
 	return out
 }
+
+// malformedQuery is the error of a query of which a program wants to see a part.
+func malformedQuery(fault error) *rpc.Error { return rpc.Errorf(rpc.InvalidQuery, "%v", fault) }
 
 // refused is the error of a program that gave something which cannot be done here.
 func refused(p *program, format string, args ...any) *rpc.Error {

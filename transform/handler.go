@@ -25,7 +25,11 @@ func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 	}
 	k := newRun(h.chain, w, r, x, s)
 	defer k.release()
-	next := h.next
+	k.run(h.next)
+}
+
+// run serves a request.
+func (k *run) run(next route.Handler) {
 	if k.chain.phases[view.Request].any {
 		answer, err := k.requests()
 		switch {
@@ -36,10 +40,11 @@ func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 			k.respond(answer)
 			return
 		}
-		if next, err = k.depart(next); err != nil {
-			k.refuse(err, k.outer)
-			return
-		}
+	}
+	next, err := k.depart(next)
+	if err != nil {
+		k.refuse(err, k.outer)
+		return
 	}
 	k.serve(next)
 }

@@ -178,6 +178,9 @@ func (g *gateway) do(t testing.TB, text string) answer {
 	require.NoError(t, err)
 	for _, h := range lines[1:] {
 		name, value, _ := strings.Cut(h, ": ")
+		if name == "" {
+			continue
+		}
 		if strings.EqualFold(name, "host") {
 			r.Host = value
 			continue

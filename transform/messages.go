@@ -116,8 +116,6 @@ func (k *run) sentMessage(c *content) (any, *rpc.Error) {
 	if c.changed {
 		return c.value, nil
 	}
-	c.want = c.want.With(k.chain.sentBody)
-	c.decoded = false
 	v, err := c.get(0, jsonType)
 	if err != nil {
 		return nil, &rpc.Error{Reason: rpc.InvalidBody, Message: err.Error()}

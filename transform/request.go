@@ -28,7 +28,7 @@ func (k *run) requests() (*view.Answer, *rpc.Error) {
 		if s.programs[view.Request] == nil {
 			continue
 		}
-		before := k.trace.before(k, l, view.Request)
+		before := k.trace.before(l, view.Request, s)
 		change, ran, wait, err := k.step(l.at, view.Request, l)
 		if wait {
 			if k.shape.requests {
@@ -49,7 +49,7 @@ func (k *run) requests() (*view.Answer, *rpc.Error) {
 		if err == nil && ran {
 			err = k.apply(&change, s)
 		}
-		k.trace.after(k, l, view.Request, s, before, ran, err)
+		k.trace.after(l, view.Request, s, before, ran, err)
 		if err != nil {
 			if k.outer = l.at; ofBody(err) {
 				k.outer++
@@ -197,6 +197,12 @@ func (k *run) apply(c *view.Change, s *step) *rpc.Error {
 
 // depart makes k.r ready for the handler, which may become another one.
 func (k *run) depart(next route.Handler) (route.Handler, *rpc.Error) {
+	if k.chain.sentBody.Any() && !k.shape.requests && !k.read {
+		// Without one that can be read there is nothing to see of it.
+		if _, err := k.load(true); err != nil {
+			return nil, err
+		}
+	}
 	if k.read || k.req.body.changed {
 		if err := k.repack(); err != nil {
 			return nil, err

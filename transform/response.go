@@ -7,6 +7,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder/coding"
 	"github.com/dragoman-gateway/dragoman/transcoder/entity"
+	"github.com/dragoman-gateway/dragoman/transform/jq"
 	"github.com/dragoman-gateway/dragoman/transform/view"
 )
 
@@ -33,6 +34,9 @@ func (w *writer) begin() {
 	l.head = k.req.head
 	l.head.Header, l.head.Status = w.header, w.status
 	l.body = content{limits: k.chain.limits(k.chain.options.MaxResponseBytes), want: k.chain.phases[w.phase].want}
+	if k.trace != nil {
+		l.body.want = jq.Paths{All: true}
+	}
 	l.at, l.passed, l.ready = k.many.reach(k), false, bodiless(w.status)
 	switch {
 	case w.phase == view.Error:
@@ -68,7 +72,7 @@ func (w *writer) advance() {
 		if s.programs[w.phase] == nil || w.bare && s.needsBody(w.phase) {
 			continue
 		}
-		before := k.trace.before(k, l, w.phase)
+		before := k.trace.before(l, w.phase, s)
 		change, ran, wait, err := k.step(i, w.phase, l)
 		if wait {
 			w.mode = collecting
@@ -80,7 +84,7 @@ func (w *writer) advance() {
 		if err == nil && ran {
 			err = w.apply(&change, s)
 		}
-		k.trace.after(k, l, w.phase, s, before, ran, err)
+		k.trace.after(l, w.phase, s, before, ran, err)
 		if err == nil {
 			continue
 		}
@@ -194,7 +198,7 @@ func (w *writer) deliver() {
 			delete(w.header, "Content-Type")
 		}
 	}
-	collected := w.mode == collecting || w.given != nil
+	collected := w.mode == collecting || w.given != nil || b.changed
 	w.send()
 	if collected && w.mode == passing {
 		// A failure means that nobody is there to be told.

@@ -12,7 +12,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transform/body"
-	"github.com/dragoman-gateway/dragoman/transform/jq"
 	"github.com/dragoman-gateway/dragoman/transform/view"
 )
 
@@ -154,7 +153,7 @@ func (k *run) value(s *step, p *program, l *lane) (out any, skipped bool, err *r
 	}
 	seen, fault := p.view.Input(&l.head, in)
 	if fault != nil {
-		return nil, false, rpc.Errorf(rpc.InvalidQuery, "the %v", fault)
+		return nil, false, malformedQuery(fault)
 	}
 	var sent any
 	if p.sent != nil {
@@ -168,7 +167,7 @@ func (k *run) value(s *step, p *program, l *lane) (out any, skipped bool, err *r
 			}
 		}
 		if sent, fault = p.sent.Input(head, body); fault != nil {
-			return nil, false, rpc.Errorf(rpc.InvalidQuery, "the %v", fault)
+			return nil, false, malformedQuery(fault)
 		}
 	}
 	out, fault = k.call(p, l, seen, sent)
@@ -178,17 +177,8 @@ func (k *run) value(s *step, p *program, l *lane) (out any, skipped bool, err *r
 	return out, false, nil
 }
 
-// errPanic is the cause of a failure of the engine.
-var errPanic = errors.New("the engine fails")
-
-// call runs a program. What panics in the engine is one failed request, on
-// whichever goroutine it is.
-func (k *run) call(p *program, l *lane, in map[string]any, sent any) (out any, err error) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			out, err = nil, &jq.RunError{Program: p.name, Message: errPanic.Error() + ": " + short(fault)}
-		}
-	}()
+// call runs a program.
+func (k *run) call(p *program, l *lane, in map[string]any, sent any) (any, error) {
 	ctx := k.came.Context()
 	if !p.variable {
 		return p.jq.Run(ctx, in)

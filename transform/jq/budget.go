@@ -54,6 +54,8 @@ type budget struct {
 	failure *RunError
 	// regexps are the patterns that the program has used.
 	regexps *regexps
+	// single is for the assignment to one path that is going on.
+	single edit
 }
 
 var _ context.Context = (*budget)(nil)

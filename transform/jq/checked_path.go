@@ -134,11 +134,15 @@ func (r *budget) edited(v any) any {
 }
 
 func (r *budget) setpath(v any, keys []any, path, value any) any {
-	e := edit{value: v, once: true}
-	if err, ok := r.change(&e, keys, path, value).(error); ok {
+	e := &r.single
+	*e = edit{value: v, once: true}
+	err, failed := r.change(e, keys, path, value).(error)
+	out := e.value
+	*e = edit{}
+	if failed {
 		return err
 	}
-	return e.value
+	return out
 }
 
 func (r *budget) delpaths(v, paths any) any {

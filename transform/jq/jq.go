@@ -156,11 +156,14 @@ func (p *Program) Warnings() []Warning { return p.warnings }
 // [*RunError], or the error of ctx.
 func (p *Program) Run(ctx context.Context, in any, vars ...any) (any, error) {
 	out, err := p.engine.run(ctx, in, p.params, vars)
+	if err == nil {
+		return out, nil
+	}
 	var failure *RunError
 	if errors.As(err, &failure) {
 		return nil, &RunError{Program: p.name, Limit: failure.Limit, Message: failure.Message}
 	}
-	return out, err
+	return nil, err
 }
 
 // Test runs the program as a predicate: all but null and false is a yes.

@@ -76,7 +76,8 @@ func mistake(place, format string, args ...any) error {
 }
 
 // Read finds out what a result changes of h, of which the program was shown what
-// [View.Input] tells. The error is a [*Mistake], and then nothing is changed.
+// [View.Input] tells. The error is a [*Mistake], or [ErrQuery] where only a part of
+// a query is changed that cannot be read; then nothing is changed.
 func (v *View) Read(result any, h *Head) (Change, error) {
 	var c Change
 	object, ok := result.(map[string]any)
@@ -262,8 +263,9 @@ func text(value any) (string, bool) {
 	return "", false
 }
 
-// texts are one scalar or an array of them; null is none.
-func texts(place string, value any) ([]string, error) {
+// texts are one scalar or an array of them; null is none. It is the member with
+// this key of a place.
+func texts(place, key string, value any) ([]string, error) {
 	if value == nil {
 		return nil, nil
 	}
@@ -272,12 +274,12 @@ func texts(place string, value any) ([]string, error) {
 	}
 	list, ok := value.([]any)
 	if !ok {
-		return nil, mistake(place, "%s is neither text, number, boolean nor an array of these", show(value))
+		return nil, mistake(place+"."+key, "%s is neither text, number, boolean nor an array of these", show(value))
 	}
 	out := make([]string, len(list))
 	for i, v := range list {
 		if out[i], ok = text(v); !ok {
-			return nil, mistake(place+"["+strconv.Itoa(i)+"]", "%s is neither text, number nor boolean", show(v))
+			return nil, mistake(place+"."+key+"["+strconv.Itoa(i)+"]", "%s is neither text, number nor boolean", show(v))
 		}
 	}
 	return out, nil
@@ -357,22 +359,22 @@ func headerChange(place, key, canonical string, value any, h *Head) (c HeaderCha
 	if !httpguts.ValidHeaderFieldName(key) {
 		return c, false, mistake(place, "%s is no name of a header", show(key))
 	}
-	place += "." + strings.ToLower(key)
+	lower := strings.ToLower(key)
 	c.Name = canonical
-	if c.Values, err = texts(place, value); err != nil {
+	if c.Values, err = texts(place, lower, value); err != nil {
 		return c, false, err
 	}
 	for _, v := range c.Values {
 		if !httpguts.ValidHeaderFieldValue(v) {
-			return c, false, mistake(place, "%s has a character that no header may have", show(v))
+			return c, false, mistake(place+"."+lower, "%s has a character that no header may have", show(v))
 		}
 	}
 	was := h.Header[canonical]
-	if h.hides(strings.ToLower(key)) {
+	if h.hides(lower) {
 		if value == nil && len(was) == 0 {
 			return c, false, nil
 		}
-		return c, false, mistake(place, "%s", advice(strings.ToLower(key)))
+		return c, false, mistake(place+"."+lower, "%s", advice(lower))
 	}
 	return c, !slices.Equal(was, c.Values), nil
 }
@@ -399,7 +401,7 @@ func (v *View) queryOf(value any, h *Head) (raw string, changed bool, err error)
 	}
 	pairs, err := parseQuery(h.RawQuery)
 	if err != nil {
-		return "", false, mistake("query", "%v", err)
+		return "", false, err
 	}
 	before := make(map[string][]string, len(pairs))
 	for _, p := range pairs {
@@ -413,7 +415,7 @@ func (v *View) queryOf(value any, h *Head) (raw string, changed bool, err error)
 			out = append(out, p.raw)
 			continue
 		}
-		now, err := texts("query."+p.key, object[p.key])
+		now, err := texts("query", p.key, object[p.key])
 		if err != nil {
 			return "", false, err
 		}
@@ -431,7 +433,7 @@ func (v *View) queryOf(value any, h *Head) (raw string, changed bool, err error)
 		if done[key] || v.query != nil && !slices.ContainsFunc(v.query, func(n name) bool { return n.key == key }) {
 			continue
 		}
-		now, err := texts("query."+key, object[key])
+		now, err := texts("query", key, object[key])
 		if err != nil {
 			return "", false, err
 		}

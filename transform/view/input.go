@@ -117,9 +117,13 @@ var connection = map[string]bool{
 	"transfer-encoding": true, "upgrade": true, "content-length": true, "host": true,
 }
 
+// trailers begins what a http.Header has of trailers ([http.TrailerPrefix]): those
+// are no headers.
+const trailers = "trailer:"
+
 // hides reports whether a header, by its name in lower case, is not for programs.
 func (h *Head) hides(key string) bool {
-	if connection[key] {
+	if connection[key] || strings.HasPrefix(key, trailers) {
 		return true
 	}
 	if h.RPC && (key == "content-type" || strings.HasPrefix(key, "grpc-")) {
