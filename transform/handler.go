@@ -30,7 +30,9 @@ func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 
 // run serves a request.
 func (k *run) run(next route.Handler) {
-	if k.chain.phases[view.Request].any {
+	if !k.chain.phases[view.Request].any {
+		k.req.at = len(k.chain.steps)
+	} else {
 		answer, err := k.requests()
 		switch {
 		case err != nil:

@@ -81,7 +81,7 @@ func refuse(w http.ResponseWriter, _ *http.Request, x *route.Exchange, err *rpc.
 }
 
 func options() transform.Options {
-	return transform.Options{MaxRequestBytes: limit, MaxResponseBytes: limit, MaxDepth: 100, MaxMemory: 64 << 20, Refuse: refuse}
+	return transform.Options{MaxRequestBytes: limit, MaxResponseBytes: limit, MaxDepth: 100, MaxMemory: 64 << 20, FormBodies: true, Refuse: refuse}
 }
 
 func entry(t testing.TB) *route.Entry {

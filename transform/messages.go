@@ -159,8 +159,8 @@ func (k *run) Response(dst, json []byte) ([]byte, *rpc.Error) {
 			l.head = k.req.head
 			// What the handler has set is not final before it sends the head.
 			l.head.Header, l.head.Status = maps.Clone(k.answer.header), http.StatusOK
-			l.passed, l.ready = false, true
 		}
+		l.passed, l.ready = false, true
 		l.body = content{raw: json, limits: k.chain.limits(k.chain.options.MaxResponseBytes), want: k.chain.phases[view.Response].want, messages: true}
 		var err *rpc.Error
 		if first {

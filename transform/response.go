@@ -19,6 +19,9 @@ type answering struct {
 	// bare says that there is no body, but for reasons that have nothing to do with
 	// the answer: programs that look at it are left out.
 	bare bool
+	// heading says that the head goes out before the first message: there is no body
+	// that programs could write.
+	heading bool
 	// coded says that the body has a coding.
 	coded bool
 }
@@ -56,7 +59,7 @@ func (w *writer) begin() {
 		if k.many.head(w) {
 			l.at = 0
 		} else {
-			l.body.messages, l.ready = true, true
+			l.body.messages, l.ready, w.heading = true, true, true
 		}
 	}
 	w.advance()
@@ -179,6 +182,9 @@ func (w *writer) complete() {
 func (w *writer) deliver() {
 	b := &w.k.resp.body
 	held := w.held
+	if w.heading {
+		b.changed = false
+	}
 	if b.changed {
 		out, contentType, err := b.append(w.k.many.tmp[:0])
 		if err != nil {
