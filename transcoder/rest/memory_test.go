@@ -40,11 +40,13 @@ func (a *api) newMemory(t *testing.T, name protoreflect.Name, method string, up 
 			h = routes[i].Handler
 		}
 	}
+	return serveInMemory(t, func(w http.ResponseWriter, r *http.Request) { h.Serve(w, r, &route.Exchange{Path: r.URL.Path}) })
+}
+
+func serveInMemory(t *testing.T, h http.HandlerFunc) memory {
 	ctx, cancel := context.WithCancel(t.Context())
 	m := memory{make(chan net.Conn), ctx}
-	s := &http.Server{Protocols: new(http.Protocols), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.Serve(w, r, &route.Exchange{Path: r.URL.Path})
-	})}
+	s := &http.Server{Protocols: new(http.Protocols), Handler: h}
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetUnencryptedHTTP2(true)
 	go func() { _ = s.Serve(m) }()

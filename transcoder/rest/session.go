@@ -89,7 +89,16 @@ func newSession(t *webSocket, k *work, r *http.Request, x *route.Exchange, conn 
 
 // run serves the session to its end.
 func (s *session) run() {
-	defer s.cancel(nil)
+	var tasks sync.WaitGroup
+	// Whatever happens here, a panic too, the others have ended when it returns: they
+	// use what the handler gives back behind it.
+	defer func() {
+		s.cancel(nil)
+		_ = s.conn.CloseNow()
+		tasks.Wait()
+		s.inbox.release()
+		s.x.RequestBytes += s.bytesIn
+	}()
 	if !s.call.Deadline.IsZero() {
 		// A client that stopped reading does not hold the call for longer.
 		_ = s.socket.SetWriteDeadline(s.call.Deadline.Add(writeGrace))
@@ -97,7 +106,6 @@ func (s *session) run() {
 	// Nor one that does not read how the session ends.
 	stop := context.AfterFunc(s.ctx, func() { _ = s.socket.SetDeadline(time.Now().Add(closeGrace)) })
 	defer stop()
-	var tasks sync.WaitGroup
 	if s.settings.Stream.Ping > 0 {
 		tasks.Go(s.watch)
 	}
@@ -107,9 +115,6 @@ func (s *session) run() {
 	c := s.relay()
 	s.cancel(nil)
 	s.close(&c)
-	tasks.Wait()
-	s.inbox.release()
-	s.x.RequestBytes += s.bytesIn
 }
 
 // waitsForFirst reports whether the call begins with the client's first message.

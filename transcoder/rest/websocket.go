@@ -95,7 +95,6 @@ func (t *webSocket) Serve(w http.ResponseWriter, r *http.Request, x *route.Excha
 		x.Code, x.Reason, x.Error = int(rpc.Internal.Code()), string(rpc.Internal), err
 		return
 	}
-	defer func() { _ = conn.CloseNow() }()
 	// Longer messages are told from others by the session.
 	conn.SetReadLimit(-1)
 	newSession(t, k, r, x, conn, sock).run()
