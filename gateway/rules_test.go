@@ -27,6 +27,7 @@ service Books {
   rpc List(Book) returns (Book);
 }
 service Other { rpc Do(Book) returns (Book); }
+service Streams { rpc Watch(Book) returns (stream Book); rpc Load(stream Book) returns (Book); }
 `
 
 // compiled is a gateway with upstreams a and b that both have the books. No call

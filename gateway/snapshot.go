@@ -91,6 +91,7 @@ func (c *compiler) route(rt *config.Route) {
 	}
 	exposure := c.expose(rt, up)
 	c.checkBodyFields(rt, exposure)
+	c.checkStreams(rt, exposure)
 	for i, options := range rt.Options {
 		if !slices.Contains(rt.Options[:i], options) {
 			c.routeWith(compiledRoute{cfg: rt, options: options, upstream: up, exposure: exposure})
