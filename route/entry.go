@@ -83,6 +83,12 @@ type Exchange struct {
 	// Wants once. See [Messages] for whose messages these are.
 	Messages Messages
 
+	// Reshaped says that the body of the answer may become another one: a handler that
+	// makes an entity tag of the bytes it writes then puts it into Tag, and leaves the
+	// comparison with what the client has to whoever reshapes them.
+	Reshaped bool
+	Tag      string
+
 	// Failure is the error that the gateway made, as the client is told it; nil if
 	// there was none, or it was the upstream's. Whoever answers with one sets it,
 	// before it writes.

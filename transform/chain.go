@@ -69,6 +69,8 @@ type Chain struct {
 	phases  [phases]summary
 	// vars and client say that a program reads those.
 	vars, client bool
+	// reshapes says that a response program may give another body.
+	reshapes bool
 	// sentBody is what response and error programs read of the request's body.
 	sentBody jq.Paths
 }
@@ -149,6 +151,7 @@ func (c *Chain) program(p *jq.Program, phase view.Phase, predicate bool) (*progr
 		reads: v.Body(), body: v.Body().Any() || v.WritesBody(),
 		variable: predicate || phase != view.Request,
 	}
+	c.reshapes = c.reshapes || phase == view.Response && v.WritesBody()
 	sum := &c.phases[phase]
 	sum.any = true
 	sum.body = sum.body || out.body

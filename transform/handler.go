@@ -65,6 +65,9 @@ func (k *run) serve(next route.Handler) {
 		k.change()
 		k.r.Method = http.MethodGet
 	}
+	// A chain around this one may have the last word.
+	k.answer.inside = k.x.Reshaped
+	k.x.Reshaped = k.x.Reshaped || k.chain.reshapes
 	next.Serve(&k.answer, k.r, k.x)
 	k.counted()
 	if k.many.responded != nil {

@@ -24,6 +24,8 @@ type answering struct {
 	heading bool
 	// coded says that the body has a coding.
 	coded bool
+	// inside says that a chain around this one may give another body.
+	inside bool
 }
 
 // begin runs the programs over the head, up to the first that needs the body.
@@ -57,10 +59,11 @@ func (w *writer) begin() {
 		w.bare = true
 	case k.many.on && k.many.responses && w.status < 300:
 		if k.many.head(w) {
-			l.at = 0
+			l.at, l.head.Status = 0, w.status
 		} else {
-			l.body.messages, l.ready, w.heading = true, true, true
+			w.heading = true
 		}
+		l.body.messages, l.ready = true, true
 	}
 	w.advance()
 }
@@ -198,6 +201,7 @@ func (w *writer) deliver() {
 			w.redress(out, contentType)
 		}
 	}
+	w.compare()
 	if bodiless(w.status) {
 		delete(w.header, "Content-Length")
 		if b.changed {
@@ -235,15 +239,21 @@ func (w *writer) redress(out []byte, contentType string) {
 	if delete(h, "Content-Length"); !w.hasTrailers() {
 		h["Content-Length"] = []string{strconv.Itoa(len(out))}
 	}
-	tags := h["Etag"]
-	if len(tags) != 1 || w.given != nil || tags[0] != entity.Tag(b.raw) {
-		// It is not made of the bytes, and stands for what they say.
+	if tag := w.k.x.Tag; tag != "" && w.given == nil && len(h["Etag"]) == 1 && h["Etag"][0] == tag {
+		// Any other is not made of the bytes, and stands for what they say.
+		w.k.x.Tag = entity.Tag(out)
+		h["Etag"] = []string{w.k.x.Tag}
+	}
+}
+
+// compare makes 304 of an answer that the client has, going by a tag that is made of
+// the bytes: the handler has left that to the chain.
+func (w *writer) compare() {
+	r, tag, tags := w.k.came, w.k.x.Tag, w.header["Etag"]
+	if tag == "" || w.inside || w.given != nil || len(tags) != 1 || tags[0] != tag || w.status != http.StatusOK {
 		return
 	}
-	tag := entity.Tag(out)
-	h["Etag"] = []string{tag}
-	r := w.k.came
-	if w.status == http.StatusOK && (r.Method == http.MethodGet || r.Method == http.MethodHead) && entity.NoneMatch(r.Header["If-None-Match"], tag) {
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && entity.NoneMatch(r.Header["If-None-Match"], tag) {
 		w.status = http.StatusNotModified
 	}
 }

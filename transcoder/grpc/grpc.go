@@ -100,7 +100,7 @@ func (protocol) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange
 	h := w.Header()
 	h["Content-Type"] = contentTypes
 	h["Content-Length"] = nil
-	code := err.Reason.Code()
+	code := err.GRPCCode()
 	if err.Reason == rpc.NoRoute {
 		// A gRPC client would take NOT_FOUND for an answer of the method.
 		code = codes.Unimplemented

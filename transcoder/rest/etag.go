@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/entity"
@@ -58,7 +59,7 @@ func hasField(md protoreflect.MessageDescriptor, path string) bool {
 
 // set gives the answer its tag, and reports whether the client has it already.
 // The upstream's own tag, in header or trailer, counts before any other.
-func (e *entityTag) set(h http.Header, r *http.Request, k *work, body []byte, policy *rpc.HeaderPolicy) (fresh bool) {
+func (e *entityTag) set(h http.Header, r *http.Request, x *route.Exchange, k *work, body []byte, policy *rpc.HeaderPolicy) (fresh bool) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
@@ -79,6 +80,10 @@ func (e *entityTag) set(h http.Header, r *http.Request, k *work, body []byte, po
 		return false
 	}
 	h["Etag"] = []string{tag}
+	if x.Reshaped && e.field == nil {
+		x.Tag = tag
+		return false
+	}
 	return entity.NoneMatch(r.Header["If-None-Match"], tag)
 }
 

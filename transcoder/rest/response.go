@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/plan"
@@ -148,14 +149,14 @@ func (u *unary) choose(k *work) (int, *rpc.Error) {
 
 // dress gives an answer its headers, and returns its status, which is 304 if the
 // client has the answer already.
-func (p *response) dress(h http.Header, r *http.Request, k *work, status int, body []byte, policy *rpc.HeaderPolicy) int {
+func (p *response) dress(h http.Header, r *http.Request, x *route.Exchange, k *work, status int, body []byte, policy *rpc.HeaderPolicy) int {
 	if p.location != nil {
 		// A message that cannot be read was refused when it was rendered.
 		if text, ok, err := p.location.Append(nil, k.sink.message.B, &k.scratch); ok && err == nil {
 			h["Location"] = []string{string(text)}
 		}
 	}
-	if p.tag != nil && status == http.StatusOK && p.tag.set(h, r, k, body, policy) {
+	if p.tag != nil && status == http.StatusOK && p.tag.set(h, r, x, k, body, policy) {
 		return http.StatusNotModified
 	}
 	return status

@@ -67,7 +67,7 @@ func (u *unary) reply(k *work, w http.ResponseWriter, r *http.Request, x *route.
 		h.Add("Vary", maskHeader)
 	}
 	if u.response != nil {
-		status = u.response.dress(h, r, k, status, body, u.passes)
+		status = u.response.dress(h, r, x, k, status, body, u.passes)
 	}
 	x.Code = int(codes.OK)
 	trailers := len(k.sink.trailer) > 0 && !bodiless(status) && takesTrailers(r)
