@@ -19,8 +19,10 @@ type content struct {
 	value            any
 	kind             body.Kind
 	decoded, changed bool
-	// typed is the content type that kind comes from.
+	// typed and taken are the content type and what the configuration says, from which
+	// kind comes.
 	typed string
+	taken body.As
 	// writer is the program that gave the value.
 	writer *program
 	want   jq.Paths
@@ -36,7 +38,7 @@ type content struct {
 func (c *content) get(as body.As, contentType string) (any, error) {
 	as = c.as(as, contentType)
 	if c.changed {
-		return c.again(as)
+		return c.again(as, contentType)
 	}
 	if c.broken != nil {
 		return nil, c.broken
@@ -44,7 +46,7 @@ func (c *content) get(as body.As, contentType string) (any, error) {
 	if len(c.raw) == 0 {
 		return nil, nil
 	}
-	if c.decoded && as == body.Auto && contentType == c.typed {
+	if c.decoded && as == c.taken && (as != body.Auto || contentType == c.typed) {
 		return c.value, nil
 	}
 	kind, err := body.KindOf(contentType, as, c.raw)
@@ -58,7 +60,7 @@ func (c *content) get(as body.As, contentType string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.value, c.kind, c.decoded, c.typed = value, kind, true, contentType
+	c.value, c.kind, c.decoded, c.typed, c.taken = value, kind, true, contentType, as
 	return value, nil
 }
 
@@ -77,27 +79,28 @@ func (c *content) as(as body.As, contentType string) body.As {
 	return as
 }
 
-// again is a value that a program gave for one that may want it in another form.
-func (c *content) again(as body.As) (any, error) {
-	if as == body.Auto || c.value == nil {
+// again is a value that a program gave for one that may want it in another form:
+// what it would be sent as is read anew.
+func (c *content) again(as body.As, contentType string) (any, error) {
+	if as == c.taken || c.value == nil {
 		return c.value, nil
 	}
-	kind, err := body.KindOf("", as, nil)
-	if err != nil || kind == c.kind {
-		return c.value, err
-	}
-	text, contentType, err := body.Append(nil, c.kind, c.typed, c.value, c.limits)
+	text, typed, err := body.Append(nil, c.kind, c.typed, c.value, c.limits)
 	if err != nil {
 		return nil, err
 	}
-	if contentType == "" {
-		contentType = c.typed
+	if typed == "" {
+		typed = contentType
 	}
-	value, err := body.Decode(kind, contentType, text, jq.Paths{All: true}, c.limits)
+	kind, err := body.KindOf(typed, as, text)
 	if err != nil {
 		return nil, err
 	}
-	c.value, c.kind, c.typed = value, kind, contentType
+	value, err := body.Decode(kind, typed, text, jq.Paths{All: true}, c.limits)
+	if err != nil {
+		return nil, err
+	}
+	c.value, c.kind, c.typed, c.taken = value, kind, typed, as
 	return value, nil
 }
 
@@ -108,10 +111,10 @@ func (c *content) set(v any, as body.As, contentType string, by *program) {
 		return
 	}
 	as = c.as(as, contentType)
-	if as != body.Auto || !c.decoded && !c.changed || contentType != c.typed {
+	if as != body.Auto || as != c.taken || !c.decoded && !c.changed || contentType != c.typed {
 		c.kind = body.KindFor(contentType, as, v)
 	}
-	c.value, c.typed, c.changed, c.writer = v, contentType, true, by
+	c.value, c.typed, c.taken, c.changed, c.writer = v, contentType, as, true, by
 }
 
 // same reports whether a value is the same one, without looking into it.
