@@ -60,7 +60,7 @@
 //	< 200                             the answer; the connection is in order unless it is "aborted",
 //	                                  and a body that is compressed is inflated
 //	< content-type: application/json
-//	< no x-a                          several values as with the upstream
+//	< no x-a                          several values as with the upstream; ~text is found anywhere
 //	< trailer x-b: c                  "no trailer x-b" for its absence
 //	<
 //	< {"name": "a"}                   the body, compared as a JSON value
