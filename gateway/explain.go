@@ -1,89 +1,209 @@
 package gateway
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transform"
+	"github.com/dragoman-gateway/dragoman/transform/view"
 )
 
 // Explanation is what would become of one request on a listener.
 type Explanation struct {
 	Listener string
+	// Request is the request as programs have made it: everything else is about it.
+	Request *http.Request
 	// Entry is the entry that takes the request, nil if there is none. Candidates
 	// are those near it, the best first.
 	Entry      *route.Entry
 	Candidates []route.Candidate
+	// Answered is the answer that the program AnsweredBy gives in place of the
+	// upstream's; nil if none does.
+	Answered   *Answer
+	AnsweredBy string
 	transcoder.Explanation
 }
 
 // Explain says what the named listener would do with r, without calling an
-// upstream: it reads r's body and writes nothing. It must not be called before
-// the descriptors are loaded.
+// upstream: it reads r's body, runs the programs for requests, and writes nothing.
+// It must not be called before the descriptors are loaded.
 func (g *Gateway) Explain(listener string, r *http.Request) *Explanation {
-	e := &Explanation{Listener: listener}
+	e := &Explanation{Listener: listener, Request: r}
 	snap := g.snapshot.Load()
 	for i, l := range g.plan.Listeners {
 		if l.Name == listener {
-			g.explain(e, snap, i, r)
+			t := &explainer{Explanation: e, gateway: g, snapshot: snap, listener: i, was: r}
+			t.explain()
 		}
 	}
 	return e
 }
 
-func (g *Gateway) explain(e *Explanation, snap *Snapshot, listener int, r *http.Request) {
+// explainer makes an explanation.
+type explainer struct {
+	*Explanation
+	gateway  *Gateway
+	snapshot *Snapshot
+	listener int
+	// was is the request as it came.
+	was *http.Request
+	// chains has the programs that the request has met.
+	chains chains
+}
+
+func (t *explainer) explain() {
+	l := t.gateway.plan.Listeners[t.listener]
+	// What New could object to has been reported when the programs were compiled.
+	t.chains, _ = t.gateway.chains(l, nil, nil, transform.Options{})
+	x := &route.Exchange{Path: escapedPath(t.was), Code: -1, Table: t.snapshot.tables[t.listener]}
+	w := new(recorder)
+	steps, _ := t.chains.trace(w, t.was, x, t.choose)
+	by := slices.IndexFunc(steps, func(s transform.Step) bool { return s.Respond != nil })
+	switch {
+	case x.Failure != nil:
+		t.Refused = x.Failure
+	case by >= 0:
+		t.Refused, t.Method = nil, nil
+		t.Answered, t.AnsweredBy = w.answer, steps[by].Program
+		t.Stages = nil
+	}
+	if t.Refused == nil {
+		t.Stages = t.stages(steps)
+	}
+}
+
+// choose goes from the choice of the route on.
+func (t *explainer) choose(w http.ResponseWriter, r *http.Request, x *route.Exchange) *transform.Trace {
+	t.Request = r
 	q := requestOf(r)
-	asked := q
-	if upgrades(r) {
-		asked = asUpgrade(&q)
+	t.near(r, q)
+	if q.Method == http.MethodOptions && preflightOf(x.Table, &q, r, x) != nil {
+		transform.Leave(w)
+		t.Entry = x.Entry
+		t.Stages = []string{"filter cors answers the preflight request for " + r.Header.Get("Access-Control-Request-Method")}
+		return nil
 	}
-	e.Candidates = snap.tables[listener].Explain(&asked)
-	if !upgrades(r) {
-		// They have twins with HTTP methods.
-		e.Candidates = slices.DeleteFunc(e.Candidates, func(c route.Candidate) bool { return c.Entry.Method == transcoder.MethodWebSocket })
-	}
-	if len(e.Candidates) == 0 {
-		e.Candidates = elsewhere(snap.tables[listener], q)
-	}
-	x := &route.Exchange{Code: -1}
-	if q.Method == http.MethodOptions && preflightOf(snap.tables[listener], &q, r, x) != nil {
-		e.Entry = x.Entry
-		e.Stages = []string{
-			"listener " + e.Listener + ": " + r.Method + " " + q.Path,
-			"filter cors answers the preflight request for " + r.Header.Get("Access-Control-Request-Method"),
-		}
-		return
-	}
-	allow, err := snap.match(listener, r, &q, x)
+	allow, err := t.snapshot.match(t.listener, r, &q, x)
 	switch {
 	case err != nil:
-		e.Refused = err
-		return
+		transform.Leave(w)
+		t.Refused = err
+		return nil
 	case allow != nil:
-		e.Stages = []string{"answer 204 with Allow: " + strings.Join(allow, ", ")}
-		return
+		transform.Leave(w)
+		t.Stages = []string{"answer 204 with Allow: " + strings.Join(allow, ", ")}
+		return nil
 	}
-	e.Entry = x.Entry
+	t.Entry = x.Entry
+	plan := t.gateway.plan
+	i := slices.IndexFunc(plan.Routes, func(rt *config.Route) bool { return rt.Name == x.Entry.Route })
+	if i < 0 {
+		t.Serve(w, r, x)
+		return nil
+	}
+	// As before.
+	t.chains, _ = t.gateway.chains(plan.Listeners[t.listener], plan.Routes[i], nil, transform.Options{Rematch: rematch})
+	return t.chains.inner.Trace(w, r, x, t)
+}
+
+var _ route.Handler = (*explainer)(nil)
+
+// Serve explains what a protocol does with the request; it stands in its place.
+func (t *explainer) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
+	defer transform.Leave(w)
+	if r.Method != t.Request.Method || r.URL.Path != t.Request.URL.Path {
+		t.near(r, requestOf(r))
+	}
+	t.Request, t.Entry = r, x.Entry
 	inner := x.Entry.Handler
 	if x.Entry.Inner != nil {
 		inner = x.Entry.Inner
 	}
 	if explainer, ok := inner.(transcoder.Explainer); ok {
-		e.Explanation = *explainer.Explain(r, x)
+		t.Explanation.Explanation = *explainer.Explain(r, x)
 	}
-	if e.Refused != nil {
-		return
+}
+
+// near finds the candidates for q, which is of r.
+func (t *explainer) near(r *http.Request, q route.Request) {
+	table := t.snapshot.tables[t.listener]
+	asked := q
+	if upgrades(r) {
+		asked = asUpgrade(&q)
 	}
-	stages := []string{"listener " + e.Listener + ": " + r.Method + " " + q.Path}
-	for _, name := range x.Entry.Filters {
-		stages = append(stages, "filter "+name)
+	t.Candidates = table.Explain(&asked)
+	if !upgrades(r) {
+		// They have twins with HTTP methods.
+		t.Candidates = slices.DeleteFunc(t.Candidates, func(c route.Candidate) bool { return c.Entry.Method == transcoder.MethodWebSocket })
 	}
-	e.Stages = slices.Concat(stages, e.Stages)
-	for _, name := range slices.Backward(x.Entry.Filters) {
-		e.Stages = append(e.Stages, "filter "+name)
+	if len(t.Candidates) == 0 {
+		t.Candidates = elsewhere(table, q)
 	}
+}
+
+// stages are what the request goes through, in order, to the answer. What answers by
+// itself has neither filters nor programs within it.
+func (t *explainer) stages(steps []transform.Step) []string {
+	var filters []string
+	inner := t.chains.innerSpecs
+	if t.Entry == nil || t.Method == nil && t.Answered == nil {
+		inner = nil
+	} else {
+		filters = t.Entry.Filters
+	}
+	stages := []string{"listener " + t.Listener + ": " + t.was.Method + " " + escapedPath(t.was)}
+	stages, passed := t.requests(stages, t.chains.earlySpecs, steps)
+	if passed == len(t.chains.earlySpecs) {
+		for _, name := range filters {
+			stages = append(stages, "filter "+name)
+		}
+		var within int
+		stages, within = t.requests(stages, inner, steps)
+		stages = append(stages, t.Stages...)
+		stages = responses(stages, inner[:within])
+		for _, name := range slices.Backward(filters) {
+			stages = append(stages, "filter "+name)
+		}
+	}
+	return responses(stages, t.chains.earlySpecs[:passed])
+}
+
+// requests adds the programs for requests, up to one that answers. outside is how
+// many entries there are outside of that; all if none does.
+func (t *explainer) requests(stages []string, specs []transform.Spec, steps []transform.Step) (out []string, outside int) {
+	for i, spec := range specs {
+		if spec.Request == nil {
+			continue
+		}
+		line := describeProgram(spec.Request)
+		at := slices.IndexFunc(steps, func(s transform.Step) bool { return s.Phase == view.Request && s.Program == spec.Request.Name() })
+		if at >= 0 && !steps[at].Ran {
+			if line += "; left out, as its when does not hold"; steps[at].Unread != nil {
+				line = describeProgram(spec.Request) + "; left out, as the body cannot be read"
+			}
+		}
+		stages = append(stages, line)
+		if spec.Request.Name() == t.AnsweredBy {
+			stages[len(stages)-1] = fmt.Sprintf("%s: answers %d", t.AnsweredBy, t.Answered.Status)
+			return stages, i
+		}
+	}
+	return stages, len(specs)
+}
+
+// responses adds the programs for answers.
+func responses(stages []string, specs []transform.Spec) []string {
+	for _, spec := range slices.Backward(specs) {
+		if spec.Response != nil {
+			stages = append(stages, describeProgram(spec.Response))
+		}
+	}
+	return stages
 }
 
 // elsewhere is what q would be near to if it came to another host; no more than

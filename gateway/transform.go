@@ -18,16 +18,7 @@ func (c *compiler) transforms(rt *compiledRoute, settings *transcoder.Settings) 
 	if len(specs) == 0 {
 		return
 	}
-	chain, err := transform.New(specs, transform.Options{
-		MaxRequestBytes:  settings.MaxRequestBytes,
-		MaxResponseBytes: c.gateway.plan.JQ.ResponseBytes,
-		MaxDepth:         settings.MaxDepth,
-		MaxMemory:        c.gateway.plan.JQ.Memory,
-		FormBodies:       settings.FormBodies,
-		BodyTimeout:      settings.UnaryTimeout,
-		Rematch:          rematch,
-		Refuse:           c.gateway.refuser(settings),
-	})
+	chain, err := transform.New(specs, c.gateway.chainOptions(settings, transform.Options{Rematch: rematch}))
 	if err != nil {
 		c.problem(rt.cfg, err)
 		return
@@ -46,12 +37,14 @@ func describe(specs []transform.Spec) []string {
 	for _, spec := range specs {
 		for _, p := range []*jq.Program{spec.Request, spec.Response, spec.Error} {
 			if p != nil {
-				lines = append(lines, p.Name()+": "+p.Needs().String())
+				lines = append(lines, describeProgram(p))
 			}
 		}
 	}
 	return lines
 }
+
+func describeProgram(p *jq.Program) string { return p.Name() + ": " + p.Needs().String() }
 
 // rematch finds the entry for a request whose method or path a program has changed:
 // another rule of the same route, and no other route, whose programs have not run.
@@ -90,24 +83,10 @@ func (g *Gateway) refuser(settings *transcoder.Settings) func(http.ResponseWrite
 // listenerChains are the programs of a listener: refuse is for errors without a
 // route, and before runs before the route is chosen; nil if there are none.
 func (c *compiler) listenerChains(l *config.Listener, snap *Snapshot, index int, settings *transcoder.Settings) (before route.Handler, refuse *transform.Chain) {
-	options := transform.Options{
-		MaxRequestBytes:  settings.MaxRequestBytes,
-		MaxResponseBytes: c.gateway.plan.JQ.ResponseBytes,
-		MaxDepth:         settings.MaxDepth,
-		MaxMemory:        c.gateway.plan.JQ.Memory,
-		FormBodies:       settings.FormBodies,
-		BodyTimeout:      settings.UnaryTimeout,
-		Refuse:           c.gateway.refuser(settings),
-	}
+	options := c.gateway.chainOptions(settings, transform.Options{})
 	// What New could object to has been reported when the programs were compiled.
 	refuse, _ = transform.New(c.gateway.programs.of(l.Options.Transform), options)
-	var early []*config.Transform
-	for _, t := range l.Transform {
-		if t.PreRoute {
-			early = append(early, t)
-		}
-	}
-	if len(early) > 0 {
+	if early := beforeRoutes(l); len(early) > 0 {
 		chain, _ := transform.New(c.gateway.programs.of(early), options)
 		before = chain.Wrap(nil, &dispatch{snap, index})
 	}

@@ -57,6 +57,8 @@ type Options struct {
 	// nil, such a change is refused. Chains that stand before the choice of the route
 	// do not call it.
 	Rematch func(r *http.Request, x *route.Exchange) (route.Handler, *rpc.Error)
+	// Vars are shown as what the path has captured where the entry has no template.
+	Vars []view.Var
 	// Refuse answers with an error in the protocol of the client.
 	Refuse func(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error)
 }

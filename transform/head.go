@@ -40,7 +40,9 @@ func (k *run) lookAtRoute() {
 	}
 	h.Route = k.x.Entry.Route
 	if k.chain.vars {
-		h.Vars = variables(k.x)
+		if h.Vars = k.chain.options.Vars; k.x.Entry.Template != nil {
+			h.Vars = variables(k.x)
+		}
 	}
 }
 
@@ -56,9 +58,6 @@ func escapedPath(r *http.Request) string {
 // variables are those of the template with their texts. What cannot be decoded is
 // shown as it is: it is refused by who binds it.
 func variables(x *route.Exchange) []view.Var {
-	if x.Entry.Template == nil {
-		return nil
-	}
 	var out []view.Var
 	for i, v := range x.Entry.Template.Variables {
 		if i >= len(x.Captures) {

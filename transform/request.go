@@ -49,7 +49,7 @@ func (k *run) requests() (*view.Answer, *rpc.Error) {
 		if err == nil && ran {
 			err = k.apply(&change, s)
 		}
-		k.trace.after(l, view.Request, s, before, ran, err)
+		k.trace.after(l, view.Request, s, before, &change, ran, err)
 		if err != nil {
 			if k.outer = l.at; ofBody(err) {
 				k.outer++
@@ -73,6 +73,9 @@ func (k *run) load(skip bool) (skipped bool, err *rpc.Error) {
 	}
 	name, err := coding.Of(r.Header)
 	if err != nil {
+		if skip {
+			k.trace.leave(err)
+		}
 		return skip, maybe(err, !skip)
 	}
 	control := http.NewResponseController(k.w)
@@ -212,9 +215,12 @@ func (k *run) depart(next route.Handler) (route.Handler, *rpc.Error) {
 		return next, nil
 	}
 	k.outer = len(k.chain.steps)
-	next, err := k.chain.options.Rematch(k.r, k.x)
+	found, err := k.chain.options.Rematch(k.r, k.x)
 	if err != nil {
 		return nil, err
+	}
+	if k.trace == nil {
+		next = found
 	}
 	before := k.shape
 	k.shape = shapeOf(k.x.Entry)

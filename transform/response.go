@@ -90,7 +90,7 @@ func (w *writer) advance() {
 		if err == nil && ran {
 			err = w.apply(&change, s)
 		}
-		k.trace.after(l, w.phase, s, before, ran, err)
+		k.trace.after(l, w.phase, s, before, &change, ran, err)
 		if err == nil {
 			continue
 		}

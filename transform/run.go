@@ -146,6 +146,7 @@ func (k *run) value(s *step, p *program, l *lane) (out any, skipped bool, err *r
 		var fault error
 		if in, fault = l.body.get(s.as, contentTypeOf(l.head.Header)); fault != nil {
 			if s.skip && skippable(fault) {
+				k.trace.leave(fault)
 				return nil, true, nil
 			}
 			return nil, false, k.malformed(p, fault)

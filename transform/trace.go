@@ -14,6 +14,8 @@ type Trace struct {
 	Steps []Step
 	// Request is what next was given, or would have been; nil if the chain answered.
 	Request *http.Request
+
+	unread error
 }
 
 // Step is one program of a trace.
@@ -27,18 +29,29 @@ type Step struct {
 	// Before and After are what there was to see before and after it, the body only
 	// if it was looked at; After is nil with an Error.
 	Before, After map[string]any
-	Error         *rpc.Error
+	// Unread is why the body cannot be read, if the program was left out for that.
+	Unread error
+	// Respond is the answer that it gave in place of the upstream's, Log what it gave
+	// for the access log.
+	Respond *view.Answer
+	Log     map[string]any
+	Error   *rpc.Error
 }
 
 // Trace does with r what a handler made by [Chain.Wrap] does, and tells of each
-// step. Bodies are one message, but for those of native gRPC, which are not looked
-// at. If next is nil, it ends where that would be called. w gets what the client
+// step of bodies that are one message, and of the first message where there are
+// more, which next shows. It is next even if a program has changed method or path.
+// If it is nil, the trace ends where that would be called. w gets what the client
 // would.
 func (c *Chain) Trace(w http.ResponseWriter, r *http.Request, x *route.Exchange, next route.Handler) *Trace {
-	s := shape{early: x.Entry == nil, rpc: shapeOf(x.Entry).rpc || x.Entry == nil && speaksRPC(r)}
-	s.requests, s.responses = s.rpc, s.rpc
+	s := shapeOf(x.Entry)
+	if s.early {
+		s = early(r)
+	}
+	all := *c
+	all.vars, all.client = true, true
 	// Its memory is not given back: the request is made of it.
-	k := newRun(c, w, r, x, s)
+	k := newRun(&all, w, r, x, s)
 	k.trace = &Trace{}
 	k.req.body.want = jq.Paths{All: true}
 	k.run(traced{k.trace, next})
@@ -58,7 +71,13 @@ func (t traced) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange)
 		t.next.Serve(w, r, x)
 		return
 	}
-	if own, ok := w.(*writer); ok {
+	Leave(w)
+}
+
+// Leave says that nothing is to be answered, so that no programs run over an answer
+// that is none. It is for handlers around which [Chain.Trace] is.
+func Leave(w http.ResponseWriter) {
+	for own, ok := w.(*writer); ok; own, ok = own.k.w.(*writer) {
 		own.mode = silent
 	}
 }
@@ -90,11 +109,22 @@ func (t *Trace) before(l *lane, phase view.Phase, s *step) map[string]any {
 	return in
 }
 
-func (t *Trace) after(l *lane, phase view.Phase, s *step, before map[string]any, ran bool, err *rpc.Error) {
+// leave notes that a program is left out for a body.
+func (t *Trace) leave(unread error) {
+	if t != nil {
+		t.unread = unread
+	}
+}
+
+func (t *Trace) after(l *lane, phase view.Phase, s *step, before map[string]any, c *view.Change, ran bool, err *rpc.Error) {
 	if t == nil {
 		return
 	}
-	one := Step{Program: s.programs[phase].name, Phase: phase, Ran: ran, Before: before, Error: err}
+	one := Step{
+		Program: s.programs[phase].name, Phase: phase, Ran: ran, Before: before, Unread: t.unread,
+		Respond: c.Respond, Log: c.Log, Error: err,
+	}
+	t.unread = nil
 	if err == nil {
 		one.After = t.before(l, phase, s)
 	}

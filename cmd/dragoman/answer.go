@@ -27,6 +27,8 @@ type answer struct {
 	Route      string      `json:"route,omitempty"`
 	RPC        string      `json:"rpc,omitempty"`
 	Upstream   string      `json:"upstream,omitempty"`
+	Becomes    *becomes    `json:"becomes,omitempty"`
+	Answered   *answered   `json:"answered,omitempty"`
 	Refused    *refusal    `json:"refused,omitempty"`
 	Candidates []candidate `json:"candidates"`
 	Bindings   []binding   `json:"bindings,omitempty"`
@@ -58,11 +60,45 @@ type refusal struct {
 	Reason     string      `json:"reason"`
 	Message    string      `json:"message"`
 	Violations []violation `json:"violations,omitempty"`
+	// Cause is what a program did, which the client is not told.
+	Cause string `json:"cause,omitempty"`
 }
 
 type violation struct {
 	Field       string `json:"field"`
 	Description string `json:"description"`
+}
+
+// becomes is what programs have made of the request line.
+type becomes struct {
+	Method string `json:"method"`
+	URL    string `json:"url"`
+	Host   string `json:"host"`
+}
+
+// answered is the answer of a program.
+type answered struct {
+	By string `json:"by"`
+	sampleAnswer
+}
+
+func (a *answered) print(p *printer) {
+	if a == nil {
+		return
+	}
+	type field struct{ name, value string }
+	var fields []field
+	for _, name := range slices.Sorted(maps.Keys(a.Headers)) {
+		for _, value := range a.Headers[name] {
+			fields = append(fields, field{strings.ToLower(name), value})
+		}
+	}
+	p.table("headers of the answer", len(fields), func(tw io.Writer, i int) { fmt.Fprintf(tw, "  %s\t%s\n", fields[i].name, fields[i].value) })
+	if a.Body != "" {
+		p.line("")
+		p.line("body of the answer")
+		p.line("  %s", a.Body)
+	}
 }
 
 // candidate is a route that took the request, or why it did not.
@@ -104,6 +140,9 @@ type timeout struct {
 
 func newAnswer(plan *config.Plan, r *http.Request, e *gateway.Explanation) *answer {
 	a := &answer{Method: r.Method, URL: r.RequestURI, Host: r.Host, Listener: e.Listener, Stages: e.Stages, Ignored: e.Ignored}
+	if now := e.Request; now.RequestURI != r.RequestURI || now.Method != r.Method && r.Method != http.MethodHead || now.Host != r.Host {
+		a.Becomes = &becomes{Method: now.Method, URL: now.RequestURI, Host: now.Host}
+	}
 	for _, c := range e.Candidates {
 		a.Candidates = append(a.Candidates, candidate{
 			Won: c.Won, Why: c.Why, Hosts: c.Entry.Hosts, Method: c.Entry.Method, Path: c.Entry.Template.String(),
@@ -115,7 +154,7 @@ func newAnswer(plan *config.Plan, r *http.Request, e *gateway.Explanation) *answ
 		a.In, a.Out = e.Entry.In, e.Entry.Out
 	}
 	if err := e.Refused; err != nil {
-		a.Refused = &refusal{HTTP: err.Reason.HTTPStatus(), Code: int(err.Reason.Code()), Reason: string(err.Reason), Message: err.Message}
+		a.Refused = &refusal{HTTP: err.HTTPStatus(), Code: int(err.GRPCCode()), Reason: string(err.Reason), Message: err.Message}
 		if isNative(r) {
 			// As transcoder/grpc answers: the HTTP status says nothing.
 			a.Refused.HTTP, a.native = http.StatusOK, true
@@ -123,9 +162,16 @@ func newAnswer(plan *config.Plan, r *http.Request, e *gateway.Explanation) *answ
 				a.Refused.Code = int(codes.Unimplemented)
 			}
 		}
+		if err.Cause != nil && (err.Reason == rpc.ProgramFailed || err.Reason == rpc.ProgramLimit) {
+			a.Refused.Cause = err.Cause.Error()
+		}
 		for _, v := range err.Violations {
 			a.Refused.Violations = append(a.Refused.Violations, violation{v.Field, v.Description})
 		}
+		return a
+	}
+	if e.Answered != nil {
+		a.Answered = &answered{By: e.AnsweredBy, sampleAnswer: sampleAnswer{Status: e.Answered.Status, Headers: e.Answered.Header, Body: string(e.Answered.Body)}}
 		return a
 	}
 	for _, b := range e.Bindings {
@@ -168,6 +214,13 @@ func (a *answer) print(w io.Writer) error {
 	p.line("")
 	head := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(head, "listener\t%s\n", a.Listener)
+	if b := a.Becomes; b != nil {
+		fmt.Fprintf(head, "becomes\t%s %s", b.Method, b.URL)
+		if b.Host != a.Host {
+			fmt.Fprintf(head, " for host %s", b.Host)
+		}
+		fmt.Fprintln(head)
+	}
 	if a.Route != "" {
 		fmt.Fprintf(head, "route\t%s\n", a.Route)
 		fmt.Fprintf(head, "method\t%s\n", a.RPC)
@@ -180,10 +233,15 @@ func (a *answer) print(w io.Writer) error {
 		fmt.Fprintf(head, "timeout\t%gs, set by %s\n", a.Timeout.Seconds, a.Timeout.From)
 	}
 	switch {
+	case a.Answered != nil:
+		fmt.Fprintf(head, "answered\t%d by %s\n", a.Answered.Status, a.Answered.By)
 	case a.native:
 		fmt.Fprintf(head, "refused\tgrpc-status %d %s: %s\n", a.Refused.Code, a.Refused.Reason, a.Refused.Message)
 	case a.Refused != nil:
 		fmt.Fprintf(head, "refused\t%d %s: %s\n", a.Refused.HTTP, a.Refused.Reason, a.Refused.Message)
+	}
+	if a.Refused != nil && a.Refused.Cause != "" {
+		fmt.Fprintf(head, "cause\t%s\n", a.Refused.Cause)
 	}
 	p.flush(head)
 	if a.Refused != nil {
@@ -215,6 +273,7 @@ func (a *answer) print(w io.Writer) error {
 			p.line("  %s", a.Request.JSON)
 		}
 	}
+	a.Answered.print(p)
 	p.table("metadata", len(a.Metadata), func(tw io.Writer, i int) {
 		fmt.Fprintf(tw, "  %s\t%s\n", a.Metadata[i].Name, a.Metadata[i].Value)
 	})

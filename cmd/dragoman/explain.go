@@ -90,7 +90,7 @@ frames, one in each line.`,
 	}
 	from.flags(cmd)
 	f := cmd.Flags()
-	f.StringVarP(&q.data, "data", "d", "", "`BODY` of the request, or @FILE with it (@- for the standard input)")
+	f.StringVarP(&q.data, "data", "d", "", "`BODY` of the request, or @FILE with it (- or @- for the standard input)")
 	f.StringArrayVarP(&q.headers, "header", "H", nil, "header of the request, `NAME:VALUE`; may be given more than once")
 	f.StringVar(&q.listener, "listener", "", "`NAME` of the listener that the request comes to (default: the one with the URL's port, else the first with its scheme, else the first)")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
@@ -109,7 +109,7 @@ func (q *question) request() (*http.Request, error) {
 		}
 		u.Path = "/"
 	}
-	body, err := q.body()
+	body, err := readData("-d", q.data)
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +143,10 @@ func (q *question) request() (*http.Request, error) {
 		}
 	}
 	for _, line := range q.headers {
-		name, value, ok := strings.Cut(line, ":")
-		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		name, value, err := headerOf("header", line)
 		switch {
-		case !ok || name == "":
-			return nil, usageError{fmt.Errorf("header %q: want NAME:VALUE", line)}
+		case err != nil:
+			return nil, err
 		case strings.EqualFold(name, "host"):
 			r.Host = value
 		case strings.EqualFold(name, "content-type"):
@@ -166,28 +165,30 @@ func (q *question) request() (*http.Request, error) {
 // maxExplained bounds the body of a question.
 const maxExplained = 64 << 20
 
-func (q *question) body() ([]byte, error) {
-	name, isFile := strings.CutPrefix(q.data, "@")
-	if !isFile {
-		return []byte(q.data), nil
+// readData is the value of a flag, or the content of @FILE; what names the flag in
+// errors.
+func readData(what, data string) ([]byte, error) {
+	name, isFile := strings.CutPrefix(data, "@")
+	if !isFile && data != "-" {
+		return []byte(data), nil
 	}
 	in := os.Stdin
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
-			return nil, fmt.Errorf("body: %w", err)
+			return nil, fmt.Errorf("%s: %w", what, err)
 		}
 		defer file.Close()
 		in = file
 	}
-	body, err := io.ReadAll(io.LimitReader(in, maxExplained+1))
-	if err == nil && len(body) > maxExplained {
+	content, err := io.ReadAll(io.LimitReader(in, maxExplained+1))
+	if err == nil && len(content) > maxExplained {
 		err = fmt.Errorf("is larger than %d MiB", maxExplained>>20)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("body: %w", err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	return body, nil
+	return content, nil
 }
 
 // on is the listener that the request comes to.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -27,6 +28,8 @@ type routeLine struct {
 	// In and Out are the forms of streams.
 	In  []string `json:"in,omitempty"`
 	Out []string `json:"out,omitempty"`
+	// Transforms are the jq programs around the route.
+	Transforms []string `json:"transforms,omitempty"`
 }
 
 func newRoutes(s streams) *cobra.Command {
@@ -70,6 +73,7 @@ func newRouteLine(listener string, e *route.Entry) routeLine {
 	return routeLine{
 		Listener: listener, Hosts: e.Hosts, Method: e.Method, Path: e.Template.String(), Protocol: e.Protocol,
 		RPC: e.RPC, Upstream: e.Upstream, Route: e.Route, Origin: e.Origin, In: e.In, Out: e.Out,
+		Transforms: e.Transforms,
 	}
 }
 
@@ -85,7 +89,12 @@ func printTable(w io.Writer, lines []routeLine, listeners bool) error {
 	if listeners {
 		fmt.Fprint(tw, "LISTENER\t")
 	}
-	fmt.Fprintln(tw, "HOST\tMETHOD\tPATH\tRPC\tUPSTREAM\tPROTOCOL\tFROM\tSTREAM")
+	fmt.Fprint(tw, "HOST\tMETHOD\tPATH\tRPC\tUPSTREAM\tPROTOCOL\tFROM\tSTREAM")
+	transforms := slices.ContainsFunc(lines, func(l routeLine) bool { return len(l.Transforms) > 0 })
+	if transforms {
+		fmt.Fprint(tw, "\tTRANSFORMS")
+	}
+	fmt.Fprintln(tw)
 	for _, l := range lines {
 		if listeners {
 			fmt.Fprintf(tw, "%s\t", l.Listener)
@@ -94,7 +103,11 @@ func printTable(w io.Writer, lines []routeLine, listeners bool) error {
 		if len(l.Hosts) > 0 {
 			host = strings.Join(l.Hosts, ",")
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", host, l.Method, l.Path, l.RPC, l.Upstream, l.Protocol, l.Origin, streamOf(l.In, l.Out))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", host, l.Method, l.Path, l.RPC, l.Upstream, l.Protocol, l.Origin, streamOf(l.In, l.Out))
+		if transforms && len(l.Transforms) > 0 {
+			fmt.Fprintf(tw, "\t%s", count(len(l.Transforms), "program"))
+		}
+		fmt.Fprintln(tw)
 	}
 	return tw.Flush()
 }

@@ -75,7 +75,7 @@ on the same port.`,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServe(s), newDemo(s), newCheck(s), newRoutes(s), newExplain(s), newVersion(s))
+	root.AddCommand(newServe(s), newDemo(s), newCheck(s), newRoutes(s), newExplain(s), newTransform(s), newVersion(s))
 	return root
 }
 

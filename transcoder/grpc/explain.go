@@ -18,7 +18,7 @@ var _ transcoder.Explainer = (*handler)(nil)
 // Explain implements [transcoder.Explainer]. What is explained is the call, so
 // the body is the request message as JSON, the way grpcurl takes it, and not
 // frames.
-func (h *handler) Explain(r *http.Request, _ *route.Exchange) *transcoder.Explanation {
+func (h *handler) Explain(r *http.Request, x *route.Exchange) *transcoder.Explanation {
 	method, settings := h.ep.Method, h.ep.Settings
 	e := &transcoder.Explanation{Method: method}
 	e.Timeout, e.TimeoutFrom = transcoder.ExplainDeadline(r, settings, method.Unary())
@@ -26,12 +26,6 @@ func (h *handler) Explain(r *http.Request, _ *route.Exchange) *transcoder.Explan
 		e.Stages = []string{"answer: the gateway serves " + string(method.Descriptor.Parent().FullName()) + " itself"}
 		return e
 	}
-	md, refused := metadata(nil, r, settings)
-	if refused != nil {
-		e.Refused = refused
-		return e
-	}
-	e.Metadata = slices.Clone(md)
 	body, err := io.ReadAll(io.LimitReader(r.Body, int64(settings.MaxRequestBytes)+1))
 	if err != nil {
 		e.Refused = &rpc.Error{Reason: rpc.InvalidRequest, Message: "the body cannot be read", Cause: err}
@@ -50,7 +44,17 @@ func (h *handler) Explain(r *http.Request, _ *route.Exchange) *transcoder.Explan
 		}
 		// What was parsed can be printed.
 		e.JSON, _ = input.AppendJSON(nil, e.Message, &scratch)
+		if e.Refused = h.explainReshaped(e, r, x); e.Refused != nil {
+			return e
+		}
 	}
+	// Programs that see the message may have changed it.
+	md, refused := metadata(nil, r, settings)
+	if refused != nil {
+		e.Refused = refused
+		return e
+	}
+	e.Metadata = slices.Clone(md)
 	if h.ep.Validate != nil {
 		if len(body) > 0 || !method.ClientStreaming {
 			if e.Refused = transcoder.Check(h.ep.Validate, e.Message, new(validate.Scratch)); e.Refused != nil {
@@ -61,4 +65,25 @@ func (h *handler) Explain(r *http.Request, _ *route.Exchange) *transcoder.Explan
 	}
 	e.Stages = append(e.Stages, "call "+method.Path+" with the messages as they are", "answer with the messages as they are")
 	return e
+}
+
+// explainReshaped makes of the message what programs would.
+func (h *handler) explainReshaped(e *transcoder.Explanation, r *http.Request, x *route.Exchange) *rpc.Error {
+	var in exchange
+	if h.reshape(&in, x); in.in == nil {
+		return nil
+	}
+	defer in.in.free()
+	defer in.out.free()
+	msg := rpc.NewBufferFor(len(e.Message))
+	msg.B = append(msg.B[:0], e.Message...)
+	msg, err := in.in.request(msg, r)
+	if err != nil {
+		return err
+	}
+	e.Message = slices.Clone(msg.B)
+	msg.Release()
+	// It has been written as JSON before.
+	e.JSON, _ = h.input.AppendJSON(nil, e.Message, &in.in.scratch)
+	return nil
 }
