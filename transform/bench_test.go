@@ -1,7 +1,6 @@
 package transform_test
 
 import (
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -99,5 +98,3 @@ func BenchmarkBody(b *testing.B) {
 		serve()
 	}
 }
-
-var _ = io.EOF

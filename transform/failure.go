@@ -109,10 +109,7 @@ func ofBody(err *rpc.Error) bool {
 // failure is what an error program sees of what the gateway failed with.
 func (k *run) failure() *view.Failure {
 	if err := k.x.Failure; err != nil {
-		c := err.Code
-		if c == 0 {
-			c = err.Reason.Code()
-		}
+		c := err.GRPCCode()
 		return &view.Failure{Code: int(c), Status: code.Code(c).String(), Reason: string(err.Reason), Message: err.Message}
 	}
 	reason := rpc.Reason(k.answer.header.Get(rpc.ErrorHeader))

@@ -55,7 +55,7 @@ func (k *run) run(next route.Handler) {
 func (k *run) serve(next route.Handler) {
 	response, failure := &k.chain.phases[view.Response], &k.chain.phases[view.Error]
 	k.many.hand(k)
-	if !response.any && !(failure.any && !k.shape.rpc) && !k.many.on {
+	if !response.any && (!failure.any || k.shape.rpc) && !k.many.on {
 		next.Serve(k.w, k.r, k.x)
 		k.counted()
 		return

@@ -1,8 +1,6 @@
 package transform_test
 
 import (
-	"bytes"
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -19,6 +17,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 	"github.com/dragoman-gateway/dragoman/transform"
+	"github.com/dragoman-gateway/dragoman/transform/body"
 	"github.com/dragoman-gateway/dragoman/transform/jq"
 )
 
@@ -57,11 +56,11 @@ func specs(t testing.TB, in []spec) []transform.Spec {
 		}
 		switch s.as {
 		case "TEXT":
-			one.BodyAs = 2
+			one.BodyAs = body.AsText
 		case "BYTES":
-			one.BodyAs = 3
+			one.BodyAs = body.AsBytes
 		case "JSON":
-			one.BodyAs = 1
+			one.BodyAs = body.AsJSON
 		}
 		out = append(out, one)
 	}
@@ -97,8 +96,6 @@ type gateway struct {
 	entry *route.Entry
 	// done gets what the access log would know of each request.
 	done chan route.Exchange
-	// outside are set before the chain, as filters do.
-	outside http.Header
 }
 
 type setup struct {
@@ -107,8 +104,6 @@ type setup struct {
 	entry   *route.Entry
 	http2   bool
 	next    handler
-	// around, if set, is what stands between the socket and the chain.
-	around  func(http.ResponseWriter, *http.Request) http.ResponseWriter
 	outside http.Header
 }
 
@@ -123,7 +118,7 @@ func serve(t testing.TB, s setup) *gateway {
 	c, err := transform.New(specs(t, s.specs), s.options)
 	require.NoError(t, err)
 	wrapped := c.Wrap(s.entry, s.next)
-	g := &gateway{entry: s.entry, done: make(chan route.Exchange, 100), outside: s.outside}
+	g := &gateway{entry: s.entry, done: make(chan route.Exchange, 100)}
 	g.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &route.Exchange{Entry: s.entry, Path: r.URL.EscapedPath(), Code: -1}
 		if p := x.Path; strings.HasPrefix(p, "/v1/") {
@@ -137,9 +132,6 @@ func serve(t testing.TB, s setup) *gateway {
 		}()
 		for k, v := range s.outside {
 			w.Header()[k] = v
-		}
-		if s.around != nil {
-			w = s.around(w, r)
 		}
 		wrapped.Serve(w, r, x)
 	}))
@@ -255,9 +247,4 @@ func answers(status int, body string, headers ...string) handler {
 const (
 	jsonBody = "Content-Type: application/json"
 	textBody = "Content-Type: text/plain"
-)
-
-var (
-	_ = bytes.NewReader
-	_ = context.Background
 )

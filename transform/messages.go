@@ -84,7 +84,10 @@ func (k *run) Request(dst, json []byte, r *http.Request) ([]byte, *rpc.Error) {
 	l := &k.req
 	l.body = content{raw: json, limits: l.body.limits, want: k.chain.phases[view.Request].want, messages: true}
 	if m.begun {
-		if err := k.later(view.Request, l); err != nil {
+		if i, err := k.later(view.Request, l); err != nil {
+			m.mu.Lock()
+			k.outer = outside(i, err)
+			m.mu.Unlock()
 			return dst, err
 		}
 		return l.body.message(dst)
@@ -162,21 +165,19 @@ func (k *run) Response(dst, json []byte) ([]byte, *rpc.Error) {
 		}
 		l.passed, l.ready = false, true
 		l.body = content{raw: json, limits: k.chain.limits(k.chain.options.MaxResponseBytes), want: k.chain.phases[view.Response].want, messages: true}
-		var err *rpc.Error
+		run := k.later
 		if first {
-			m.answered = true
-			err = k.first(l)
-		} else {
-			err = k.later(view.Response, l)
+			m.answered, run = true, k.first
 		}
-		if err != nil {
+		if i, err := run(view.Response, l); err != nil {
+			k.outer = outside(i, err)
 			return dst, err
 		}
 		if !m.outsideResponses {
 			return l.body.message(dst)
 		}
-		var out []byte
-		if out, err = l.body.message(nil); err != nil {
+		out, err := l.body.message(nil)
+		if err != nil {
 			return dst, err
 		}
 		json = out
@@ -187,21 +188,30 @@ func (k *run) Response(dst, json []byte) ([]byte, *rpc.Error) {
 	return append(dst, json...), nil
 }
 
-// first runs all programs over the first message of an answer.
-func (k *run) first(l *lane) *rpc.Error {
+// outside is how many steps an error of a step goes through: that of a program those
+// outside of it, that of a body its own too.
+func outside(i int, err *rpc.Error) int {
+	if ofBody(err) {
+		return i + 1
+	}
+	return i
+}
+
+// first runs all programs over the first message of an answer. With an error it
+// gives the step.
+func (k *run) first(phase view.Phase, l *lane) (int, *rpc.Error) {
 	m := &k.many
 	for i := k.outer - 1; i >= 0; i-- {
 		s := &k.chain.steps[i]
-		if s.programs[view.Response] == nil {
+		if s.programs[phase] == nil {
 			continue
 		}
-		change, ran, _, err := k.step(i, view.Response, l)
+		change, ran, _, err := k.step(i, phase, l)
 		if err == nil && ran && k.shape.rpc && change.Status >= 300 {
 			err = answerRPC(change.Status, change.Body)
 		}
 		if err != nil {
-			k.outer = i
-			return err
+			return i, err
 		}
 		if !ran {
 			continue
@@ -212,17 +222,18 @@ func (k *run) first(l *lane) *rpc.Error {
 			m.status, l.head.Status = change.Status, change.Status
 		}
 		if change.HasBody {
-			l.body.set(change.Body, s.as, jsonType, s.programs[view.Response])
+			l.body.set(change.Body, s.as, jsonType, s.programs[phase])
 		}
 		if len(change.Log) > 0 {
 			k.log(change.Log)
 		}
 	}
-	return nil
+	return 0, nil
 }
 
-// later runs the programs that write the body over one more message.
-func (k *run) later(phase view.Phase, l *lane) *rpc.Error {
+// later runs the programs that write the body over one more message. With an error
+// it gives the step.
+func (k *run) later(phase view.Phase, l *lane) (int, *rpc.Error) {
 	n := len(k.chain.steps)
 	for j := range n {
 		i := j
@@ -236,13 +247,13 @@ func (k *run) later(phase view.Phase, l *lane) *rpc.Error {
 		l.passed = false
 		change, ran, _, err := k.step(i, phase, l)
 		if err != nil {
-			return err
+			return i, err
 		}
 		if ran && change.HasBody {
 			l.body.set(change.Body, s.as, jsonType, s.programs[phase])
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // message appends a body that is one message of many.

@@ -2,7 +2,6 @@ package transform_test
 
 import (
 	"bufio"
-	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -356,5 +355,3 @@ func TestTrace(t *testing.T) {
 	require.Contains(t, lines[3], `transform[0] of route "r": response reads`)
 	require.Contains(t, strings.Join(c.Describe(stream(t)), "\n"), "for each message")
 }
-
-var _ = json.Valid

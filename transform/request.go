@@ -2,6 +2,7 @@ package transform
 
 import (
 	"bytes"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -51,9 +52,7 @@ func (k *run) requests() (*view.Answer, *rpc.Error) {
 		}
 		k.trace.after(l, view.Request, s, before, &change, ran, err)
 		if err != nil {
-			if k.outer = l.at; ofBody(err) {
-				k.outer++
-			}
+			k.outer = outside(l.at, err)
 			return nil, err
 		}
 		if change.Respond != nil {
@@ -257,16 +256,11 @@ func (k *run) repack() *rpc.Error {
 		return nil
 	}
 	k.r.Header["Content-Length"] = []string{strconv.Itoa(len(data))}
-	k.replay.Reset(data)
-	k.r.Body = &k.replay
+	// Who reads a stream may go on for a while after the handler has returned.
+	k.lent = k.x.Entry == nil || len(k.x.Entry.In) > 0
+	k.r.Body = io.NopCloser(bytes.NewReader(data))
 	return nil
 }
-
-// replay is a body that has been read.
-type replay struct{ bytes.Reader }
-
-// Close implements [io.Closer].
-func (*replay) Close() error { return nil }
 
 // answerBody makes the body of an answer of a program.
 func answerBody(a *view.Answer, header http.Header, p *program, l body.Limits) content {

@@ -100,10 +100,7 @@ func (w *writer) advance() {
 			k.noteProgram(err)
 			continue
 		}
-		if ofBody(err) {
-			i++
-		}
-		k.refuse(err, i)
+		k.refuse(err, outside(i, err))
 		return
 	}
 	w.deliver()

@@ -39,7 +39,8 @@ type run struct {
 	read, coded bool
 	body, out   []byte
 	in          int64
-	replay      replay
+	// lent says that body and out may be read by somebody else.
+	lent bool
 
 	answer writer
 	many   many
@@ -90,6 +91,9 @@ func (k *run) release() {
 	clear(header)
 	held := trimmed(k.answer.held)
 	in, out, tmp := trimmed(k.body), trimmed(k.out), trimmed(k.many.tmp)
+	if k.lent {
+		in, out = nil, nil
+	}
 	*k = run{body: in, out: out}
 	k.answer.header, k.answer.held, k.many.tmp = header, held, tmp
 	runs.Put(k)
