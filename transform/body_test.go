@@ -40,6 +40,7 @@ func TestUnchangedBodies(t *testing.T) {
 	g := serve(t, setup{
 		next: func(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
 			data, _ := io.ReadAll(r.Body)
+			x.RequestBytes += int64(len(data))
 			w.Header().Set("Content-Type", r.Header.Get("Content-Type"))
 			w.Header().Set("X-Length", r.Header.Get("Content-Length"))
 			_, _ = w.Write(data)
@@ -127,6 +128,23 @@ func TestBodiesOfAnswers(t *testing.T) {
 	})
 }
 
+// A handler that writes no body for HEAD is asked for that of a GET.
+func TestHeadOfWholeBodies(t *testing.T) {
+	both(t, func(t *testing.T, http2 bool) {
+		g := serve(t, setup{http2: http2, specs: []spec{{response: `.headers["x-n"] = (.body | length) | .headers["x-method"] = .method | .body += [3]`}}, next: func(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
+			w.Header().Set("Content-Type", "application/json")
+			if r.Method != "HEAD" {
+				_, _ = io.WriteString(w, "[1, 2]")
+			}
+		}})
+		a := g.do(t, "HEAD /v1/a")
+		require.Equal(t, 200, a.StatusCode)
+		require.Equal(t, "2", a.Header.Get("X-N"))
+		require.Equal(t, "HEAD", a.Header.Get("X-Method"))
+		require.Equal(t, int64(len("[1,2,3]")), a.ContentLength)
+	})
+}
+
 // $request has the body as the upstream got it, if a program asks for it.
 func TestSentBody(t *testing.T) {
 	g := serve(t, setup{next: answers(200, `{}`, jsonBody), specs: []spec{
@@ -187,9 +205,15 @@ func TestContentEncoding(t *testing.T) {
 	require.Equal(t, zipped(t, `{"z":1}`), a.body)
 	require.Equal(t, "gzip", a.Header.Get("Content-Encoding"))
 
+	g = serve(t, setup{next: echo, specs: []spec{{request: `.headers["x-a"] = .body.a`}}})
+	s := g.do(t, "POST /v1/a\nContent-Encoding: gzip\n"+jsonBody+"\n\n"+zipped(t, `{"a" :1}`)).seen(t)
+	require.Equal(t, `{"a" :1}`, s.Body)
+	require.Equal(t, []string{"1"}, s.Header["X-A"])
+	require.NotContains(t, s.Header, "Content-Encoding")
+
 	// A program that can do without leaves alone what it cannot read.
 	g = serve(t, setup{next: echo, specs: []spec{{request: `.body.b = 1`, skip: true}}})
-	s := g.do(t, "POST /v1/a\nContent-Encoding: br\n"+jsonBody+"\n\nxx").seen(t)
+	s = g.do(t, "POST /v1/a\nContent-Encoding: br\n"+jsonBody+"\n\nxx").seen(t)
 	require.Equal(t, "xx", s.Body)
 	require.Equal(t, []string{"br"}, s.Header["Content-Encoding"])
 }

@@ -1,6 +1,8 @@
 package transform_test
 
 import (
+	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -96,6 +98,7 @@ func TestWrongAnswers(t *testing.T) {
 				require.NoError(t, a.err)
 				require.Equal(t, c.reason, a.Header.Get("X-Dragoman-Error"))
 				require.Contains(t, a.body, c.message)
+				require.True(t, json.Valid([]byte(a.body)), "nothing behind it: %s", a.body)
 				require.NotContains(t, a.body, "secret")
 				require.NotContains(t, a.Header, "X-Upstream", "nothing of an answer that did not come to be")
 				require.Equal(t, c.reason, g.exchange(t).Reason)
@@ -158,6 +161,9 @@ func TestErrorPrograms(t *testing.T) {
 	a = g.do(t, "POST /v1/a\n"+jsonBody+"\n\n{x")
 	require.Equal(t, 400, a.StatusCode)
 	require.Contains(t, a.body, "offset")
+	a = g.do(t, "POST /v1/a\n"+jsonBody+"\n\n"+strings.Repeat(" ", limit+1))
+	require.Equal(t, 413, a.StatusCode)
+	require.Contains(t, a.body, "offset")
 
 	// An error program that fails leaves the plain error to those outside.
 	g = serve(t, setup{next: gatewayError, specs: []spec{outer, {error: `.headers["x-never"] = "1" | .status = 99`}}})
@@ -202,4 +208,27 @@ func TestNothingToDo(t *testing.T) {
 	require.Same(t, next, c.Wrap(e, next), "errors of gRPC are its own")
 	require.NotSame(t, next, c.Wrap(entry(t), next))
 	require.Nil(t, (*transform.Chain)(nil).Describe(e))
+}
+
+// A handler that goes on after the chain has answered is told, and what it notes of
+// its own answer is not what came of it.
+func TestAnswered(t *testing.T) {
+	g := serve(t, setup{specs: []spec{{response: `.status = 99`}}, next: func(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
+		w.WriteHeader(200)
+		if _, err := io.WriteString(w, "more"); err == nil {
+			t.Error("a write succeeds")
+		}
+		if http.NewResponseController(w).Flush() == nil {
+			t.Error("a flush succeeds")
+		}
+		x.Code, x.Reason, x.Error, x.Failure = 0, "", nil, nil
+	}})
+	a := g.do(t, "GET /v1/a")
+	require.Equal(t, 500, a.StatusCode)
+	require.NotContains(t, a.body, "more")
+	x := g.exchange(t)
+	require.Equal(t, "PROGRAM_FAILED", x.Reason)
+	require.Equal(t, 13, x.Code)
+	require.Error(t, x.Error)
+	require.NotNil(t, x.Failure)
 }
