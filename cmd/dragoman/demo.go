@@ -12,12 +12,13 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/dragoman-gateway/dragoman/gateway"
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/internal/demo"
 	"github.com/dragoman-gateway/dragoman/server"
 )
 
 func newDemo(s streams) *cobra.Command {
-	from := origin{}
+	from := origin{transform: []*configpb.Transform{titles}}
 	var opts serving
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -50,6 +51,13 @@ kept when it ends.`,
 	cmd.Flags().StringVar(&from.listen, "listen", defaultListen, "`ADDRESS` to serve on")
 	cmd.Flags().StringVar(&from.admin, "admin", defaultAdmin, "`ADDRESS` of /healthz and /readyz")
 	return cmd
+}
+
+// titles makes text of a list of books, for clients that ask for that.
+var titles = &configpb.Transform{
+	When: `$request.headers.accept == "text/plain"`,
+	Response: `if .body.books then .headers["content-type"] = "text/plain; charset=utf-8" | .body = (.body.books | map(.title) | join("
+")) else . end`,
 }
 
 // library is the running example service.
@@ -90,6 +98,7 @@ func welcome(w io.Writer, library, gateway, admin string, routes int) {
 
     curl http://%[2]s/v1/shelves
     curl http://%[2]s/v1/shelves/1/books/1
+    curl -H 'Accept: text/plain' http://%[2]s/v1/shelves/1/books  # JSON made text by a jq program
     curl -d '{"title":"Emma","authors":["Jane Austen"]}' http://%[2]s/v1/shelves/1/books
     curl -N http://%[2]s/v1/shelves/1/books:stream
     curl -N -H 'Accept: application/x-ndjson' http://%[2]s/v1/shelves/1/books:stream

@@ -26,6 +26,8 @@ type origin struct {
 	authority   string
 	tls         bool
 	targets     []string
+	// transform is for every target.
+	transform []*configpb.Transform
 }
 
 func (o *origin) flags(cmd *cobra.Command) {
@@ -87,6 +89,7 @@ func (o *origin) message() *configpb.Config {
 		})
 		cfg.Routes = append(cfg.Routes, &configpb.Route{
 			Name: name, Action: &configpb.Route_Transcode{Transcode: &configpb.TranscodeRoute{Upstream: name}},
+			Transform: o.transform,
 		})
 	}
 	return cfg
