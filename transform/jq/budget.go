@@ -29,6 +29,9 @@ const (
 // program would catch.
 var errOver = errors.New("over a limit")
 
+// ended stands in a run for the error of its context.
+var ended = &RunError{Message: "nobody waits for the result"}
+
 // stop is closed for ever: the Done of a run that is over a limit.
 var stop = func() chan struct{} {
 	c := make(chan struct{})
@@ -42,8 +45,11 @@ var stop = func() chan struct{} {
 // that a program can write goes on after the first excess.
 type budget struct {
 	limits Limits
-	// left are the bytes that may still be made.
-	left int64
+	// left are the bytes that may still be made, small those without a turn; turn
+	// says that the run has one.
+	left, small int64
+	turn        bool
+	turns       *Turns
 	// ticks are the instructions, or what costs as much, until the next look at the
 	// clock.
 	ticks int
@@ -66,6 +72,29 @@ func (r *budget) begin(ctx context.Context) {
 		r.left = int64(r.limits.Memory)
 	}
 	r.ticks, r.start, r.parent, r.failure = patience, time.Time{}, ctx, nil
+	r.small = smallRun
+}
+
+// end gives back the run's turn, if it has taken one.
+func (r *budget) end() {
+	if r.turn {
+		r.turn = false
+		r.turns.Give()
+	}
+}
+
+// wait takes a turn. To wait is not to run: it does not count as time.
+func (r *budget) wait() bool {
+	began := time.Now()
+	if !r.turns.Take(r.parent) {
+		r.failure, r.ticks = ended, 0
+		return false
+	}
+	r.turn = true
+	if !r.start.IsZero() {
+		r.start = r.start.Add(time.Since(began))
+	}
+	return true
 }
 
 func (r *budget) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -91,7 +120,11 @@ func (r *budget) Err() error {
 
 // look reports whether the run may go on.
 func (r *budget) look() bool {
-	if r.failure != nil || r.parent.Err() != nil {
+	if r.failure != nil {
+		return false
+	}
+	if r.parent.Err() != nil {
+		r.failure = ended
 		return false
 	}
 	r.ticks = patience
@@ -133,6 +166,9 @@ func (r *budget) fits(n int) bool {
 		_ = r.fail(limitMemory, "makes more than %d bytes of values", r.limits.Memory)
 		return false
 	}
+	if int64(n) > r.small && !r.turn && !r.wait() {
+		return false
+	}
 	return r.work(n >> 6)
 }
 
@@ -142,6 +178,7 @@ func (r *budget) charge(n int) bool {
 		return false
 	}
 	r.left -= int64(n)
+	r.small -= int64(n)
 	return true
 }
 

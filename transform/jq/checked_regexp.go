@@ -15,8 +15,10 @@ const (
 	longestPattern = 4 << 10
 	// largestPattern is how many instructions it may become: x{1000} is a thousand.
 	largestPattern = 10_000
-	// mostPatterns is how many patterns a program keeps compiled.
-	mostPatterns = 64
+	// mostPatterns is how many patterns a program keeps compiled, and mostInstructions
+	// how many they have together: one takes a hundred bytes and more.
+	mostPatterns     = 64
+	mostInstructions = 5 * largestPattern
 	// stepTime is what a step of matching takes at most: a character for an
 	// instruction.
 	stepTime = 20 * time.Nanosecond
@@ -27,6 +29,8 @@ const (
 type regexps struct {
 	mu   sync.Mutex
 	kept map[[2]string]*pattern
+	// size is that of all that are kept.
+	size int
 }
 
 // A pattern is a regular expression that can go on from a place in a text.
@@ -42,17 +46,22 @@ type pattern struct {
 func (c *regexps) get(source, flags string) (*pattern, error) {
 	key := [2]string{source, flags}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p, ok := c.kept[key]; ok {
+	p, ok := c.kept[key]
+	c.mu.Unlock()
+	if ok {
 		return p, nil
 	}
+	// It takes milliseconds, for which nobody else should have to wait.
 	p, err := compilePattern(source, flags)
 	if err != nil {
 		return nil, err
 	}
-	if len(c.kept) >= mostPatterns || c.kept == nil {
-		c.kept = map[[2]string]*pattern{}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.kept) >= mostPatterns || c.size+p.size > mostInstructions || c.kept == nil {
+		c.kept, c.size = map[[2]string]*pattern{}, 0
 	}
+	c.size += p.size
 	// The text of the key would keep alive what it was cut from.
 	c.kept[[2]string{strings.Clone(source), strings.Clone(flags)}] = p
 	return p, nil

@@ -25,6 +25,7 @@ type engine struct {
 	functions []native
 	limits    Limits
 	regexps   *regexps
+	turns     *Turns
 
 	// kept is one instance that outlives collections of garbage.
 	kept  atomic.Pointer[instance]
@@ -61,7 +62,7 @@ type counters struct{ time, memory atomic.Uint64 }
 // newEngine makes an engine for a query, with names of variables with their $ and
 // functions that the query may call besides jq's.
 func newEngine(query *gojq.Query, variables []string, functions []native, limits Limits) (*engine, error) {
-	e := &engine{variables: variables, limits: limits, regexps: new(regexps)}
+	e := &engine{variables: variables, limits: limits, regexps: new(regexps), turns: NewTurns(largeRuns)}
 	e.query, e.functions = rewrite(query, functions)
 	e.straight, e.grows = straighten(query, variables, functions)
 	first, err := e.compile()
@@ -73,7 +74,7 @@ func newEngine(query *gojq.Query, variables []string, functions []native, limits
 }
 
 func (e *engine) compile() (*instance, error) {
-	in := &instance{budget: budget{limits: e.limits, regexps: e.regexps}}
+	in := &instance{budget: budget{limits: e.limits, regexps: e.regexps, turns: e.turns}}
 	in.frame.budget = &in.budget
 	options := make([]gojq.CompilerOption, 0, len(e.functions)+1)
 	options = append(options, gojq.WithVariables(e.variables))
@@ -123,6 +124,7 @@ func (e *engine) run(ctx context.Context, v any, params, vars []any) (out any, e
 		return nil, &RunError{Message: err.Error()}
 	}
 	defer func() {
+		in.budget.end()
 		// An instance that panicked is not used again.
 		if p := recover(); p != nil {
 			out, err = nil, &RunError{Message: fmt.Sprintf("the engine fails: %v", p)}
@@ -144,7 +146,7 @@ func (e *engine) run(ctx context.Context, v any, params, vars []any) (out any, e
 		err = errOver
 	}
 	switch {
-	case r.failure != nil:
+	case r.failure != nil && r.failure != ended:
 		e.stats.count(r.failure.Limit)
 		return nil, r.failure
 	case ctx.Err() != nil:

@@ -28,7 +28,9 @@
 //   - To match a regular expression is one operation, refused if a text is too long
 //     for a pattern: some megabytes for a simple one with 50 ms.
 //   - The process may need about twice what is counted, as memory is not given back
-//     at once; and limits are for each run, not for all that run at a time.
+//     at once. Limits are for each run; but of those that make more than a MiB only as
+//     many go on at a time as there are processors, and of one program one less if
+//     there are several. The others wait for their turn, which is not counted as time.
 //   - The input does not count: whoever reads it has a limit for it. Neither does
 //     what is refused: values nested more than 10,000 deep are not walked, numbers of
 //     more than 1,000 characters and integers of more than a million bits not
