@@ -111,7 +111,18 @@ func strangers(paths jq.Paths, messages []protoreflect.MessageDescriptor) []stri
 	return out
 }
 
-// free reports whether the JSON of a message may have any members.
+// free reports whether the JSON of a message may have any members. That of an Empty
+// has none.
 func free(md protoreflect.MessageDescriptor) bool {
-	return md == nil || strings.HasPrefix(string(md.FullName()), "google.protobuf.") || md.FullName() == "google.api.HttpBody"
+	if md == nil {
+		return true
+	}
+	switch name := md.FullName(); name {
+	case "google.protobuf.Empty":
+		return false
+	case "google.api.HttpBody":
+		return true
+	default:
+		return strings.HasPrefix(string(name), "google.protobuf.")
+	}
 }

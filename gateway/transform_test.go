@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,29 @@ import (
 	"github.com/dragoman-gateway/dragoman/gateway"
 	"github.com/dragoman-gateway/dragoman/upstream"
 )
+
+// TestBodyFieldWarningsOfEmpty: a method that takes nothing hides no mistake, while
+// one that takes anything does.
+func TestBodyFieldWarningsOfEmpty(t *testing.T) {
+	for input, told := range map[string]int{"google.protobuf.Empty": 1, "google.protobuf.Struct": 0} {
+		g := newGateway(t, `
+listeners: [{name: main, address: ":1"}]
+upstreams: [{name: a, grpc: {target: "127.0.0.1:1"}, descriptors: {proto: {roots: [protos]}}}]
+routes: [{name: r, transcode: {upstream: a}, transform: [{request: '.headers["x-a"] = .body.nothing'}]}]
+`, map[string]string{"protos/a.proto": `syntax = "proto3";
+package a.v1;
+import "google/protobuf/empty.proto";
+import "google/protobuf/struct.proto";
+message Thing { string name = 1; }
+service Things {
+  rpc Get(Thing) returns (Thing);
+  rpc List(` + input + `) returns (google.protobuf.Empty);
+}
+`}, io.Discard)
+		require.NoError(t, g.Resolve(t.Context()))
+		require.Len(t, g.Warnings(), told, input)
+	}
+}
 
 // TestBodyFieldWarnings: what a program reads of bodies is held against what the
 // methods of the route take.
