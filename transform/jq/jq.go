@@ -55,7 +55,9 @@ type Config struct {
 	Name string
 	// Variables are the names, without $, of what each run is given a value for.
 	Variables []string
-	// Params are variables, without $, whose values are known now.
+	// Params are variables, without $, whose values are known now. What a program does
+	// with a text, a number that is not below zero, a boolean or null is known then
+	// too: .headers[$name] looks at one header, and not at all.
 	Params map[string]any
 	// Env are the environment variables that env.NAME may name.
 	Env    map[string]string
@@ -100,7 +102,7 @@ func Compile(src string, c Config) (p *Program, err error) {
 		return nil, err
 	}
 	variables := c.variables()
-	if err := resolve(src, query, variables, c.Env); err != nil {
+	if err := resolve(src, query, c); err != nil {
 		return nil, err
 	}
 	p = &Program{name: c.Name, source: src, needs: analyze(query, c.Variables), warnings: warnings(src, query)}

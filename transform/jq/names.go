@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/itchyny/gojq"
@@ -15,11 +17,14 @@ import (
 // has no places. So the tree is walked in the order of the text, and each name in
 // it is looked for in the text from where the one before was found.
 //
-// On its way it puts values in the place of env.NAME.
+// On its way it puts values in the place of env.NAME, and of parameters where these
+// are not hidden by a variable of that name.
 type resolver struct {
 	src   string
 	words []word
 	env   map[string]string
+	// params are the values of the first of variables, without their $.
+	params map[string]any
 	// functions, variables and labels are what is defined here, the innermost last:
 	// name/2, $name, $name.
 	functions, variables, labels []string
@@ -217,6 +222,10 @@ func (r *resolver) keyVal(kv *gojq.ObjectKeyVal) {
 	if kv.Key != "" {
 		if at := r.find(kv.Key); strings.HasPrefix(kv.Key, "$") {
 			r.variable(at, kv.Key)
+			if value := r.parameter(kv.Key); value != nil && kv.Val == nil {
+				kv.Key, kv.Val = kv.Key[1:], termQuery(value)
+				return
+			}
 		}
 	}
 	r.text(kv.KeyString)
@@ -244,6 +253,10 @@ func (r *resolver) call(t *gojq.Term) {
 	at := r.find(name)
 	if strings.HasPrefix(name, "$") {
 		r.variable(at, name)
+		if value := r.parameter(name); value != nil {
+			value.SuffixList = t.SuffixList
+			*t = *value
+		}
 		return
 	}
 	if sig := signature(name, len(t.Func.Args)); !slices.Contains(r.functions, sig) {
@@ -261,6 +274,37 @@ func (r *resolver) call(t *gojq.Term) {
 	for _, arg := range t.Func.Args {
 		r.query(arg)
 	}
+}
+
+// parameter is the value of a parameter as a term, as which what a program does with
+// it is known: .headers[$name] is one header. It is nil for another variable, and for
+// values that are no text, number, boolean or null, or a number below zero.
+func (r *resolver) parameter(name string) *gojq.Term {
+	value, ok := r.params[name[1:]]
+	// What hides one stands behind all of them.
+	if r.err != nil || !ok || slices.Contains(r.variables[len(r.params):], name) {
+		return nil
+	}
+	switch v := value.(type) {
+	case nil:
+		return &gojq.Term{Type: gojq.TermTypeNull}
+	case bool:
+		if v {
+			return &gojq.Term{Type: gojq.TermTypeTrue}
+		}
+		return &gojq.Term{Type: gojq.TermTypeFalse}
+	case string:
+		return &gojq.Term{Type: gojq.TermTypeString, Str: &gojq.String{Str: v}}
+	case int:
+		if v >= 0 {
+			return &gojq.Term{Type: gojq.TermTypeNumber, Number: strconv.Itoa(v)}
+		}
+	case float64:
+		if v >= 0 && v <= math.MaxFloat64 && !math.Signbit(v) {
+			return &gojq.Term{Type: gojq.TermTypeNumber, Number: strconv.FormatFloat(v, 'g', -1, 64)}
+		}
+	}
+	return nil
 }
 
 // environment puts the value of a variable in the place of env.NAME.

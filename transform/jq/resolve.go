@@ -5,10 +5,11 @@ import (
 )
 
 // resolve checks every name in a program, puts the values of environment variables
-// into it, and the definitions of functions of ours that it calls before it. After
-// it the tree has names that are not in the text, which begin with [reserved].
-func resolve(src string, query *gojq.Query, variables []string, env map[string]string) error {
-	r := &resolver{src: src, env: env, variables: variables, uses: make(map[string]bool)}
+// and of parameters into it, and the definitions of functions of ours that it calls
+// before it. After it the tree has names that are not in the text, which begin with
+// [reserved].
+func resolve(src string, query *gojq.Query, c Config) error {
+	r := &resolver{src: src, env: c.Env, params: c.Params, variables: c.variables(), uses: make(map[string]bool)}
 	r.words, _ = scan(src)
 	switch {
 	case len(query.Imports) > 0 && query.Imports[0].IncludePath != "":
