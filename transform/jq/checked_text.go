@@ -396,8 +396,12 @@ func (r *budget) sameSize(native string, v any) any {
 		if !r.charge(len(s)) {
 			return errOver
 		}
-		if native == "ascii_downcase" && ascii(s) {
+		switch {
+		case !ascii(s):
+		case native == "ascii_downcase":
 			return strings.ToLower(s)
+		case native == "ascii_upcase":
+			return strings.ToUpper(s)
 		}
 	}
 	return unchecked(native, v)

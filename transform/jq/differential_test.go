@@ -459,6 +459,39 @@ index([]), rindex([]), indices([])
 "a,b, cd, efg" | indices(", "), index(","), rindex(",")
 "größe größe" | indices("öß")
 startswith("a"), endswith("a")
+startswith("a")
+startswith(.)
+startswith(1)
+endswith("a")
+endswith(null)
+ltrimstr("a")
+rtrimstr("a")
+ltrimstr(1)
+has("a")
+has(0)
+has(-1)
+has("a", "b")
+has(1e1000)
+test("a,")
+test("A,"; "i")
+test("a"; "q")
+test("[")
+"Größe" | ascii_upcase
+"größe\(1)" | ascii_upcase
+[.[0], .[-1]]
+[.a, [.b, 1], {c: .}]
+[., .]
+[[]]
+.[0]
+.[-1]
+.[-9]
+.[1].a
+.a[0].b
+.[100000000000000000000]
+"größe"[2]
+"größe"[-1]
+[1, 2] | .[1]
+. as $x | $x[0]
 ltrimstr("a"), rtrimstr("a"), trimstr("a")
 ltrim, rtrim, trim
 explode

@@ -110,15 +110,15 @@ func (e *engine) take() (*instance, error) {
 func (e *engine) give(in *instance) {
 	clear(in.frame.vars)
 	clear(in.frame.bound)
-	in.budget.parent = nil
+	in.frame.mine, in.frame.args, in.budget.parent = nil, [2]any{}, nil
 	if !e.kept.CompareAndSwap(nil, in) {
 		e.idle.Put(in)
 	}
 }
 
-// run gives the one value that the program yields. The failure is a [*RunError]
-// without a name, or the error of ctx.
-func (e *engine) run(ctx context.Context, v any, params, vars []any) (out any, err error) {
+// run gives the one value that the program yields. mine is v, if it may be changed;
+// else nil. The failure is a [*RunError] without a name, or the error of ctx.
+func (e *engine) run(ctx context.Context, v any, mine map[string]any, params, vars []any) (out any, err error) {
 	in, err := e.take()
 	if err != nil {
 		return nil, &RunError{Message: err.Error()}
@@ -136,6 +136,7 @@ func (e *engine) run(ctx context.Context, v any, params, vars []any) (out any, e
 	r.begin(ctx)
 	in.frame.vars = append(append(in.frame.vars[:0], params...), vars...)
 	if e.straight != nil && len(in.frame.vars) == len(e.variables) {
+		in.frame.mine = mine
 		if out, err = e.straight(&in.frame, v); err != nil {
 			err = &RunError{Message: describe(err)}
 		}

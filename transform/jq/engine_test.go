@@ -83,12 +83,12 @@ func TestPanicIsAFailure(t *testing.T) {
 			return "whole"
 		}}}, DefaultLimits)
 		require.NoError(t, err)
-		_, err = e.run(t.Context(), []any{1}, nil, nil)
+		_, err = e.run(t.Context(), []any{1}, nil, nil, nil)
 		var failure *RunError
 		require.ErrorAs(t, err, &failure)
 		require.Equal(t, "the engine fails: no", failure.Message)
 		broken = false
-		out, err := e.run(t.Context(), []any{1}, nil, nil)
+		out, err := e.run(t.Context(), []any{1}, nil, nil, nil)
 		require.NoError(t, err)
 		require.Equal(t, "whole", out)
 	}

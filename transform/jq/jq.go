@@ -159,7 +159,19 @@ func (p *Program) Warnings() []Warning { return p.warnings }
 // program that yields no value, or several, fails. What goes wrong is a
 // [*RunError], or the error of ctx.
 func (p *Program) Run(ctx context.Context, in any, vars ...any) (any, error) {
-	out, err := p.engine.run(ctx, in, p.params, vars)
+	return p.named(p.engine.run(ctx, in, nil, p.params, vars))
+}
+
+// RunOver is Run with an input that nobody else has, and whose members headers and
+// query nobody else has if they are objects: it may change these, and the result may
+// be the input itself. After a failure the input is no longer of use. Other members
+// are left as they are, and vars too.
+func (p *Program) RunOver(ctx context.Context, in map[string]any, vars ...any) (any, error) {
+	return p.named(p.engine.run(ctx, in, in, p.params, vars))
+}
+
+// named puts the name of the program to a failure.
+func (p *Program) named(out any, err error) (any, error) {
 	if err == nil {
 		return out, nil
 	}

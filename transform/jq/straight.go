@@ -28,6 +28,10 @@ type frame struct {
 	vars   []any
 	// bound are the values of what the program has bound, as in x as $y.
 	bound []any
+	// args are for the call of a function, which calls nothing here.
+	args [2]any
+	// mine is the object that may be changed where it is; see [frame.set].
+	mine map[string]any
 }
 
 type straightener struct {
@@ -48,29 +52,34 @@ const fewCopies = 3
 // result may be much larger than its input.
 func straighten(q *gojq.Query, variables []string, functions []native) (run stride, grows bool) {
 	s := &straightener{vars: variables, functions: functions}
-	run = s.query(q)
+	run = s.flow(q, true)
 	return run, s.copies > fewCopies
 }
 
-func (s *straightener) query(q *gojq.Query) stride {
+// query is a part of a program whose input is looked at elsewhere too.
+func (s *straightener) query(q *gojq.Query) stride { return s.flow(q, false) }
+
+// flow is a part of a program. last says that nothing else looks at its input any
+// more, but what it gives.
+func (s *straightener) flow(q *gojq.Query, last bool) stride {
 	switch {
 	case q == nil || len(q.FuncDefs) > 0 || len(q.Imports) > 0 || q.Meta != nil:
 		return nil
 	case q.Term != nil:
-		return s.term(q.Term)
+		return s.term(q.Term, last)
 	case len(q.Patterns) > 0:
-		return s.bind(q)
+		return s.bind(q, last)
 	}
 	switch q.Op {
 	case gojq.OpAssign, gojq.OpModify, gojq.OpUpdateAdd, gojq.OpUpdateSub, gojq.OpUpdateMul, gojq.OpUpdateDiv,
 		gojq.OpUpdateMod, gojq.OpUpdateAlt:
-		return s.assign(q)
+		return s.assign(q, last)
 	}
-	left := s.query(q.Left)
+	left := s.flow(q.Left, last && q.Op == gojq.OpPipe)
 	if left == nil {
 		return nil
 	}
-	right := s.query(q.Right)
+	right := s.flow(q.Right, last && (q.Op == gojq.OpPipe || q.Op == gojq.OpAlt))
 	if right == nil {
 		return nil
 	}
@@ -109,7 +118,8 @@ func (s *straightener) query(q *gojq.Query) stride {
 		if err != nil {
 			return nil, err
 		}
-		return outcome(call(f.budget, in, []any{x, y}))
+		f.args = [...]any{x, y}
+		return outcome(call(f.budget, in, f.args[:]))
 	}
 }
 
@@ -143,7 +153,7 @@ func nativeNamed(name string, args int) *native {
 	return &checked[i]
 }
 
-func (s *straightener) bind(q *gojq.Query) stride {
+func (s *straightener) bind(q *gojq.Query, last bool) stride {
 	if q.Op != gojq.OpPipe || len(q.Patterns) != 1 || q.Patterns[0].Name == "" {
 		return nil
 	}
@@ -153,7 +163,7 @@ func (s *straightener) bind(q *gojq.Query) stride {
 	}
 	n := len(s.bound)
 	s.bound = append(s.bound, q.Patterns[0].Name)
-	body := s.query(q.Right)
+	body := s.flow(q.Right, last)
 	s.bound = s.bound[:n]
 	if body == nil {
 		return nil
@@ -164,18 +174,21 @@ func (s *straightener) bind(q *gojq.Query) stride {
 			return nil, err
 		}
 		f.bound = append(f.bound[:n], v)
+		if !flat(v) {
+			f.mine = nil // it has another name now
+		}
 		return body(f, in)
 	}
 }
 
 // assign is .a.b = x and its kind, with a path of names.
-func (s *straightener) assign(q *gojq.Query) stride {
+func (s *straightener) assign(q *gojq.Query, last bool) stride {
 	path, ok := queryPath(q.Left, nil)
 	value := s.query(q.Right)
 	if !ok || value == nil || slices.ContainsFunc(path, func(key any) bool { _, name := key.(string); return !name }) {
 		return nil
 	}
-	key := any(path)
+	to := &spot{path: path, key: any(path), last: last}
 	if !literal(q.Right) {
 		s.copies++
 	}
@@ -185,15 +198,15 @@ func (s *straightener) assign(q *gojq.Query) stride {
 			if err != nil {
 				return nil, err
 			}
-			return outcome(f.budget.setpath(in, path, key, v))
+			return f.set(in, to, v)
 		}
 	}
 	// change is what becomes of what is there, with the value.
-	var change func(r *budget, old, v any) any
+	var change func(f *frame, old, v any) any
 	switch q.Op {
 	case gojq.OpModify:
 		return func(f *frame, in any) (any, error) {
-			old, err := at(in, path)
+			old, err := f.at(in, path)
 			if err != nil {
 				return nil, err
 			}
@@ -201,10 +214,10 @@ func (s *straightener) assign(q *gojq.Query) stride {
 			if err != nil {
 				return nil, err
 			}
-			return outcome(f.budget.setpath(in, path, key, v))
+			return f.modify(in, to, v)
 		}
 	case gojq.OpUpdateAlt:
-		change = func(_ *budget, old, v any) any {
+		change = func(_ *frame, old, v any) any {
 			if old != nil && old != false {
 				return old
 			}
@@ -212,44 +225,81 @@ func (s *straightener) assign(q *gojq.Query) stride {
 		}
 	default:
 		call := nativeNamed(operators[q.Op], 2).call
-		change = func(r *budget, old, v any) any { return call(r, old, []any{old, v}) }
+		change = func(f *frame, old, v any) any {
+			f.args = [...]any{old, v}
+			return call(f.budget, old, f.args[:])
+		}
 	}
+	add := q.Op == gojq.OpUpdateAdd
 	return func(f *frame, in any) (any, error) {
 		v, err := value(f, in)
 		if err != nil {
 			return nil, err
 		}
-		old, err := at(in, path)
+		old, err := f.at(in, path)
 		if err != nil {
 			return nil, err
 		}
-		if v, err = outcome(change(f.budget, old, v)); err != nil {
+		if add && f.merge(in, to, old, v) {
+			return in, nil
+		}
+		if v, err = outcome(change(f, old, v)); err != nil {
 			return nil, err
 		}
-		return outcome(f.budget.setpath(in, path, key, v))
+		return f.set(in, to, v)
 	}
 }
 
-// at is what .a.b gives.
-func at(v any, path []any) (any, error) {
+// at is what .a.b or .a[0] gives.
+func (f *frame) at(v any, path []any) (any, error) {
 	for _, key := range path {
 		switch w := v.(type) {
-		case map[string]any:
-			v = w[key.(string)]
 		case nil:
-		default:
-			return outcome(unchecked("_index", nil, v, key))
+			continue
+		case map[string]any:
+			if name, ok := key.(string); ok {
+				v = w[name]
+				continue
+			}
+		case []any:
+			if i, ok := key.(int); ok {
+				if i < 0 {
+					i += len(w)
+				}
+				if v = nil; 0 <= i && i < len(w) {
+					v = w[i]
+				}
+				continue
+			}
+		}
+		if failed(f.budget.characters(v)) {
+			return nil, errOver
+		}
+		var err error
+		if v, err = outcome(unchecked("_index", nil, v, key)); err != nil {
+			return nil, err
 		}
 	}
 	return v, nil
 }
 
-func (s *straightener) term(t *gojq.Term) stride {
+// steps reports whether a path is names and places in arrays, as at takes it.
+func steps(path []any) bool {
+	return !slices.ContainsFunc(path, func(key any) bool {
+		switch key.(type) {
+		case string, int:
+			return false
+		}
+		return true
+	})
+}
+
+func (s *straightener) term(t *gojq.Term, last bool) stride {
 	if path, ok := termPath(t); ok {
-		return func(_ *frame, in any) (any, error) { return at(in, path) }
+		return func(f *frame, in any) (any, error) { return f.at(in, path) }
 	}
 	if n := len(t.SuffixList); n > 0 {
-		// What stands before a path of names, as in $request.headers.
+		// What stands before a path, as in $request.headers.
 		inner, path := *t, []any(nil)
 		for inner.SuffixList = t.SuffixList; len(inner.SuffixList) > 0; {
 			last := inner.SuffixList[len(inner.SuffixList)-1]
@@ -257,14 +307,16 @@ func (s *straightener) term(t *gojq.Term) stride {
 				return nil
 			}
 			key, ok := indexKey(last.Index)
-			if _, name := key.(string); !ok || !name {
+			if !ok {
 				return nil
 			}
 			path = append(path, key)
 			inner.SuffixList = inner.SuffixList[:len(inner.SuffixList)-1]
 		}
-		slices.Reverse(path)
-		before := s.term(&inner)
+		if slices.Reverse(path); !steps(path) {
+			return nil
+		}
+		before := s.term(&inner, false)
 		if before == nil {
 			return nil
 		}
@@ -273,7 +325,7 @@ func (s *straightener) term(t *gojq.Term) stride {
 			if err != nil {
 				return nil, err
 			}
-			return at(v, path)
+			return f.at(v, path)
 		}
 	}
 	switch t.Type {
@@ -299,13 +351,15 @@ func (s *straightener) term(t *gojq.Term) stride {
 		}
 		return nullaryStep(name)
 	case gojq.TermTypeQuery:
-		return s.query(t.Query)
+		return s.flow(t.Query, last)
 	case gojq.TermTypeIf:
-		return s.choice(t.If.Cond, t.If.Then, t.If.Elif, t.If.Else)
+		return s.choice(t.If.Cond, t.If.Then, t.If.Elif, t.If.Else, last)
 	case gojq.TermTypeObject:
 		return s.object(t.Object)
+	case gojq.TermTypeArray:
+		return s.array(t.Array.Query)
 	case gojq.TermTypeFunc:
-		return s.call(t.Func)
+		return s.call(t.Func, last)
 	}
 	return nil
 }
@@ -320,16 +374,16 @@ func nullaryStep(name string) stride {
 	return func(f *frame, in any) (any, error) { return outcome(n.call(f.budget, in, nil)) }
 }
 
-// termPath is the path of a term that is names only, as .a.b.
+// termPath is the path of a term that is nothing else, as .a.b[0].
 func termPath(t *gojq.Term) ([]any, bool) {
 	if t.Type != gojq.TermTypeIndex {
 		return nil, false
 	}
 	path, ok := queryPath(termQuery(t), nil)
-	return path, ok && !slices.ContainsFunc(path, func(key any) bool { _, name := key.(string); return !name })
+	return path, ok && steps(path)
 }
 
-func (s *straightener) call(fn *gojq.Func) stride {
+func (s *straightener) call(fn *gojq.Func, last bool) stride {
 	if fn.Name[0] == '$' {
 		if i := slices.Index(s.bound, fn.Name); i >= 0 {
 			// The innermost of a name is the last.
@@ -347,11 +401,14 @@ func (s *straightener) call(fn *gojq.Func) stride {
 	}
 	switch {
 	case fn.Name == "del" && len(fn.Args) == 1:
-		return s.del(fn.Args[0])
+		return s.del(fn.Args[0], last)
 	case fn.Name == "not" && len(fn.Args) == 0:
 		return func(_ *frame, in any) (any, error) { return in == nil || in == false, nil }
 	case fn.Name == "type" && len(fn.Args) == 0:
 		return func(_ *frame, in any) (any, error) { return gojq.TypeOf(in), nil }
+	}
+	if fn.Name == "test" {
+		return s.test(fn.Args)
 	}
 	n := s.native(fn)
 	if n == nil || n.iterates {
@@ -362,6 +419,17 @@ func (s *straightener) call(fn *gojq.Func) stride {
 	for i, arg := range fn.Args {
 		if args[i] = s.query(arg); args[i] == nil {
 			return nil
+		}
+	}
+	if len(args) == 1 {
+		arg := args[0]
+		return func(f *frame, in any) (any, error) {
+			v, err := arg(f, in)
+			if err != nil {
+				return nil, err
+			}
+			f.args[0] = v
+			return outcome(n.call(f.budget, in, f.args[:1]))
 		}
 	}
 	return func(f *frame, in any) (any, error) {
@@ -382,6 +450,9 @@ func (s *straightener) native(fn *gojq.Func) *native {
 	if name, ok := renamed[callee{fn.Name, len(fn.Args)}]; ok {
 		return nativeNamed(name, len(fn.Args))
 	}
+	if i := slices.IndexFunc(cheap, func(n native) bool { return n.name == fn.Name && n.min == len(fn.Args) }); i >= 0 {
+		return &cheap[i]
+	}
 	i := slices.IndexFunc(s.functions, func(n native) bool {
 		return n.name == fn.Name && n.min <= len(fn.Args) && len(fn.Args) <= n.max
 	})
@@ -391,7 +462,7 @@ func (s *straightener) native(fn *gojq.Func) *native {
 	return &s.functions[i]
 }
 
-func (s *straightener) del(q *gojq.Query) stride {
+func (s *straightener) del(q *gojq.Query, last bool) stride {
 	var paths []any
 	for ; q != nil && q.Term == nil; q = q.Left {
 		path, ok := queryPath(q.Right, nil)
@@ -413,22 +484,25 @@ func (s *straightener) del(q *gojq.Query) stride {
 	}
 	return func(f *frame, in any) (any, error) {
 		for _, path := range paths {
-			if _, err := at(in, path.([]any)); err != nil {
+			if _, err := f.at(in, path.([]any)); err != nil {
 				return nil, err
 			}
+		}
+		if last && f.delete(in, paths) {
+			return in, nil
 		}
 		return outcome(f.budget.delpaths(in, paths))
 	}
 }
 
-func (s *straightener) choice(cond, then *gojq.Query, elif []*gojq.IfElif, otherwise *gojq.Query) stride {
-	test, yes := s.query(cond), s.query(then)
+func (s *straightener) choice(cond, then *gojq.Query, elif []*gojq.IfElif, otherwise *gojq.Query, last bool) stride {
+	test, yes := s.query(cond), s.flow(then, last)
 	var no stride
 	switch {
 	case len(elif) > 0:
-		no = s.choice(elif[0].Cond, elif[0].Then, elif[1:], otherwise)
+		no = s.choice(elif[0].Cond, elif[0].Then, elif[1:], otherwise, last)
 	case otherwise != nil:
-		no = s.query(otherwise)
+		no = s.flow(otherwise, last)
 	default:
 		no = func(_ *frame, in any) (any, error) { return in, nil }
 	}
@@ -499,7 +573,7 @@ func (s *straightener) object(o *gojq.Object) stride {
 		}
 		switch {
 		case kv.Key != "" && kv.Key[0] == '$':
-			keys[i], values[i] = fixed(kv.Key[1:]), s.call(&gojq.Func{Name: kv.Key})
+			keys[i], values[i] = fixed(kv.Key[1:]), s.call(&gojq.Func{Name: kv.Key}, false)
 			if kv.Val != nil {
 				return nil
 			}
@@ -555,7 +629,7 @@ func (s *straightener) member(key string, val *gojq.Query) stride {
 		return s.query(val)
 	}
 	path := []any{key}
-	return func(_ *frame, in any) (any, error) { return at(in, path) }
+	return func(f *frame, in any) (any, error) { return f.at(in, path) }
 }
 
 // grown is a copy of an object with room for one more member.
