@@ -61,6 +61,19 @@ type lane struct {
 	// ready says that the body can be looked at.
 	ready bool
 	args  [1]any
+	// seen and sent are for the input of a program and its $request.
+	seen, sent view.Buffer
+}
+
+// done gives the memory of the last inputs back, unless a change may have a part of
+// them. Of what is for the head it has the strings.
+func (l *lane) done(c *view.Change) {
+	if c.HasBody || c.Respond != nil || len(c.Log) > 0 {
+		l.seen, l.sent = view.Buffer{}, view.Buffer{}
+		return
+	}
+	l.seen.Take()
+	l.sent.Take()
 }
 
 var runs = sync.Pool{New: func() any { return new(run) }}
@@ -94,7 +107,11 @@ func (k *run) release() {
 	if k.lent {
 		in, out = nil, nil
 	}
-	*k = run{body: in, out: out}
+	*k = run{
+		body: in, out: out,
+		req:  lane{seen: k.req.seen.Kept(), sent: k.req.sent.Kept()},
+		resp: lane{seen: k.resp.seen.Kept(), sent: k.resp.sent.Kept()},
+	}
 	k.answer.header, k.answer.held, k.many.tmp = header, held, tmp
 	runs.Put(k)
 }
@@ -121,6 +138,7 @@ func (k *run) step(i int, phase view.Phase, l *lane) (change view.Change, ran, w
 			return change, false, true, nil
 		}
 		out, skipped, err := k.value(s, when, l)
+		l.done(&change)
 		if err != nil || skipped || out == nil || out == false {
 			return change, false, false, err
 		}
@@ -139,6 +157,7 @@ func (k *run) step(i int, phase view.Phase, l *lane) (change view.Change, ran, w
 	if fault != nil {
 		return view.Change{}, false, false, k.mistaken(p, fault)
 	}
+	l.done(&change)
 	return change, true, false, nil
 }
 
@@ -156,7 +175,7 @@ func (k *run) value(s *step, p *program, l *lane) (out any, skipped bool, err *r
 			return nil, false, k.malformed(p, fault)
 		}
 	}
-	seen, fault := p.view.Input(&l.head, in)
+	seen, fault := p.view.InputIn(&l.seen, &l.head, in)
 	if fault != nil {
 		return nil, false, malformedQuery(fault)
 	}
@@ -171,7 +190,7 @@ func (k *run) value(s *step, p *program, l *lane) (out any, skipped bool, err *r
 				body = nil
 			}
 		}
-		if sent, fault = p.sent.Input(head, body); fault != nil {
+		if sent, fault = p.sent.InputIn(&l.sent, head, body); fault != nil {
 			return nil, false, malformedQuery(fault)
 		}
 	}
@@ -186,10 +205,10 @@ func (k *run) value(s *step, p *program, l *lane) (out any, skipped bool, err *r
 func (k *run) call(p *program, l *lane, in map[string]any, sent any) (any, error) {
 	ctx := k.came.Context()
 	if !p.variable {
-		return p.jq.Run(ctx, in)
+		return p.jq.RunOver(ctx, in)
 	}
 	l.args[0] = sent
-	return p.jq.Run(ctx, in, l.args[:]...)
+	return p.jq.RunOver(ctx, in, l.args[:]...)
 }
 
 // log adds the fields of a program to the line of the access log.

@@ -303,7 +303,7 @@ func (v *View) headersOf(value any, h *Head) ([]HeaderChange, error) {
 		given[strings.ToLower(key)] = true
 	}
 	for canonical := range h.Header {
-		if key := lowerName(canonical); !given[key] && !h.hides(key) {
+		if key := lowerName(canonical); !given[key] && !hidden(key) && !h.hides(key) {
 			changes = append(changes, HeaderChange{Name: canonical})
 		}
 	}
@@ -315,7 +315,7 @@ func (v *View) headersOf(value any, h *Head) ([]HeaderChange, error) {
 func patch(object map[string]any, names []name, h *Head) ([]HeaderChange, error) {
 	var changes []HeaderChange
 	for i, n := range names {
-		c, changed, err := headerChange("headers", n.key, n.canonical, object[n.key], h)
+		c, changed, err := headerChange("headers", &names[i], object[n.key], h)
 		if err != nil {
 			return nil, err
 		}
@@ -339,12 +339,12 @@ func headerChanges(place string, object map[string]any, h *Head) ([]HeaderChange
 	var changes []HeaderChange
 	seen := make(map[string]bool, len(object))
 	for _, key := range sortedKeys(object) {
-		canonical := http.CanonicalHeaderKey(key)
-		if seen[canonical] {
-			return nil, twice(place, canonical)
+		n := nameOf(key)
+		if seen[n.canonical] {
+			return nil, twice(place, n.canonical)
 		}
-		seen[canonical] = true
-		c, changed, err := headerChange(place, key, canonical, object[key], h)
+		seen[n.canonical] = true
+		c, changed, err := headerChange(place, &n, object[key], h)
 		if err != nil {
 			return nil, err
 		}
@@ -355,26 +355,25 @@ func headerChanges(place string, object map[string]any, h *Head) ([]HeaderChange
 	return changes, nil
 }
 
-func headerChange(place, key, canonical string, value any, h *Head) (c HeaderChange, changed bool, err error) {
-	if !httpguts.ValidHeaderFieldName(key) {
-		return c, false, mistake(place, "%s is no name of a header", show(key))
+func headerChange(place string, n *name, value any, h *Head) (c HeaderChange, changed bool, err error) {
+	if !n.valid {
+		return c, false, mistake(place, "%s is no name of a header", show(n.key))
 	}
-	lower := strings.ToLower(key)
-	c.Name = canonical
-	if c.Values, err = texts(place, lower, value); err != nil {
+	c.Name = n.canonical
+	if c.Values, err = texts(place, n.lower, value); err != nil {
 		return c, false, err
 	}
 	for _, v := range c.Values {
 		if !httpguts.ValidHeaderFieldValue(v) {
-			return c, false, mistake(place+"."+lower, "%s has a character that no header may have", show(v))
+			return c, false, mistake(place+"."+n.lower, "%s has a character that no header may have", show(v))
 		}
 	}
-	was := h.Header[canonical]
-	if h.hides(lower) {
+	was := h.Header[n.canonical]
+	if n.hidden || h.hides(n.lower) {
 		if value == nil && len(was) == 0 {
 			return c, false, nil
 		}
-		return c, false, mistake(place+"."+lower, "%s", advice(lower))
+		return c, false, mistake(place+"."+n.lower, "%s", advice(n.lower))
 	}
 	return c, !slices.Equal(was, c.Values), nil
 }

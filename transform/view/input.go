@@ -12,21 +12,70 @@ import (
 // ErrQuery is the error for a query that cannot be read.
 var ErrQuery = errors.New("malformed query: a percent sign without two hexadecimal digits behind it")
 
+// Buffer is memory for the inputs of programs, one after the other. Its zero value
+// is empty.
+type Buffer struct {
+	in, headers map[string]any
+	// lent says that an input may still be of use.
+	lent bool
+}
+
+// most is how many members an object may have that is used again.
+const most = 64
+
+// Take gives the memory of the last input back. Nothing may have anything of it any
+// more but the strings in it.
+func (b *Buffer) Take() {
+	if len(b.headers) > most {
+		b.headers = nil
+	}
+	clear(b.in)
+	clear(b.headers)
+	b.lent = false
+}
+
+// Kept is the buffer without an input that was not given back.
+func (b *Buffer) Kept() Buffer {
+	if b.lent {
+		return Buffer{}
+	}
+	return *b
+}
+
 // Input is what the program sees of h, with this body. It has no more than what
-// the program reads.
+// the program reads. Nobody else has it, nor its headers and its query.
 func (v *View) Input(h *Head, body any) (map[string]any, error) {
-	in := make(map[string]any, len(v.input))
+	return v.InputIn(new(Buffer), h, body)
+}
+
+// InputIn is [View.Input] in memory that is used again, once it is given back.
+func (v *View) InputIn(b *Buffer, h *Head, body any) (map[string]any, error) {
+	if b.lent {
+		*b = Buffer{}
+	}
+	b.lent = true
+	if b.in == nil {
+		b.in = make(map[string]any, len(v.input))
+	}
+	in := b.in
 	for i := range v.input {
 		m := &v.input[i]
-		if m.key == "body" {
+		switch m.key {
+		case "body":
 			in["body"] = body
-			continue
+		case "headers":
+			if b.headers == nil {
+				b.headers = make(map[string]any, len(m.names))
+			}
+			h.headers(b.headers, m.names)
+			in["headers"] = b.headers
+		default:
+			value, err := h.value(m)
+			if err != nil {
+				return nil, err
+			}
+			in[m.key] = value
 		}
-		value, err := h.value(m)
-		if err != nil {
-			return nil, err
-		}
-		in[m.key] = value
 	}
 	return in, nil
 }
@@ -45,7 +94,9 @@ func (h *Head) value(m *member) (any, error) {
 	case "query":
 		return queryValue(h.RawQuery)
 	case "headers":
-		return h.headers(m.names), nil
+		all := make(map[string]any, len(h.Header))
+		h.headers(all, m.names)
+		return all, nil
 	case "vars":
 		vars := make(map[string]any, len(h.Vars))
 		for _, v := range h.Vars {
@@ -76,25 +127,23 @@ func (h *Head) value(m *member) (any, error) {
 	panic("view: no member " + m.key)
 }
 
-// headers are those with names, or all if names is nil.
-func (h *Head) headers(names []name) map[string]any {
+// headers puts those with names into an object, or all if names is nil.
+func (h *Head) headers(into map[string]any, names []name) {
 	if names == nil {
-		all := make(map[string]any, len(h.Header))
 		for canonical, values := range h.Header {
-			if key := lowerName(canonical); len(values) > 0 && !h.hides(key) {
-				all[key] = list(values)
+			if key := lowerName(canonical); len(values) > 0 && !hidden(key) && !h.hides(key) {
+				into[key] = list(values)
 			}
 		}
-		return all
+		return
 	}
-	some := make(map[string]any, len(names))
-	for _, n := range names {
+	for i := range names {
+		n := &names[i]
 		// A name that is not in lower case is the name of no header.
-		if values := h.Header[n.canonical]; len(values) > 0 && lowerName(n.canonical) == n.key && !h.hides(n.key) {
-			some[n.key] = list(values)
+		if values := h.Header[n.canonical]; len(values) > 0 && n.lower == n.key && !n.hidden && !h.hides(n.key) {
+			into[n.key] = list(values)
 		}
 	}
-	return some
 }
 
 // list is one value, or an array of several.
@@ -121,11 +170,11 @@ var connection = map[string]bool{
 // are no headers.
 const trailers = "trailer:"
 
-// hides reports whether a header, by its name in lower case, is not for programs.
+// hidden reports whether a header, by its name in lower case, is never for programs.
+func hidden(key string) bool { return connection[key] || strings.HasPrefix(key, trailers) }
+
+// hides reports whether it is not with this head.
 func (h *Head) hides(key string) bool {
-	if connection[key] || strings.HasPrefix(key, trailers) {
-		return true
-	}
 	if h.RPC && (key == "content-type" || strings.HasPrefix(key, "grpc-")) {
 		return true
 	}

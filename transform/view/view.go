@@ -22,6 +22,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/dragoman-gateway/dragoman/transform/jq"
 )
 
@@ -88,8 +90,21 @@ type member struct {
 	names []name // of headers, if not all are read
 }
 
-// name is the name of a header as programs and as http.Header write it.
-type name struct{ key, canonical string }
+// name is a name of a header as a program writes it, and what follows from it.
+type name struct {
+	key string
+	// canonical and lower are as http.Header and as views have it.
+	canonical, lower string
+	// valid says that a header may have that name, hidden that none with it is for
+	// programs.
+	valid, hidden bool
+}
+
+func nameOf(key string) name {
+	n := name{key: key, canonical: http.CanonicalHeaderKey(key), lower: strings.ToLower(key), valid: httpguts.ValidHeaderFieldName(key)}
+	n.hidden = hidden(n.lower)
+	return n
+}
 
 // keys are the members of a view, and the phases that have them.
 var keys = map[string][]Phase{
@@ -147,7 +162,7 @@ func names(paths jq.Paths) []name {
 	}
 	var out []name
 	for _, key := range sortedKeys(paths.Keys) {
-		out = append(out, name{key, http.CanonicalHeaderKey(key)})
+		out = append(out, nameOf(key))
 	}
 	return out
 }
