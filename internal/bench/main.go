@@ -16,6 +16,12 @@
 // pause between messages, so that each one travels alone.
 //
 //	go run ./internal/bench -streams
+//
+// With -transforms it is a route with jq programs beside the same route without:
+// one process with a listener for each case, loaded in turns. The plain way beside
+// them decodes with encoding/json, runs gojq and encodes, in front of the same route.
+//
+//	go run ./internal/bench -transforms
 package main
 
 import (
@@ -35,13 +41,15 @@ import (
 )
 
 func main() {
-	role := flag.String("role", "", "internal: upstream, proxy, flushing or dynamic")
+	role := flag.String("role", "", "internal: upstream, proxy, flushing, dynamic or transforms")
 	target := flag.String("target", "", "internal: address that what is in the middle forwards to")
+	image := flag.String("image", "", "internal: descriptors of the upstream")
 	dragoman := flag.String("dragoman", "", "the dragoman binary; empty builds it")
 	rounds := flag.Int("rounds", 3, "rounds per size")
 	length := flag.Duration("time", 3*time.Second, "length of one round")
 	conns := flag.Int("conns", 0, "client connections; 64, or 8 with -streams")
 	streaming := flag.Bool("streams", false, "measure streams of small messages")
+	transforming := flag.Bool("transforms", false, "measure routes with jq programs")
 	only := flag.String("size", "", "small, medium or large; empty is all")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -56,6 +64,8 @@ func main() {
 		err = runFlushing(ctx, *target)
 	case "dynamic":
 		err = runDynamic(ctx, *target)
+	case "transforms":
+		err = runTransforms(ctx, *target, *image)
 	default:
 		switch {
 		case *conns > 0:
@@ -63,6 +73,10 @@ func main() {
 			*conns = 8
 		default:
 			*conns = 64
+		}
+		if *transforming {
+			err = compareTransforms(ctx, *rounds, *length, *conns)
+			break
 		}
 		if *streaming {
 			err = compareStreams(ctx, *dragoman, *rounds, *length, *conns)

@@ -73,8 +73,9 @@ func child(t testing.TB, role string) string {
 	return strings.TrimSpace(address)
 }
 
-// inProcess runs the whole gateway in this process and returns its address.
-func inProcess(t testing.TB, target string, descriptors *configpb.Descriptors) string {
+// inProcess runs the whole gateway in this process, with programs on its route, and
+// returns its address.
+func inProcess(t testing.TB, target string, descriptors *configpb.Descriptors, programs ...*configpb.Transform) string {
 	t.Helper()
 	file, err := config.FromMessage("test", &configpb.Config{
 		Listeners: []*configpb.Listener{{Name: "default", Address: "127.0.0.1:0"}},
@@ -83,7 +84,10 @@ func inProcess(t testing.TB, target string, descriptors *configpb.Descriptors) s
 			Kind:        &configpb.Upstream_Grpc{Grpc: &configpb.GRPCUpstream{Target: target}},
 			Descriptors: descriptors,
 		}},
-		Routes: []*configpb.Route{{Name: "library", Action: &configpb.Route_Transcode{Transcode: &configpb.TranscodeRoute{Upstream: "library"}}}},
+		Routes: []*configpb.Route{{
+			Name: "library", Transform: programs,
+			Action: &configpb.Route_Transcode{Transcode: &configpb.TranscodeRoute{Upstream: "library"}},
+		}},
 	})
 	require.NoError(t, err)
 	plan, err := config.Link(file)
@@ -99,13 +103,10 @@ func inProcess(t testing.TB, target string, descriptors *configpb.Descriptors) s
 	return srv.Address("default")
 }
 
-// TestAllocations holds a small unary request, through the whole gateway with
-// the access log on, to its budget. 84 of the allocations are grpc-go's client.
-func TestAllocations(t *testing.T) {
-	if raceDetector {
-		t.Skip("under the race detector, pools forget on purpose")
-	}
-	address := inProcess(t, child(t, "library"), &configpb.Descriptors{Source: &configpb.Descriptors_Reflection{Reflection: &configpb.ReflectionSource{}}})
+// allocations counts those of the process for each GET of a book, on one connection
+// to the gateway at an address.
+func allocations(t *testing.T, address string) float64 {
+	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	require.NoError(t, err)
 	defer conn.Close()
@@ -125,7 +126,7 @@ func TestAllocations(t *testing.T) {
 	require.NoError(t, res.Write(&again))
 	answer := make([]byte, again.Len())
 
-	n := testing.AllocsPerRun(2000, func() {
+	return testing.AllocsPerRun(2000, func() {
 		if _, err := conn.Write(request); err != nil {
 			panic(err)
 		}
@@ -136,6 +137,39 @@ func TestAllocations(t *testing.T) {
 			panic(fmt.Sprintf("unexpected answer %q", answer))
 		}
 	})
+}
+
+// TestAllocations holds a small unary request, through the whole gateway with
+// the access log on, to its budget. 84 of the allocations are grpc-go's client.
+func TestAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector, pools forget on purpose")
+	}
+	n := allocations(t, inProcess(t, child(t, "library"), reflected()))
 	t.Logf("%.1f allocations a request", n)
 	require.LessOrEqual(t, n, 120.0)
+}
+
+// TestTransformAllocations holds a program that looks at headers alone to what it
+// may cost on top of the same route without it.
+func TestTransformAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector, pools forget on purpose")
+	}
+	target := child(t, "library")
+	without := allocations(t, inProcess(t, target, reflected()))
+	for name, program := range map[string]*configpb.Transform{
+		"request": {Request: `.headers["x-tenant"] = "acme" | .headers["x-from"] = .headers["user-agent"]`},
+		"answer":  {Response: `.headers["x-served-by"] = "dragoman"`},
+		"when":    {When: `.path | startswith("/v1/")`, Request: `.headers["x-tenant"] = "acme"`},
+	} {
+		n := allocations(t, inProcess(t, target, reflected(), program)) - without
+		t.Logf("%s: %.1f allocations more", name, n)
+		require.LessOrEqual(t, n, 15.0, name)
+		require.Positive(t, n, "%s: the program does not run", name)
+	}
+}
+
+func reflected() *configpb.Descriptors {
+	return &configpb.Descriptors{Source: &configpb.Descriptors_Reflection{Reflection: &configpb.ReflectionSource{}}}
 }
