@@ -149,6 +149,7 @@ func (k *run) restore() {
 func (k *run) refuse(err *rpc.Error, outer int) {
 	k.outer = outer
 	k.answer.restart()
+	k.leave()
 	k.x.Failure = err
 	if err.Reason == rpc.UnsupportedMediaType && k.req.body.raw == nil && !k.read {
 		k.answer.header["Accept-Encoding"] = acceptedCodings

@@ -68,7 +68,7 @@ func (k *run) serve(next route.Handler) {
 	// A chain around this one may have the last word.
 	k.answer.inside = k.x.Reshaped
 	k.x.Reshaped = k.x.Reshaped || k.chain.reshapes
-	next.Serve(&k.answer, k.r, k.x)
+	k.handle(next)
 	k.counted()
 	if k.many.responded != nil {
 		k.respondLate()
@@ -76,6 +76,20 @@ func (k *run) serve(next route.Handler) {
 	}
 	k.answer.finish()
 	k.restore()
+}
+
+// handle has the handler answer through the writer. One that breaks off because the
+// chain has answered in its place has done all that it could.
+func (k *run) handle(next route.Handler) {
+	defer func() {
+		switch fault := recover(); {
+		case fault == nil:
+		case fault == http.ErrAbortHandler && (k.answer.mode == discarding || k.many.responded != nil):
+		default:
+			panic(fault)
+		}
+	}()
+	next.Serve(&k.answer, k.r, k.x)
 }
 
 // counted puts how much has come right: what was read here has been counted, and

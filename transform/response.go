@@ -268,6 +268,7 @@ func (k *run) respond(a *view.Answer) {
 	}
 	w := &k.answer
 	w.restart()
+	k.leave()
 	view.Apply(w.header, a.Headers)
 	given := answerBody(a, w.header, p, k.chain.limits(k.chain.options.MaxResponseBytes))
 	w.given, w.status = &given, a.Status

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
@@ -199,9 +200,23 @@ func (w *writer) hasTrailers() bool {
 	return false
 }
 
-// restart makes the writer one that nothing has been written to.
+// leave is called where the chain answers a request in place of the handler, which
+// may not have read what there is to come of a stream.
+func (k *run) leave() {
+	if k.shape.requests && !k.shape.rpc && !k.shape.socket {
+		route.LeaveBody(&k.answer, k.came)
+	}
+}
+
+// restart makes the writer one that nothing has been written to. What the handler
+// has said of the connection stays: the rest of a body that it has not read would be
+// taken for the next request.
 func (w *writer) restart() {
+	connection := w.header["Connection"]
 	clear(w.header)
+	if connection != nil {
+		w.header["Connection"] = connection
+	}
 	*w = writer{k: w.k, header: w.header, held: w.held[:0]}
 }
 

@@ -178,6 +178,8 @@ type gateway struct {
 	server *httptest.Server
 	// messages gives each exchange what reshapes its messages; nil for nothing.
 	messages reshaping
+	// around, if set, makes of an entry's handler what the gateway would put there.
+	around func(*route.Entry) route.Handler
 	// exchanges gets each exchange once it is over.
 	exchanges chan route.Exchange
 }
@@ -229,7 +231,7 @@ func newGatewayTo(t testing.TB, target string, settings *transcoder.Settings, tw
 		routes, err := protocol.Routes(g.endpoint(t, methods.Get(i), up, settings))
 		require.NoError(t, err)
 		for _, r := range routes {
-			entries = append(entries, &route.Entry{Method: r.Method, Template: r.Template, Handler: r.Handler, RPC: string(methods.Get(i).FullName())})
+			entries = append(entries, &route.Entry{Method: r.Method, Template: r.Template, Handler: r.Handler, RPC: string(methods.Get(i).FullName()), Protocol: "rest", In: r.In, Out: r.Out})
 		}
 	}
 	table, err := route.Compile(entries)
@@ -246,7 +248,11 @@ func newGatewayTo(t testing.TB, target string, settings *transcoder.Settings, tw
 			if g.messages != nil {
 				x.Messages = g.messages(w)
 			}
-			x.Entry.Handler.Serve(w, r, x)
+			h := x.Entry.Handler
+			if g.around != nil {
+				h = g.around(x.Entry)
+			}
+			h.Serve(w, r, x)
 		case route.MethodNotAllowed:
 			e := rpc.Errorf(rpc.MethodNotAllowed, "this path does not take %s", r.Method)
 			e.Allow = table.Allow(&q)

@@ -9,14 +9,9 @@ import (
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
-const (
-	// linger is how long an HTTP/1.1 client that is still sending when its call has
-	// ended is listened to. A connection that is closed with bytes in it that
-	// nobody read is reset, and the answer may be lost with it.
-	linger = 500 * time.Millisecond
-	// lingerBytes is how much is listened to.
-	lingerBytes = 256 << 10
-)
+// lingerBytes is how much a client is listened to that goes on sending when it has
+// its answer.
+const lingerBytes = 256 << 10
 
 // connectionClose says that an answer is the last one of its connection, and may
 // come before the end of its request.
@@ -140,7 +135,7 @@ func (i *intake) finish(answered bool) int64 {
 		// it is listened to by net/http, behind the end of the answer.
 		_ = i.control.Flush()
 		i.enough.Store(true)
-		_ = i.control.SetReadDeadline(time.Now().Add(linger))
+		_ = i.control.SetReadDeadline(time.Now().Add(route.Linger))
 	default:
 		_ = i.control.SetReadDeadline(time.Unix(1, 0))
 	}
@@ -153,16 +148,9 @@ func (i *intake) finish(answered bool) int64 {
 	return n
 }
 
-// turnAway answers a request of whose body nothing has been read with an error. Over
-// HTTP/1 net/http would read that first, for as long as the client likes, which may
-// be what waits; so it reads behind the answer, and for a while.
+// turnAway answers a request of whose body nothing has been read with an error.
 func turnAway(l look, w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error) {
-	if r.ProtoMajor < 2 && r.ContentLength != 0 {
-		control := http.NewResponseController(w)
-		_ = control.EnableFullDuplex()
-		_ = control.SetReadDeadline(time.Now().Add(linger))
-		w.Header()["Connection"] = connectionClose
-	}
+	route.LeaveBody(w, r)
 	l.refuse(w, r, x, err)
 }
 
