@@ -55,3 +55,18 @@ func TestHeadOfAnswers(t *testing.T) {
 		require.Equal(t, `o={"a":1}`, x.Log[1].String())
 	})
 }
+
+// Each entry asks its own predicate.
+func TestPredicates(t *testing.T) {
+	g := serve(t, setup{next: echo, specs: []spec{
+		{when: `.headers["x-in"]`, request: `.headers["x-a"] = "1"`},
+		{when: `.headers["x-none"]`, request: `.headers["x-b"] = "1"`},
+		{when: `.method == "POST"`, request: `.headers["x-c"] = .body.c`},
+		{when: `.body.none`, request: `.headers["x-d"] = "1"`},
+	}})
+	s := g.do(t, "POST /v1/a\nX-In: 1\n"+jsonBody+"\n\n{\"c\":1}").seen(t)
+	require.Contains(t, s.Header, "X-A")
+	require.NotContains(t, s.Header, "X-B")
+	require.Contains(t, s.Header, "X-C")
+	require.NotContains(t, s.Header, "X-D")
+}
