@@ -58,7 +58,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: bench
-bench: bench-packages bench-gateway bench-streams bench-transforms ## Run all benchmarks
+bench: bench-packages bench-gateway bench-streams bench-files bench-transforms ## Run all benchmarks
 
 .PHONY: bench-packages
 bench-packages: ## Run the benchmarks of the packages
@@ -71,6 +71,10 @@ bench-gateway: ## Measure the whole gateway beside a plain reverse proxy
 .PHONY: bench-streams
 bench-streams: ## Measure streams of small messages beside a reverse proxy and protojson
 	$(GO) run ./internal/bench -streams -rounds 5
+
+.PHONY: bench-files
+bench-files: ## Measure downloads and uploads beside a reverse proxy
+	$(GO) run ./internal/bench -files -rounds 5
 
 .PHONY: bench-transforms
 bench-transforms: ## Measure routes with jq programs beside the same routes without

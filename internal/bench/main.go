@@ -10,12 +10,17 @@
 //	go run ./internal/bench -rounds 5 -time 4s -size small
 //
 // With -streams it is the CPU for each message of a server stream of 1,000 small
-// ones, in each form, beside grpc-go with dynamicpb and protojson that flushes
-// each message, and a ReverseProxy that flushes (FlushInterval -1) what an HTTP
-// server flushes line by line. Streams come as fast as they can, or paced, with a
-// pause between messages, so that each one travels alone.
+// ones, in each form and over WebSocket, beside grpc-go with dynamicpb and protojson
+// that flushes each message, and a ReverseProxy that flushes (FlushInterval -1) what
+// an HTTP server flushes line by line. Streams come as fast as they can, or paced,
+// with a pause between messages, so that each one travels alone.
 //
 //	go run ./internal/bench -streams
+//
+// With -files it is the CPU for each MiB of files that come as messages of 64 KiB, or
+// go as they are read, beside a ReverseProxy that carries them to an HTTP server.
+//
+//	go run ./internal/bench -files
 //
 // With -transforms it is a route with jq programs beside the same route without:
 // one process with a listener for each case, loaded in turns. The plain way beside
@@ -47,8 +52,9 @@ func main() {
 	dragoman := flag.String("dragoman", "", "the dragoman binary; empty builds it")
 	rounds := flag.Int("rounds", 3, "rounds per size")
 	length := flag.Duration("time", 3*time.Second, "length of one round")
-	conns := flag.Int("conns", 0, "client connections; 64, or 8 with -streams")
+	conns := flag.Int("conns", 0, "client connections; 64, or 8 with -streams, 4 with -files")
 	streaming := flag.Bool("streams", false, "measure streams of small messages")
+	files := flag.Bool("files", false, "measure downloads and uploads")
 	transforming := flag.Bool("transforms", false, "measure routes with jq programs")
 	only := flag.String("size", "", "small, medium or large; empty is all")
 	flag.Parse()
@@ -71,18 +77,21 @@ func main() {
 		case *conns > 0:
 		case *streaming:
 			*conns = 8
+		case *files:
+			*conns = 4
 		default:
 			*conns = 64
 		}
-		if *transforming {
+		switch {
+		case *transforming:
 			err = compareTransforms(ctx, *rounds, *length, *conns)
-			break
-		}
-		if *streaming {
+		case *streaming:
 			err = compareStreams(ctx, *dragoman, *rounds, *length, *conns)
-			break
+		case *files:
+			err = compareFiles(ctx, *dragoman, *rounds, *length, *conns)
+		default:
+			err = compare(ctx, *dragoman, *rounds, *length, *conns, *only)
 		}
-		err = compare(ctx, *dragoman, *rounds, *length, *conns, *only)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

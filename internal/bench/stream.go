@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,17 +36,24 @@ type streamCase struct {
 	path, accept string
 	// mark is in the answer once for each message.
 	mark string
+	// rival is the case with protojson and the same sort of answer.
+	rival string
 }
+
+// accept of a stream over a WebSocket.
+const overWebSocket = ""
 
 // streamCases are those of one pace of the upstream.
 func streamCases(pace string) []streamCase {
 	path := "/v1/stream/" + pace
 	return []streamCase{
-		{"array", "gateway", path, "application/json", `"id"`},
-		{"NDJSON", "gateway", path, "application/x-ndjson", `"id"`},
-		{"SSE", "gateway", path, "text/event-stream", `"id"`},
-		{"protojson", "dynamic", path, "application/x-ndjson", `"id"`},
-		{"proxy", "proxy", path, "application/x-ndjson", `"id"`},
+		{"array", "gateway", path, "application/json", `"id"`, "protojson"},
+		{"NDJSON", "gateway", path, "application/x-ndjson", `"id"`, "protojson"},
+		{"SSE", "gateway", path, "text/event-stream", `"id"`, "protojson"},
+		{"WebSocket", "gateway", path, overWebSocket, `"id"`, "protojson WS"},
+		{"protojson", "dynamic", path, "application/x-ndjson", `"id"`, "protojson"},
+		{"protojson WS", "dynamic", path, overWebSocket, `"id"`, "protojson WS"},
+		{"proxy", "proxy", path, "application/x-ndjson", `"id"`, "protojson"},
 	}
 }
 
@@ -65,7 +73,7 @@ func compareStreams(ctx context.Context, dragoman string, rounds int, length tim
 	processes := map[string]*process{"gateway": c.gateway, "dynamic": c.others[0], "proxy": c.others[1]}
 	addresses := map[string]string{"gateway": c.address, "dynamic": c.otherAddresses[0], "proxy": c.otherAddresses[1]}
 
-	fmt.Printf("%-7s %-10s %10s %10s %12s %8s\n", "pace", "form", "CPU/msg", "over proxy", "of protojson", "msg/s")
+	fmt.Printf("%-7s %-12s %10s %10s %12s %8s\n", "pace", "form", "CPU/msg", "over proxy", "of protojson", "msg/s")
 	for _, pace := range []string{"fast", "paced"} {
 		cases := streamCases(pace)
 		cpu, rate := make([][]float64, len(cases)), make([][]float64, len(cases))
@@ -82,10 +90,12 @@ func compareStreams(ctx context.Context, dragoman string, rounds int, length tim
 				rate[i] = append(rate[i], float64(messages)/took.Seconds())
 			}
 		}
-		dynamic, proxy := cpu[len(cases)-2], cpu[len(cases)-1]
+		of := func(name string) []float64 {
+			return cpu[slices.IndexFunc(cases, func(s streamCase) bool { return s.name == name })]
+		}
 		for i, s := range cases {
-			fmt.Printf("%-7s %-10s %8.2fµs %9.2fx %11.2fx %8.0f\n", pace, s.name,
-				median(cpu[i]), median(ratios(cpu[i], proxy)), median(ratios(dynamic, cpu[i])), median(rate[i]))
+			fmt.Printf("%-7s %-12s %8.2fµs %9.2fx %11.2fx %8.0f\n", pace, s.name,
+				median(cpu[i]), median(ratios(cpu[i], of("proxy"))), median(ratios(of(s.rival), cpu[i])), median(rate[i]))
 		}
 	}
 	return nil
@@ -103,7 +113,6 @@ func ratios(a, b []float64) []float64 {
 // measureStreams runs whole streams on conns connections, one after the other on
 // each, until the time is over.
 func measureStreams(ctx context.Context, p *process, address string, s streamCase, conns int, length time.Duration) (used time.Duration, messages int64, took time.Duration, err error) {
-	request := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: bench\r\nAccept: %s\r\n\r\n", s.path, s.accept)
 	before, err := p.cpu()
 	if err != nil {
 		return 0, 0, 0, err
@@ -116,7 +125,11 @@ func measureStreams(ctx context.Context, p *process, address string, s streamCas
 	results := make(chan result, conns)
 	for range conns {
 		go func() {
-			n, err := streams(ctx, address, request, s.mark, start.Add(length))
+			read := streams
+			if s.accept == overWebSocket {
+				read = sockets
+			}
+			n, err := read(ctx, address, s, start.Add(length))
 			results <- result{n, err}
 		}()
 	}
@@ -134,7 +147,8 @@ func measureStreams(ctx context.Context, p *process, address string, s streamCas
 
 // streams reads one stream after the other on one connection, and counts the
 // messages; it begins none after the time until.
-func streams(ctx context.Context, address string, request []byte, mark string, until time.Time) (int64, error) {
+func streams(ctx context.Context, address string, s streamCase, until time.Time) (int64, error) {
+	request := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: bench\r\nAccept: %s\r\n\r\n", s.path, s.accept)
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return 0, err
@@ -155,7 +169,7 @@ func streams(ctx context.Context, address string, request []byte, mark string, u
 		if err != nil {
 			return 0, err
 		}
-		n := bytes.Count(body, []byte(mark))
+		n := bytes.Count(body, []byte(s.mark))
 		if res.StatusCode != http.StatusOK || n != streamMessages {
 			return 0, fmt.Errorf("%s, %d messages: %.200q", res.Status, n, body)
 		}
@@ -218,6 +232,10 @@ func runDynamic(ctx context.Context, target string) error {
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		if r.Header.Get("Upgrade") != "" {
+			socketDynamic(w, r, stream, item)
 			return
 		}
 		w.Header().Set("Content-Type", "application/x-ndjson")

@@ -16,12 +16,14 @@ import (
 	"github.com/bufbuild/protocompile"
 	"github.com/bufbuild/protocompile/linker"
 	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/genproto/googleapis/api/httpbody"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -39,6 +41,8 @@ func writeImage(ctx context.Context, path string) error {
 		protodesc.ToFileDescriptorProto(timestamppb.File_google_protobuf_timestamp_proto),
 		protodesc.ToFileDescriptorProto(annotations.File_google_api_http_proto),
 		protodesc.ToFileDescriptorProto(annotations.File_google_api_annotations_proto),
+		protodesc.ToFileDescriptorProto(anypb.File_google_protobuf_any_proto),
+		protodesc.ToFileDescriptorProto(httpbody.File_google_api_httpbody_proto),
 		protodesc.ToFileDescriptorProto(file),
 	}})
 	if err != nil {
@@ -51,6 +55,7 @@ func compile(ctx context.Context) (protoreflect.FileDescriptor, error) {
 	builtin := map[string]protoreflect.FileDescriptor{
 		"google/api/annotations.proto": annotations.File_google_api_annotations_proto,
 		"google/api/http.proto":        annotations.File_google_api_http_proto,
+		"google/api/httpbody.proto":    httpbody.File_google_api_httpbody_proto,
 	}
 	compiler := protocompile.Compiler{Resolver: protocompile.WithStandardImports(protocompile.CompositeResolver{
 		&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(map[string]string{"bench.proto": benchProto})},
@@ -108,7 +113,11 @@ func runUpstream(ctx context.Context) error {
 			{MethodName: "Small", Handler: answer(func([]byte) []byte { return small })},
 			{MethodName: "Echo", Handler: answer(func(b []byte) []byte { return b })},
 		},
-		Streams: []grpc.StreamDesc{{StreamName: "Stream", Handler: streamItems(small), ServerStreams: true}},
+		Streams: []grpc.StreamDesc{
+			{StreamName: "Stream", Handler: streamItems(small), ServerStreams: true},
+			{StreamName: "Download", Handler: sendFile, ServerStreams: true},
+			{StreamName: "Upload", Handler: takeFile(small), ClientStreams: true},
+		},
 	}, struct{}{})
 	grpcListener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -128,6 +137,8 @@ func runUpstream(ctx context.Context) error {
 		_, _ = w.Write(body)
 	})
 	mux.HandleFunc("GET /v1/stream/{pace}", streamLines)
+	mux.HandleFunc("GET /v1/files/{id}", writeFile)
+	mux.HandleFunc("POST /v1/files/{id}", readFile)
 	return serveBoth(ctx, srv, grpcListener, mux)
 }
 
