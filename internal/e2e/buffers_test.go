@@ -144,6 +144,8 @@ func TestTransferBuffers(t *testing.T) {
 		// Two of these fit, and no larger ones.
 		{"download of 26 KiB", 26 << 10},
 		{"download of 64 KiB", 64 << 10},
+		// More than is ever given back to a pool.
+		{"download of 512 KiB", 512 << 10},
 	} {
 		for _, version := range []string{"HTTP/1.1", "HTTP/2.0"} {
 			t.Run(tt.name+" "+version, func(t *testing.T) {
