@@ -47,17 +47,14 @@ func (b *inlet) open(r *http.Request, name string, limit int) {
 
 // Read implements [io.Reader]. The error that is not [io.EOF] is for fault.
 func (b *inlet) Read(p []byte) (n int, err error) {
-	switch {
-	case b.coding == "":
-		n, err = b.source.Read(p)
-	default:
-		if b.inflater == nil {
-			// It may be of any length: what is large is bounded as it comes out.
-			b.inflater = coding.NewInflater(b.source, b.coding, b.limit, 1<<62)
-		}
-		n, err = b.inflater.Read(p)
+	if b.coding == "" {
+		return b.source.Read(p)
 	}
-	return n, err
+	if b.inflater == nil {
+		// It may be of any length: what is large is bounded as it comes out.
+		b.inflater = coding.NewInflater(b.source, b.coding, b.limit, 1<<62)
+	}
+	return b.inflater.Read(p)
 }
 
 // fault is the error of a body that could not be read on, or nil.
