@@ -75,6 +75,8 @@ type Chain struct {
 	reshapes bool
 	// sentBody is what response and error programs read of the request's body.
 	sentBody jq.Paths
+	// turns are those that large bodies take.
+	turns *jq.Turns
 }
 
 // phases is how many there are of [view.Phase].
@@ -114,7 +116,7 @@ type program struct {
 // New compiles a chain of these entries, the outermost first. An error is about a
 // program that gives what it cannot give.
 func New(specs []Spec, o Options) (*Chain, error) {
-	c := &Chain{options: o}
+	c := &Chain{options: o, turns: jq.NewTurns(largeBodies)}
 	for _, spec := range specs {
 		s := step{name: spec.Name, as: spec.BodyAs, skip: spec.SkipBodyErrors}
 		for phase, p := range [phases]*jq.Program{view.Request: spec.Request, view.Response: spec.Response, view.Error: spec.Error} {

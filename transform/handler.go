@@ -34,6 +34,9 @@ func (k *run) run(next route.Handler) {
 		k.req.at = len(k.chain.steps)
 	} else {
 		answer, err := k.requests()
+		if err != nil || answer != nil {
+			k.give(&k.req)
+		}
 		switch {
 		case err != nil:
 			k.refuse(err, k.outer)
@@ -44,10 +47,12 @@ func (k *run) run(next route.Handler) {
 		}
 	}
 	next, err := k.depart(next)
+	k.give(&k.req)
 	if err != nil {
 		k.refuse(err, k.outer)
 		return
 	}
+	k.req.body.forget()
 	k.serve(next)
 }
 

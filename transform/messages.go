@@ -69,6 +69,7 @@ func (k *run) Wants() (requests, responses bool) {
 // Request implements [route.Messages].
 func (k *run) Request(dst, json []byte, r *http.Request) ([]byte, *rpc.Error) {
 	m := &k.many
+	defer k.give(&k.req)
 	if m.outsideRequests {
 		before, err := m.outside.Request(nil, json, r)
 		if err != nil {
@@ -85,6 +86,7 @@ func (k *run) Request(dst, json []byte, r *http.Request) ([]byte, *rpc.Error) {
 	l.body = content{raw: json, limits: l.body.limits, want: k.chain.phases[view.Request].want, messages: true}
 	if m.begun {
 		if i, err := k.later(view.Request, l); err != nil {
+			k.give(l) // who has the lock may wait for one
 			m.mu.Lock()
 			k.outer = outside(i, err)
 			m.mu.Unlock()
@@ -157,6 +159,7 @@ func (k *run) Response(dst, json []byte) ([]byte, *rpc.Error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		l := &k.resp
+		defer k.give(l)
 		first := !m.answered
 		if first {
 			l.head = k.req.head
@@ -183,6 +186,7 @@ func (k *run) Response(dst, json []byte) ([]byte, *rpc.Error) {
 		json = out
 	}
 	if m.outsideResponses {
+		k.give(&k.resp)
 		return m.outside.Response(dst, json)
 	}
 	return append(dst, json...), nil

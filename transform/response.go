@@ -206,6 +206,7 @@ func (w *writer) deliver() {
 		}
 	}
 	collected := w.mode == collecting || w.given != nil || b.changed
+	b.value = nil // what takes it may take its time
 	w.send()
 	if collected && w.mode == passing {
 		// A failure means that nobody is there to be told.

@@ -60,7 +60,9 @@ type lane struct {
 	passed bool
 	// ready says that the body can be looked at.
 	ready bool
-	args  [1]any
+	// turn says that it has a turn for a large body.
+	turn bool
+	args [1]any
 	// seen and sent are for the input of a program and its $request.
 	seen, sent view.Buffer
 }
@@ -100,6 +102,8 @@ func (c *Chain) limits(bytes int) body.Limits {
 
 // release gives the memory back, whether the handler returned or panicked.
 func (k *run) release() {
+	k.give(&k.req)
+	k.give(&k.resp)
 	header := k.answer.header
 	clear(header)
 	held := trimmed(k.answer.held)
@@ -166,6 +170,9 @@ func (k *run) step(i int, phase view.Phase, l *lane) (change view.Change, ran, w
 func (k *run) value(s *step, p *program, l *lane) (out any, skipped bool, err *rpc.Error) {
 	var in any
 	if p.reads.Any() {
+		if err := k.take(l, p, &l.body); err != nil {
+			return nil, false, err
+		}
 		var fault error
 		if in, fault = l.body.get(s.as, contentTypeOf(l.head.Header)); fault != nil {
 			if s.skip && skippable(fault) {
@@ -185,6 +192,9 @@ func (k *run) value(s *step, p *program, l *lane) (out any, skipped bool, err *r
 		if p.phase == view.Request {
 			body = in
 		} else if !k.many.on && p.sent.Body().Any() {
+			if err := k.take(l, p, &k.req.body); err != nil {
+				return nil, false, err
+			}
 			if body, fault = k.req.body.get(s.as, contentTypeOf(head.Header)); fault != nil {
 				// It went to the upstream all the same: there is nothing to see in it.
 				body = nil
@@ -208,7 +218,9 @@ func (k *run) call(p *program, l *lane, in map[string]any, sent any) (any, error
 		return p.jq.RunOver(ctx, in)
 	}
 	l.args[0] = sent
-	return p.jq.RunOver(ctx, in, l.args[:]...)
+	out, err := p.jq.RunOver(ctx, in, l.args[:]...)
+	l.args[0] = nil
+	return out, err
 }
 
 // log adds the fields of a program to the line of the access log.

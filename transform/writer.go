@@ -128,6 +128,7 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.k.w }
 
 // send sends the head as it is now.
 func (w *writer) send() {
+	w.k.give(&w.k.resp)
 	out := w.k.w.Header()
 	for key, values := range w.header {
 		if key == "Vary" && len(out[key]) > 0 {
