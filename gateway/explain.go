@@ -26,6 +26,9 @@ type Explanation struct {
 	// upstream's; nil if none does.
 	Answered   *Answer
 	AnsweredBy string
+	// Reshaped are the programs for errors that run over Refused, if it is answered by
+	// HTTP.
+	Reshaped []string
 	transcoder.Explanation
 }
 
@@ -67,14 +70,36 @@ func (t *explainer) explain() {
 	switch {
 	case x.Failure != nil:
 		t.Refused = x.Failure
+		for _, s := range steps {
+			if s.Phase == view.Error && s.Ran {
+				t.Reshaped = append(t.Reshaped, s.Program)
+			}
+		}
 	case by >= 0:
 		t.Refused, t.Method = nil, nil
 		t.Answered, t.AnsweredBy = w.answer, steps[by].Program
 		t.Stages = nil
 	}
-	if t.Refused == nil {
+	switch {
+	case t.Refused == nil:
 		t.Stages = t.stages(steps)
+	case x.Failure == nil:
+		t.Reshaped = t.errors(l)
 	}
+}
+
+// errors are the programs for errors that no program has made.
+func (t *explainer) errors(l *config.Listener) (names []string) {
+	inner := t.chains.innerSpecs
+	if t.Entry == nil {
+		inner = t.gateway.programs.of(l.Options.Transform)
+	}
+	for _, spec := range slices.Backward(slices.Concat(t.chains.earlySpecs, inner)) {
+		if spec.Error != nil {
+			names = append(names, spec.Error.Name())
+		}
+	}
+	return names
 }
 
 // choose goes from the choice of the route on.

@@ -30,6 +30,7 @@ type answer struct {
 	Becomes    *becomes    `json:"becomes,omitempty"`
 	Answered   *answered   `json:"answered,omitempty"`
 	Refused    *refusal    `json:"refused,omitempty"`
+	Reshaped   []string    `json:"reshaped,omitempty"`
 	Candidates []candidate `json:"candidates"`
 	Bindings   []binding   `json:"bindings,omitempty"`
 	Ignored    []string    `json:"ignored,omitempty"`
@@ -99,6 +100,10 @@ func (a *answered) print(p *printer) {
 		p.line("body of the answer")
 		p.line("  %s", a.Body)
 	}
+	if len(a.Bytes) > 0 {
+		p.line("")
+		p.line("body of the answer, %s", count(len(a.Bytes), "byte"))
+	}
 }
 
 // candidate is a route that took the request, or why it did not.
@@ -139,7 +144,7 @@ type timeout struct {
 }
 
 func newAnswer(plan *config.Plan, r *http.Request, e *gateway.Explanation) *answer {
-	a := &answer{Method: r.Method, URL: r.RequestURI, Host: r.Host, Listener: e.Listener, Stages: e.Stages, Ignored: e.Ignored}
+	a := &answer{Method: r.Method, URL: r.RequestURI, Host: r.Host, Listener: e.Listener, Stages: e.Stages, Ignored: e.Ignored, Reshaped: e.Reshaped}
 	if now := e.Request; now.RequestURI != r.RequestURI || now.Method != r.Method && r.Method != http.MethodHead || now.Host != r.Host {
 		a.Becomes = &becomes{Method: now.Method, URL: now.RequestURI, Host: now.Host}
 	}
@@ -157,7 +162,7 @@ func newAnswer(plan *config.Plan, r *http.Request, e *gateway.Explanation) *answ
 		a.Refused = &refusal{HTTP: err.HTTPStatus(), Code: int(err.GRPCCode()), Reason: string(err.Reason), Message: err.Message}
 		if isNative(r) {
 			// As transcoder/grpc answers: the HTTP status says nothing.
-			a.Refused.HTTP, a.native = http.StatusOK, true
+			a.Refused.HTTP, a.native, a.Reshaped = http.StatusOK, true, nil
 			if err.Reason == rpc.NoRoute {
 				a.Refused.Code = int(codes.Unimplemented)
 			}
@@ -171,7 +176,7 @@ func newAnswer(plan *config.Plan, r *http.Request, e *gateway.Explanation) *answ
 		return a
 	}
 	if e.Answered != nil {
-		a.Answered = &answered{By: e.AnsweredBy, sampleAnswer: sampleAnswer{Status: e.Answered.Status, Headers: e.Answered.Header, Body: string(e.Answered.Body)}}
+		a.Answered = &answered{By: e.AnsweredBy, sampleAnswer: sampleAnswer{Status: e.Answered.Status, Headers: e.Answered.Header, sampleBody: newSampleBody(e.Answered.Body)}}
 		return a
 	}
 	for _, b := range e.Bindings {
@@ -242,6 +247,9 @@ func (a *answer) print(w io.Writer) error {
 	}
 	if a.Refused != nil && a.Refused.Cause != "" {
 		fmt.Fprintf(head, "cause\t%s\n", a.Refused.Cause)
+	}
+	for _, name := range a.Reshaped {
+		fmt.Fprintf(head, "reshaped\tby %s\n", name)
 	}
 	p.flush(head)
 	if a.Refused != nil {

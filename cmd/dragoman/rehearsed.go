@@ -7,6 +7,7 @@ import (
 
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dragoman-gateway/dragoman/gateway"
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -50,13 +51,26 @@ type sampleRequest struct {
 	URL     string      `json:"url"`
 	Host    string      `json:"host"`
 	Headers http.Header `json:"headers"`
-	Body    string      `json:"body,omitempty"`
+	sampleBody
 }
 
 type sampleAnswer struct {
 	Status  int         `json:"status"`
 	Headers http.Header `json:"headers"`
-	Body    string      `json:"body,omitempty"`
+	sampleBody
+}
+
+// sampleBody is a body as text, or, if it is none, in base64.
+type sampleBody struct {
+	Body  string `json:"body,omitempty"`
+	Bytes []byte `json:"bytes,omitempty"`
+}
+
+func newSampleBody(body []byte) sampleBody {
+	if utf8.Valid(body) {
+		return sampleBody{Body: string(body)}
+	}
+	return sampleBody{Bytes: body}
 }
 
 // sampleError is an error of the gateway. Cause is for the operator.
@@ -78,10 +92,10 @@ func newRehearsed(h *prepared, run *gateway.Rehearsed) (*rehearsed, error) {
 		if err != nil {
 			return nil, err
 		}
-		out.Request = &sampleRequest{Method: r.Method, URL: r.RequestURI, Host: r.Host, Headers: r.Header, Body: string(body)}
+		out.Request = &sampleRequest{Method: r.Method, URL: r.RequestURI, Host: r.Host, Headers: r.Header, sampleBody: newSampleBody(body)}
 	}
 	if a := run.Answer; a != nil {
-		out.Answer = &sampleAnswer{Status: a.Status, Headers: a.Header, Body: string(a.Body)}
+		out.Answer = &sampleAnswer{Status: a.Status, Headers: a.Header, sampleBody: newSampleBody(a.Body)}
 	} else {
 		out.NotRun = h.Answering()
 	}
