@@ -66,9 +66,18 @@ func (f *frame) put(object map[string]any, to *spot, v any) (any, error) {
 		object[name] = v
 		return object, nil
 	}
-	if table, ok := object[name].(map[string]any); ok && tables[name] && len(to.path) == 2 {
-		table[to.path[1].(string)] = v
-		return object, nil
+	if tables[name] && len(to.path) == 2 {
+		switch table := object[name].(type) {
+		case map[string]any:
+			table[to.path[1].(string)] = v
+			return object, nil
+		case nil:
+			if !f.budget.charge(sizeObject(1)) {
+				return nil, errOver
+			}
+			object[name] = map[string]any{to.path[1].(string): v}
+			return object, nil
+		}
 	}
 	below := f.budget.setpath(object[name], to.path[1:], to.key, v)
 	if failed(below) {

@@ -323,6 +323,9 @@ func patch(object map[string]any, names []name, h *Head) ([]HeaderChange, error)
 			return nil, twice("headers", n.canonical)
 		}
 		if changed {
+			if changes == nil {
+				changes = make([]HeaderChange, 0, len(names)-i)
+			}
 			changes = append(changes, c)
 		}
 	}
