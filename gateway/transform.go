@@ -46,13 +46,19 @@ func describe(specs []transform.Spec) []string {
 
 func describeProgram(p *jq.Program) string { return p.Name() + ": " + p.Needs().String() }
 
+// shownPath is how much of a path an error shows that a program has made of anything.
+const shownPath = 256
+
 // rematch finds the entry for a request whose method or path a program has changed:
 // another rule of the same route, and no other route, whose programs have not run.
 func rematch(r *http.Request, x *route.Exchange) (route.Handler, *rpc.Error) {
 	was := x.Entry
 	q := requestOf(r)
-	if was.Method == transcoder.MethodWebSocket {
+	switch {
+	case was.Method == transcoder.MethodWebSocket:
 		q = asUpgrade(&q)
+	case q.Method == transcoder.MethodWebSocket:
+		q.Method = "" // as in match
 	}
 	x.Captures = x.Captures[:0]
 	found := x.Table.Match(&q, x)
@@ -60,7 +66,11 @@ func rematch(r *http.Request, x *route.Exchange) (route.Handler, *rpc.Error) {
 		return e.Inner, nil
 	}
 	x.Entry = was
-	return nil, rpc.Errorf(rpc.NoRoute, "a program makes the request %s %s, for which route %q has no rule; for another route it has to run before, with pre_route", q.Method, q.Path, was.Route)
+	path := q.Path
+	if len(path) > shownPath {
+		path = path[:shownPath] + "…"
+	}
+	return nil, rpc.Errorf(rpc.NoRoute, "a program makes the request %s %s, for which route %q has no rule; for another route it has to run before, with pre_route", r.Method, path, was.Route)
 }
 
 // refuser answers with an error in the protocol that the request's content type

@@ -214,7 +214,12 @@ func (k *run) depart(next route.Handler) (route.Handler, *rpc.Error) {
 		return next, nil
 	}
 	k.outer = len(k.chain.steps)
+	// A host that a program has set is for the upstream: the route was chosen by that
+	// of the client.
+	host := k.r.Host
+	k.r.Host = k.came.Host
 	found, err := k.chain.options.Rematch(k.r, k.x)
+	k.r.Host = host
 	if err != nil {
 		return nil, err
 	}

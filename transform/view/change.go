@@ -72,6 +72,10 @@ func (e *Mistake) Error() string {
 }
 
 func mistake(place, format string, args ...any) error {
+	if len(place) > maxPlace {
+		// It goes to the client, and may be the name of anything.
+		place = strings.ToValidUTF8(place[:maxPlace], "") + "…"
+	}
 	return &Mistake{Place: place, Message: fmt.Sprintf(format, args...)}
 }
 
@@ -187,6 +191,8 @@ func pathOf(value any, h *Head) (string, error) {
 		return "", mistake("path", "%s is no text", show(value))
 	case path == h.Path:
 		return "", nil
+	case len(path) > maxTarget:
+		return "", mistake("path", "has more than %d bytes", maxTarget)
 	case !strings.HasPrefix(path, "/"):
 		return "", mistake("path", "%s does not begin with a slash", show(value))
 	case h.RPC:
@@ -291,10 +297,11 @@ func (v *View) headersOf(value any, h *Head) ([]HeaderChange, error) {
 		return nil, mistake("headers", "%s is not an object", show(value))
 	}
 	if v.headers != nil {
-		return patch(object, v.headers, h)
+		changes, err := patch(object, v.headers, h)
+		return fitting("headers", changes, err)
 	}
 	changes, err := headerChanges("headers", object, h)
-	if err != nil {
+	if changes, err = fitting("headers", changes, err); err != nil {
 		return nil, err
 	}
 	// What the result leaves out is removed.
@@ -445,7 +452,10 @@ func (v *View) queryOf(value any, h *Head) (raw string, changed bool, err error)
 	if !changed {
 		return "", false, nil
 	}
-	return strings.Join(out, "&"), true, nil
+	if raw = strings.Join(out, "&"); len(raw) > maxTarget {
+		return "", false, mistake("query", "has more than %d bytes", maxTarget)
+	}
+	return raw, true, nil
 }
 
 func appendPairs(out []string, key string, values []string) []string {
@@ -475,6 +485,7 @@ func respondOf(value any, h *Head) (*Answer, error) {
 				return nil, mistake("respond.headers", "%s is not an object", show(value))
 			}
 			a.Headers, err = headerChanges("respond.headers", headers, &Head{RPC: h.RPC})
+			a.Headers, err = fitting("respond.headers", a.Headers, err)
 		case "body":
 			a.Body, a.HasBody = value, value != nil
 		default:
@@ -495,8 +506,34 @@ func logOf(value any) (map[string]any, error) {
 	return object, nil
 }
 
+// What a program may set of the head: more than servers take anyway. All of it may
+// come from a body.
+const (
+	// maxHeader bounds the names and values of the headers that are set, maxTarget a
+	// path and a query.
+	maxHeader = 64 << 10
+	maxTarget = 64 << 10
+)
+
+// fitting are changes, unless they set more than may be set.
+func fitting(place string, changes []HeaderChange, err error) ([]HeaderChange, error) {
+	size := 0
+	for _, c := range changes {
+		for _, value := range c.Values {
+			size += len(c.Name) + len(value)
+		}
+	}
+	if size > maxHeader {
+		return nil, mistake(place, "sets more than %d bytes", maxHeader)
+	}
+	return changes, err
+}
+
 // maxShown bounds what a mistake shows of a value.
 const maxShown = 40
+
+// maxPlace bounds what a mistake says of its place.
+const maxPlace = 100
 
 // show is a value, or the beginning of one, for people.
 func show(value any) string {
