@@ -127,6 +127,9 @@ func (f *source) syntax(err error, data []byte) Problem {
 	if strings.Contains(text, "character that cannot start any token") {
 		p.Advice = "indent with spaces, not tabs, and quote values that begin with @ or a backtick"
 	}
+	if strings.Contains(text, "mapping values are not allowed in this context") {
+		p.Advice = "put a text with a colon and a space in it, as many programs have, in quotes or below a |"
+	}
 	if strings.Contains(text, "did not find expected alphabetic or numeric character") {
 		p.Advice = `put a value that begins with * or & in quotes: "*"`
 	}

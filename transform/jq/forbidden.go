@@ -29,7 +29,7 @@ var forbidden = map[string]string{
 	"$ENV":              "write env.NAME, with a name that jq.env allows",
 	"$__prog_args":      "parameters have names, as in $name",
 	"$__prog_name":      "parameters have names, as in $name",
-	"$__loc__":          "errors say where in a program they come from",
+	"$__loc__":          "errors name the program that they come from",
 	"get_prog_origin":   noModules,
 	"get_jq_origin":     noModules,
 }

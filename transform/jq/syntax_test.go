@@ -98,7 +98,7 @@ func TestSyntaxError(t *testing.T) {
 		{"module line", `module {}; .`, "line 1, column 1: a program is no module", "take the line away"},
 		{"$ENV", "$ENV.PATH", "line 1, column 1: $ENV is not available", "write env.NAME, with a name that jq.env allows"},
 		{"$__prog_args", "$__prog_args", "line 1, column 1: $__prog_args is not available", "parameters have names, as in $name"},
-		{"$__loc__", "{$__loc__}", "line 1, column 2: $__loc__ is not available", "errors say where in a program they come from"},
+		{"$__loc__", "{$__loc__}", "line 1, column 2: $__loc__ is not available", "errors name the program that they come from"},
 		{"env", "env | .POD_NAME", "line 1, column 1: env is not available as a whole, nor with a name that is computed", "write env.NAME, with a name that jq.env allows"},
 		{"computed env", `env["POD" + "_NAME"]`, "line 1, column 1: env is not available as a whole, nor with a name that is computed", "write env.NAME, with a name that jq.env allows"},
 		{"env of another name", "env.POD_NAM", `line 1, column 1: the environment variable "POD_NAM" is not allowed`, "did you mean POD_NAME?"},

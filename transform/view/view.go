@@ -81,6 +81,7 @@ type View struct {
 	// headers and query are the names that are written there, if not all are.
 	headers, query []name
 	body           jq.Paths
+	missing        []string // what the program reads and no view of the phase has
 }
 
 // member is one member of the object that a program reads.
@@ -130,6 +131,11 @@ func Compile(needs *jq.Needs, phase Phase) (*View, error) {
 		}
 	}
 	v.input = members(&needs.Input, phase)
+	for _, key := range sortedKeys(needs.Input.Keys) {
+		if !has(keys, key, phase) && !has(results, key, phase) {
+			v.missing = append(v.missing, key)
+		}
+	}
 	if !needs.Writes.All {
 		v.headers = names(needs.Writes.Keys["headers"])
 		v.query = names(needs.Writes.Keys["query"])
@@ -225,6 +231,15 @@ func (v *View) Writes(key string) bool { return v.writes.All || v.writes.Keys[ke
 // Warnings are what is likely to be a mistake, for the operator.
 func (v *View) Warnings() []string {
 	var out []string
+	for _, key := range v.missing {
+		var there []string
+		for _, k := range sortedKeys(keys) {
+			if has(keys, k, v.phase) {
+				there = append(there, k)
+			}
+		}
+		out = append(out, fmt.Sprintf("reads %q, which is no key of what the program sees: the keys are %s", key, strings.Join(there, ", ")))
+	}
 	for _, m := range v.input {
 		if m.key != "headers" {
 			continue

@@ -63,6 +63,13 @@ func TestInput(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{"path": "/v1/a%2Fb", "headers": map[string]any{"x-b": []any{"1", "2"}}}, in)
 	require.Equal(t, []string{"headers.X-A is always null: names of headers are in lower case, x-a"}, some.Warnings())
+	require.Equal(t, []string{
+		`reads "boddy", which is no key of what the program sees: the keys are body, client, headers, host, method, path, query, route, scheme, vars`,
+		`reads "status", which is no key of what the program sees: the keys are body, client, headers, host, method, path, query, route, scheme, vars`,
+	}, compile(t, view.Request, &jq.Needs{Input: keys("body", "boddy", "respond", "status")}).Warnings())
+	require.Empty(t, compile(t, view.Response, &jq.Needs{Input: keys("body", "log", "status")}).Warnings())
+	require.Len(t, compile(t, view.Response, &jq.Needs{Input: keys("error")}).Warnings(), 1)
+	require.Empty(t, compile(t, view.Error, &jq.Needs{Input: keys("error")}).Warnings())
 
 	h := head()
 	h.RPC, h.Route = true, ""
