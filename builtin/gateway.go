@@ -47,6 +47,12 @@ func Listeners(plan *config.Plan, g *gateway.Gateway) ([]server.Listener, error)
 				report = append(report, plan.File.Problem(l.Path+".tls", "%v", err))
 				continue
 			}
+			if ca := l.TLS.ClientCA; ca != "" {
+				if err := server.VerifyClients(tls, relative(plan, ca), l.TLS.ClientOptional); err != nil {
+					report = append(report, plan.File.Problem(l.Path+".tls.client_ca", "%v", err))
+					continue
+				}
+			}
 			cfg.TLS = tls
 		}
 		listeners = append(listeners, cfg)

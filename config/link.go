@@ -164,7 +164,7 @@ func (l *linker) linkListeners() {
 			}
 		}
 		if tls := cfg.GetTls(); tls != nil {
-			ln.TLS = &TLSFiles{Cert: tls.GetCert(), Key: tls.GetKey()}
+			ln.TLS = &TLSFiles{Cert: tls.GetCert(), Key: tls.GetKey(), ClientCA: tls.GetClientCa(), ClientOptional: tls.GetClientOptional()}
 		}
 		l.address(addresses, ln.Address, path)
 		if l.unique(names, ln.Name, path) {

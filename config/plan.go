@@ -62,7 +62,13 @@ type Options struct {
 }
 
 // TLSFiles are names of files in PEM, relative to [File.Dir].
-type TLSFiles struct{ Cert, Key string }
+type TLSFiles struct {
+	Cert, Key string
+	// ClientCA is empty if clients are not asked for certificates. ClientOptional
+	// lets those in that have none.
+	ClientCA       string
+	ClientOptional bool
+}
 
 // Upstream is one upstream and where its descriptors come from.
 type Upstream struct {

@@ -8,6 +8,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -244,4 +245,23 @@ func LoadTLS(certFile, keyFile string) (*tls.Config, error) {
 		return nil, fmt.Errorf("cert %q with key %q: %w", certFile, keyFile, err)
 	}
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// VerifyClients has a listener ask clients for certificates, and verify them
+// against the authorities in a PEM file; optional lets those in that have none. An
+// error names the file.
+func VerifyClients(config *tls.Config, caFile string, optional bool) error {
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return err
+	}
+	config.ClientCAs = x509.NewCertPool()
+	if !config.ClientCAs.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("%q holds no certificate in PEM form", caFile)
+	}
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	if optional {
+		config.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	return nil
 }

@@ -33,9 +33,20 @@ type ServerTLS struct {
 	// Key is the file with the private key in PEM.
 	//
 	// Default: none, it must be given. Example: `/etc/dragoman/tls.key`
-	Key           string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// ClientCA is the file with the certificate authorities in PEM that certificates
+	// of clients are verified against (mTLS). With it a client must show one. jq
+	// programs see its names as `client.names`.
+	//
+	// Default: none, clients are not asked. Example: `clients-ca.pem`
+	ClientCa string `protobuf:"bytes,3,opt,name=client_ca,json=clientCa,proto3" json:"client_ca,omitempty"`
+	// ClientOptional lets clients in that show no certificate. One that is shown must
+	// be good all the same.
+	//
+	// Default: `false`. Example: `true`
+	ClientOptional bool `protobuf:"varint,4,opt,name=client_optional,json=clientOptional,proto3" json:"client_optional,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ServerTLS) Reset() {
@@ -80,6 +91,20 @@ func (x *ServerTLS) GetKey() string {
 		return x.Key
 	}
 	return ""
+}
+
+func (x *ServerTLS) GetClientCa() string {
+	if x != nil {
+		return x.ClientCa
+	}
+	return ""
+}
+
+func (x *ServerTLS) GetClientOptional() bool {
+	if x != nil {
+		return x.ClientOptional
+	}
+	return false
 }
 
 // ClientTLS is how the gateway secures its connections to an upstream. An empty
@@ -182,10 +207,13 @@ var File_dragoman_config_v1_tls_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_tls_proto_rawDesc = "" +
 	"\n" +
-	"\x1cdragoman/config/v1/tls.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\"A\n" +
+	"\x1cdragoman/config/v1/tls.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\"\xf1\x01\n" +
 	"\tServerTLS\x12\x1a\n" +
 	"\x04cert\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04cert\x12\x18\n" +
-	"\x03key\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x03key\"\xfa\x02\n" +
+	"\x03key\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x03key\x12\x1b\n" +
+	"\tclient_ca\x18\x03 \x01(\tR\bclientCa\x12'\n" +
+	"\x0fclient_optional\x18\x04 \x01(\bR\x0eclientOptional:h\xbaHe\x1ac\n" +
+	"\x11server_tls.client\x12\x1fclient_optional needs client_ca\x1a-!this.client_optional || this.client_ca != ''\"\xfa\x02\n" +
 	"\tClientTLS\x12\x0e\n" +
 	"\x02ca\x18\x01 \x01(\tR\x02ca\x12\x12\n" +
 	"\x04cert\x18\x02 \x01(\tR\x04cert\x12\x10\n" +
