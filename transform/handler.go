@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/dragoman-gateway/dragoman/route"
@@ -87,9 +88,11 @@ func (k *run) serve(next route.Handler) {
 // chain has answered in its place has done all that it could.
 func (k *run) handle(next route.Handler) {
 	defer func() {
-		switch fault := recover(); {
+		fault := recover()
+		err, _ := fault.(error)
+		switch answered := k.answer.mode == discarding || k.many.responded != nil; {
 		case fault == nil:
-		case fault == http.ErrAbortHandler && (k.answer.mode == discarding || k.many.responded != nil):
+		case answered && errors.Is(err, http.ErrAbortHandler):
 		default:
 			panic(fault)
 		}

@@ -177,7 +177,7 @@ type result struct {
 func TestHostileProcess(t *testing.T) {
 	var i int
 	if _, err := fmt.Sscan(os.Getenv("JQ_HOSTILE"), &i); err != nil {
-		t.Skip("runs in a process of its own")
+		return // TestHostile runs it in a process of its own
 	}
 	row := hostile[i]
 	var in any
