@@ -25,6 +25,9 @@ var values = "[" + strings.Repeat("[],", 600_000) + "0]"
 // a few, in a process of its own: of requests and of answers, while programs run and
 // while the upstream takes its time.
 func TestLargeBodiesTogether(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector takes memory, too")
+	}
 	const env = "TRANSFORM_TOGETHER"
 	if os.Getenv(env) == "" {
 		self, err := os.Executable()

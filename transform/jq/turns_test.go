@@ -19,6 +19,9 @@ import (
 // TestTogether holds the memory of many runs at a time to that of a few, in a process
 // of its own.
 func TestTogether(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector takes memory, too")
+	}
 	const env = "JQ_TOGETHER"
 	if os.Getenv(env) == "" {
 		self, err := os.Executable()
