@@ -134,6 +134,9 @@ var hostile = []struct {
 // TestHostile runs each program in a process of its own, as what is measured is
 // whether the process lives, and with how much memory.
 func TestHostile(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector takes time and memory, too")
+	}
 	self, err := os.Executable()
 	require.NoError(t, err)
 	for i, row := range hostile {
