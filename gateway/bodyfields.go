@@ -44,8 +44,12 @@ func (c *compiler) warn(text *config.ProgramText, format string, args ...any) {
 // one of which nothing is known.
 func bodiesOf(exposure *exposure) []protoreflect.MessageDescriptor {
 	var bodies []protoreflect.MessageDescriptor
+	files := false
 	add := func(md protoreflect.MessageDescriptor) {
-		if !slices.Contains(bodies, md) {
+		if md != nil && md.FullName() == "google.api.HttpBody" {
+			// Programs for JSON are not about files.
+			files = true
+		} else if !slices.Contains(bodies, md) {
 			bodies = append(bodies, md)
 		}
 	}
@@ -62,6 +66,9 @@ func bodiesOf(exposure *exposure) []protoreflect.MessageDescriptor {
 				add(fd.Message())
 			}
 		}
+	}
+	if files && len(bodies) == 0 {
+		return []protoreflect.MessageDescriptor{nil}
 	}
 	return bodies
 }

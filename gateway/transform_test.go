@@ -14,10 +14,10 @@ import (
 	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
-// TestBodyFieldWarningsOfEmpty: a method that takes nothing hides no mistake, while
-// one that takes anything does.
+// TestBodyFieldWarningsOfEmpty: a method that takes nothing or a file hides no
+// mistake, while one that takes any JSON does.
 func TestBodyFieldWarningsOfEmpty(t *testing.T) {
-	for input, told := range map[string]int{"google.protobuf.Empty": 1, "google.protobuf.Struct": 0} {
+	for input, told := range map[string]int{"google.protobuf.Empty": 1, "google.protobuf.Struct": 0, "google.api.HttpBody": 1} {
 		g := newGateway(t, `
 listeners: [{name: main, address: ":1"}]
 upstreams: [{name: a, grpc: {target: "127.0.0.1:1"}, descriptors: {proto: {roots: [protos]}}}]
@@ -26,6 +26,7 @@ routes: [{name: r, transcode: {upstream: a}, transform: [{request: '.headers["x-
 package a.v1;
 import "google/protobuf/empty.proto";
 import "google/protobuf/struct.proto";
+import "google/api/httpbody.proto";
 message Thing { string name = 1; }
 service Things {
   rpc Get(Thing) returns (Thing);

@@ -39,7 +39,7 @@ func TestWrongRequests(t *testing.T) {
 		{"header", spec{request: `.headers["x-a"] = {secret: 1}`}, "", 500, "PROGRAM_FAILED", "in .headers.x-a"},
 		{"injection", spec{request: `.headers["x-a"] = "a\r\nsecret: b"`}, "", 500, "PROGRAM_FAILED", "in .headers.x-a"},
 		{"name", spec{request: `.headers["x a"] = "secret"`}, "", 500, "PROGRAM_FAILED", "in .headers"},
-		{"framing", spec{request: `.headers["content-length"] = 7`}, "", 500, "PROGRAM_FAILED", "content-length"},
+		{"framing", spec{request: `.headers["content-" + "length"] = 7`}, "", 500, "PROGRAM_FAILED", "content-length"},
 		{"path", spec{request: `.path = "secret"`}, "", 500, "PROGRAM_FAILED", "in .path"},
 		{"move", spec{request: `.path = "/elsewhere"`}, "", 500, "PROGRAM_FAILED", "cannot be done here"},
 		{"method", spec{request: `.method = "A B"`}, "", 500, "PROGRAM_FAILED", "in .method"},

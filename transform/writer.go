@@ -222,5 +222,5 @@ func (w *writer) restart() {
 }
 
 func tooLarge(limit int) *rpc.Error {
-	return rpc.Errorf(rpc.UpstreamTooLarge, "the answer is larger than the %d bytes that programs may look at", limit)
+	return rpc.Errorf(rpc.UpstreamTooLarge, "the answer is larger than the %d bytes that programs may look at (jq.response_bytes)", limit)
 }

@@ -138,6 +138,11 @@ func Compile(needs *jq.Needs, phase Phase) (*View, error) {
 	}
 	if !needs.Writes.All {
 		v.headers = names(needs.Writes.Keys["headers"])
+		for _, n := range v.headers {
+			if lower := strings.ToLower(n.key); connection[lower] {
+				return nil, fmt.Errorf("headers.%s %s", lower, advice(lower))
+			}
+		}
 		v.query = names(needs.Writes.Keys["query"])
 	}
 	return v, nil

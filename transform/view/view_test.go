@@ -105,7 +105,9 @@ func TestCompileRefusesUnknownKeys(t *testing.T) {
 		}
 		require.EqualError(t, err, want)
 	}
-	_, err := view.Compile(&jq.Needs{Writes: keys("respond")}, view.Response)
+	_, err := view.Compile(&jq.Needs{Writes: jq.Paths{Keys: map[string]jq.Paths{"headers": keys("x-a", "Host")}}}, view.Request)
+	require.EqualError(t, err, "headers.host is not for programs: set .host")
+	_, err = view.Compile(&jq.Needs{Writes: keys("respond")}, view.Response)
 	require.EqualError(t, err, `"respond" is nothing that a program for a response may give`)
 }
 
