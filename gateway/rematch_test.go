@@ -15,6 +15,7 @@ import (
 // he sent.
 func TestMovedByClients(t *testing.T) {
 	g := newGateway(t, fmt.Sprintf(`
+jq: {time: 30s} # it is not about time, and bodies are large
 upstreams:
 - {name: library, grpc: {target: %q}}
 routes:
