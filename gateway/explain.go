@@ -63,7 +63,7 @@ func (t *explainer) explain() {
 	l := t.gateway.plan.Listeners[t.listener]
 	// What New could object to has been reported when the programs were compiled.
 	t.chains, _ = t.gateway.chains(l, nil, nil, transform.Options{})
-	x := &route.Exchange{Path: escapedPath(t.was), Code: -1, Table: t.snapshot.tables[t.listener]}
+	x := &route.Exchange{Path: route.EscapedPath(t.was), Code: -1, Table: t.snapshot.tables[t.listener]}
 	w := new(recorder)
 	steps, _ := t.chains.trace(w, t.was, x, t.choose)
 	by := slices.IndexFunc(steps, func(s transform.Step) bool { return s.Respond != nil })
@@ -158,11 +158,11 @@ func (t *explainer) Serve(w http.ResponseWriter, r *http.Request, x *route.Excha
 func (t *explainer) near(r *http.Request, q route.Request) {
 	table := t.snapshot.tables[t.listener]
 	asked := q
-	if upgrades(r) {
+	if route.Upgrades(r) {
 		asked = asUpgrade(&q)
 	}
 	t.Candidates = table.Explain(&asked)
-	if !upgrades(r) {
+	if !route.Upgrades(r) {
 		// They have twins with HTTP methods.
 		t.Candidates = slices.DeleteFunc(t.Candidates, func(c route.Candidate) bool { return c.Entry.Method == transcoder.MethodWebSocket })
 	}
@@ -181,7 +181,7 @@ func (t *explainer) stages(steps []transform.Step) []string {
 	} else {
 		filters = t.Entry.Filters
 	}
-	stages := []string{"listener " + t.Listener + ": " + t.was.Method + " " + escapedPath(t.was)}
+	stages := []string{"listener " + t.Listener + ": " + t.was.Method + " " + route.EscapedPath(t.was)}
 	stages, passed := t.requests(stages, t.chains.earlySpecs, steps)
 	if passed == len(t.chains.earlySpecs) {
 		for _, name := range filters {

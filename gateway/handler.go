@@ -11,6 +11,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
 )
 
 // handler serves one listener from whatever snapshot is current.
@@ -73,6 +74,10 @@ func (s *Snapshot) serve(listener int, w http.ResponseWriter, r *http.Request, q
 	case allow != nil:
 		w.Header().Set("Allow", strings.Join(allow, ", "))
 		w.WriteHeader(http.StatusNoContent)
+	case x.Messages != nil && x.Entry.Origin != transcoder.OriginNative && x.Entry.Method != transcoder.MethodWebSocket:
+		// A program before the route waits for messages, as the request said that there
+		// would be, and this entry shows none: it must not be left out.
+		s.refuse[listener].Refuse(w, r, x, rpc.Errorf(rpc.InvalidRequest, "the request says that it is gRPC or a WebSocket, and %s %s is neither", q.Method, q.Path))
 	default:
 		x.Entry.Handler.Serve(w, r, x)
 	}
@@ -121,15 +126,6 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 	if caught != nil {
 		panic(caught)
 	}
-}
-
-// escapedPath is the path as it came, neither decoded nor cleaned.
-func escapedPath(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") {
-		path, _, _ := strings.Cut(r.RequestURI, "?")
-		return path
-	}
-	return r.URL.EscapedPath()
 }
 
 func contentType(r *http.Request) string {

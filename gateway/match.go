@@ -13,28 +13,7 @@ import (
 
 // requestOf is what a table matches of r.
 func requestOf(r *http.Request) route.Request {
-	return route.Request{Host: r.Host, Method: r.Method, Path: escapedPath(r), ContentType: contentType(r)}
-}
-
-// upgrades reports whether r asks to become a WebSocket (RFC 6455, section 4.2.1).
-// HTTP/2 has another way to ask (RFC 8441), which the gateway does not offer, so
-// that clients come by HTTP/1.1.
-func upgrades(r *http.Request) bool {
-	upgrade := r.Header["Upgrade"]
-	return len(upgrade) > 0 && r.ProtoMajor == 1 && r.Method == http.MethodGet &&
-		hasToken(upgrade, "websocket") && hasToken(r.Header["Connection"], "upgrade")
-}
-
-// hasToken reports whether a header that is a list has a token, in any case.
-func hasToken(values []string, token string) bool {
-	for _, list := range values {
-		for one := range strings.SplitSeq(list, ",") {
-			if strings.EqualFold(strings.TrimSpace(one), token) {
-				return true
-			}
-		}
-	}
-	return false
+	return route.Request{Host: r.Host, Method: r.Method, Path: route.EscapedPath(r), ContentType: contentType(r)}
 }
 
 // asUpgrade is q as an upgrade. It is a GET all the same, which an entry for GET
@@ -63,7 +42,7 @@ func (s *Snapshot) matchUpgrade(listener int, q *route.Request, x *route.Exchang
 // If there is none, it is the error to answer; neither of them is there for an OPTIONS that
 // the gateway answers itself, with the methods in allow.
 func (s *Snapshot) match(listener int, r *http.Request, q *route.Request, x *route.Exchange) (allow []string, err *rpc.Error) {
-	if upgrades(r) && s.matchUpgrade(listener, q, x) {
+	if route.Upgrades(r) && s.matchUpgrade(listener, q, x) {
 		return nil, nil
 	}
 	if !strings.HasPrefix(q.Path, "/") && q.Method != http.MethodOptions {

@@ -82,7 +82,7 @@ type Rehearsed struct {
 // Run runs the programs on r, and, if it is not nil, on what upstream answers.
 func (h *Rehearsal) Run(r *http.Request, upstream http.Handler) *Rehearsed {
 	out, w := new(Rehearsed), new(recorder)
-	x := &route.Exchange{Path: escapedPath(r), Code: -1}
+	x := &route.Exchange{Path: route.EscapedPath(r), Code: -1}
 	var next route.Handler
 	if upstream != nil {
 		next = answering{upstream}

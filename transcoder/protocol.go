@@ -202,7 +202,7 @@ const (
 
 // MethodWebSocket stands for an upgrade to a WebSocket where a [Route] or a
 // request has an HTTP method.
-const MethodWebSocket = "WEBSOCKET"
+const MethodWebSocket = route.MethodWebSocket
 
 // ErrorShape is the JSON form of errors.
 type ErrorShape uint8

@@ -203,7 +203,7 @@ func (c *Chain) Refuse(w http.ResponseWriter, r *http.Request, x *route.Exchange
 		c.options.Refuse(w, r, x, err)
 		return
 	}
-	k := newRun(c, w, r, x, shape{rpc: speaksRPC(r)})
+	k := newRun(c, w, r, x, shape{rpc: route.SpeaksGRPC(r)})
 	defer k.release()
 	k.refuse(err, len(c.steps))
 }

@@ -23,7 +23,7 @@ func (k *run) look() {
 		h.Scheme = "https"
 	}
 	if h.Path == "" {
-		h.Path = escapedPath(r)
+		h.Path = route.EscapedPath(r)
 	}
 	if k.chain.client {
 		h.Address, h.Names = address(r.RemoteAddr), names(r)
@@ -44,15 +44,6 @@ func (k *run) lookAtRoute() {
 			h.Vars = variables(k.x)
 		}
 	}
-}
-
-// escapedPath is the path as it came, neither decoded nor cleaned.
-func escapedPath(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") {
-		path, _, _ := strings.Cut(r.RequestURI, "?")
-		return path
-	}
-	return r.URL.EscapedPath()
 }
 
 // variables are those of the template with their texts. What cannot be decoded is

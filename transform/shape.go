@@ -2,7 +2,6 @@ package transform
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/dragoman-gateway/dragoman/route"
 )
@@ -18,9 +17,6 @@ type shape struct {
 	early bool
 }
 
-// methodWebSocket is what an entry for upgrades has for a method.
-const methodWebSocket = "WEBSOCKET"
-
 // shapeOf is the shape of what an entry serves; nil is any.
 func shapeOf(e *route.Entry) shape {
 	switch {
@@ -28,7 +24,7 @@ func shapeOf(e *route.Entry) shape {
 		return shape{early: true}
 	case e.Protocol == "grpc":
 		return shape{requests: true, responses: true, rpc: true}
-	case e.Method == methodWebSocket:
+	case e.Method == route.MethodWebSocket:
 		return shape{requests: true, responses: true, socket: true}
 	}
 	return shape{requests: messages(e.In), responses: messages(e.Out)}
@@ -43,23 +39,8 @@ func messages(forms []string) bool {
 // early is the shape of a request whose entry is not known.
 func early(r *http.Request) shape {
 	s := shape{early: true}
-	if s.rpc = speaksRPC(r); s.rpc || upgrades(r) {
+	if s.rpc = route.SpeaksGRPC(r); s.rpc || route.Upgrades(r) {
 		s.requests, s.responses, s.socket = true, true, !s.rpc
 	}
 	return s
-}
-
-// speaksRPC reports whether a request is native gRPC by its content type.
-func speaksRPC(r *http.Request) bool {
-	const grpc = "application/grpc"
-	values := r.Header["Content-Type"]
-	if len(values) == 0 || len(values[0]) < len(grpc) || !strings.EqualFold(values[0][:len(grpc)], grpc) {
-		return false
-	}
-	rest := values[0][len(grpc):]
-	return rest == "" || strings.IndexByte("+; \t", rest[0]) >= 0
-}
-
-func upgrades(r *http.Request) bool {
-	return r.ProtoMajor == 1 && len(r.Header["Upgrade"]) > 0 && strings.EqualFold(strings.TrimSpace(r.Header["Upgrade"][0]), "websocket")
 }
