@@ -19,9 +19,9 @@ var _ rpc.Doer = limited{}
 // limit bounds the messages of up for one route.
 func (up *upstreamState) limit(maxMessageBytes int) rpc.Upstream {
 	if maxMessageBytes >= up.maxMessageBytes {
-		return up.upstream
+		return up.rpc
 	}
-	return limited{Upstream: up.upstream, name: up.cfg.Name, maxMessageBytes: maxMessageBytes}
+	return limited{Upstream: up.rpc, name: up.cfg.Name, maxMessageBytes: maxMessageBytes}
 }
 
 // Start implements [rpc.Upstream].

@@ -35,6 +35,9 @@ const (
 type upstreamState struct {
 	cfg      *config.Upstream
 	upstream upstream.Upstream
+	// rpc and http are upstream for calls and for requests, nil if it takes none.
+	rpc  rpc.Upstream
+	http upstream.HTTP
 	// maxMessageBytes is what upstream is bounded by; routes may be by less.
 	maxMessageBytes int
 	source          source.Source
@@ -63,14 +66,24 @@ func (g *Gateway) newUpstream(cfg *config.Upstream) (*upstreamState, config.Repo
 		return nil, config.Report{g.plan.File.Problem(cfg.KindPath, "%v", err)}
 	}
 	state := &upstreamState{cfg: cfg, upstream: up, maxMessageBytes: maxBytes}
+	state.rpc, _ = up.(rpc.Upstream)
+	state.http, _ = up.(upstream.HTTP)
+	if cfg.Source == nil {
+		return state, nil
+	}
 	state.source, err = g.options.Sources.New(cfg.Source, source.Env{
-		Name: cfg.Name, Upstream: up, Log: g.log, Dir: g.plan.File.Dir(),
+		Name: cfg.Name, Upstream: state.rpc, Log: g.log, Dir: g.plan.File.Dir(),
 		Dial: func(cfg proto.Message) (rpc.Upstream, error) {
 			further, err := g.options.Upstreams.New(cfg, env)
-			if err == nil {
-				state.dialled = append(state.dialled, further)
+			if err != nil {
+				return nil, err
 			}
-			return further, err
+			state.dialled = append(state.dialled, further)
+			calls, ok := further.(rpc.Upstream)
+			if !ok {
+				return nil, errors.New("it takes no calls")
+			}
+			return calls, nil
 		},
 	})
 	if err != nil {

@@ -47,6 +47,9 @@ const (
 	UpstreamTooLarge Reason = "UPSTREAM_MESSAGE_TOO_LARGE"
 	// UpstreamUnreachable: no connection, or it was lost before an answer.
 	UpstreamUnreachable Reason = "UPSTREAM_UNREACHABLE"
+	// UpstreamOverloaded: the upstream has as many requests as it may have, and as
+	// many wait as may.
+	UpstreamOverloaded Reason = "UPSTREAM_OVERLOADED"
 	// NotReady: the upstream's descriptors are not loaded yet.
 	NotReady Reason = "NOT_READY"
 	// ProgramFailed: a program of the configuration failed, or what it gave cannot
@@ -84,6 +87,7 @@ var reasons = map[Reason]struct {
 	UpstreamProtocol:     {http.StatusBadGateway, codes.Internal},
 	UpstreamTooLarge:     {http.StatusBadGateway, codes.ResourceExhausted},
 	UpstreamUnreachable:  {http.StatusServiceUnavailable, codes.Unavailable},
+	UpstreamOverloaded:   {http.StatusServiceUnavailable, codes.Unavailable},
 	NotReady:             {http.StatusServiceUnavailable, codes.Unavailable},
 	ProgramFailed:        {http.StatusInternalServerError, codes.Internal},
 	ProgramLimit:         {http.StatusInternalServerError, codes.ResourceExhausted},

@@ -5,13 +5,12 @@ package upstream
 
 import (
 	"github.com/dragoman-gateway/dragoman/kind"
-	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
-// Upstream is one configured upstream of the RPC plane. It dials lazily: making
-// one neither connects nor fails because nobody listens.
+// Upstream is one configured upstream. What can be sent to it is said by what else
+// it implements: rpc.Upstream takes calls, [HTTP] takes requests. It dials lazily:
+// making one neither connects nor fails because nobody listens.
 type Upstream interface {
-	rpc.Upstream
 	// Close ends the connections after the calls that use them. It is called
 	// once, when the last snapshot that names the upstream has been retired.
 	Close() error

@@ -135,7 +135,7 @@ func serveGRPC(t testing.TB, service testpb.TestServiceServer, options ...grpc.S
 	return l.Addr().String()
 }
 
-func newUpstream(t testing.TB, target string) upstream.Upstream {
+func newUpstream(t testing.TB, target string) rpc.Upstream {
 	t.Helper()
 	settings := transcoder.DefaultSettings()
 	up, err := upstreamgrpc.New(&configpb.GRPCUpstream{Target: target}, upstream.Env{
@@ -143,7 +143,7 @@ func newUpstream(t testing.TB, target string) upstream.Upstream {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, up.Close()) })
-	return up
+	return up.(rpc.Upstream)
 }
 
 func dial(t testing.TB, target string, options ...grpc.DialOption) *grpc.ClientConn {

@@ -228,7 +228,7 @@ func newGatewayTo(t testing.TB, target string, settings *transcoder.Settings, tw
 	var entries []*route.Entry
 	methods := g.schema.Services()[0].Methods()
 	for i := range methods.Len() {
-		routes, err := protocol.Routes(g.endpoint(t, methods.Get(i), up, settings))
+		routes, err := protocol.Routes(g.endpoint(t, methods.Get(i), up.(rpc.Upstream), settings))
 		require.NoError(t, err)
 		for _, r := range routes {
 			entries = append(entries, &route.Entry{Method: r.Method, Template: r.Template, Handler: r.Handler, RPC: string(methods.Get(i).FullName()), Protocol: "rest", In: r.In, Out: r.Out})

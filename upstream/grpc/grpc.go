@@ -56,6 +56,7 @@ type Upstream struct {
 
 var (
 	_ upstream.Upstream = (*Upstream)(nil)
+	_ rpc.Upstream      = (*Upstream)(nil)
 	_ rpc.Doer          = (*Upstream)(nil)
 )
 

@@ -131,7 +131,7 @@ func TestTLS(t *testing.T) {
 				upstream.Env{Name: "echo", MaxMessageBytes: maxMessage, Dir: ca.dir})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, up.Close()) }()
-			st := call(t, up, rpc.Call{Method: unary}, "").status
+			st := call(t, up.(rpc.Upstream), rpc.Call{Method: unary}, "").status
 			if test.want == "" {
 				require.Equal(t, rpc.UpstreamUnreachable, st.Reason, "%+v", st)
 				return

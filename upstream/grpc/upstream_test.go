@@ -25,7 +25,7 @@ var (
 	bidi         = &rpc.Method{Service: "acme.v1.Echo", Name: "Bidi", Path: "/acme.v1.Echo/Bidi", ClientStreaming: true, ServerStreaming: true}
 )
 
-func open(t testing.TB, cfg *configpb.GRPCUpstream) upstream.Upstream {
+func open(t testing.TB, cfg *configpb.GRPCUpstream) *upstreamgrpc.Upstream {
 	t.Helper()
 	up := newUpstream(t, cfg)
 	t.Cleanup(func() { require.NoError(t, up.Close()) })
@@ -33,11 +33,11 @@ func open(t testing.TB, cfg *configpb.GRPCUpstream) upstream.Upstream {
 }
 
 // newUpstream leaves closing to the test.
-func newUpstream(t testing.TB, cfg *configpb.GRPCUpstream) upstream.Upstream {
+func newUpstream(t testing.TB, cfg *configpb.GRPCUpstream) *upstreamgrpc.Upstream {
 	t.Helper()
 	up, err := upstreamgrpc.New(cfg, upstream.Env{Name: "echo", MaxMessageBytes: maxMessage})
 	require.NoError(t, err)
-	return up
+	return up.(*upstreamgrpc.Upstream)
 }
 
 // answer is everything that a sink was told.

@@ -151,7 +151,7 @@ func dial(t testing.TB, cfg *configpb.GRPCUpstream) rpc.Upstream {
 	up, err := upstream_grpc.New(cfg, upstream.Env{Name: "library", MaxMessageBytes: 4 << 20})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, up.Close()) })
-	return up
+	return up.(rpc.Upstream)
 }
 
 func newSource(t testing.TB, address string, cfg *configpb.ReflectionSource, log *slog.Logger) source.Source {
