@@ -57,9 +57,14 @@ type Config struct {
 	// JQ bounds what jq programs may do.
 	//
 	// Default: see its fields. Example: `{env: [POD_NAME]}`
-	Jq            *JQ `protobuf:"bytes,6,opt,name=jq,proto3" json:"jq,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Jq *JQ `protobuf:"bytes,6,opt,name=jq,proto3" json:"jq,omitempty"`
+	// UpstreamGroups are lists of upstreams that share requests, for several routes.
+	//
+	// Default: none. Example:
+	// `[{name: pets, upstreams: [{upstream: stable, weight: 9}, {upstream: canary}]}]`
+	UpstreamGroups []*UpstreamGroup `protobuf:"bytes,7,rep,name=upstream_groups,json=upstreamGroups,proto3" json:"upstream_groups,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Config) Reset() {
@@ -134,18 +139,26 @@ func (x *Config) GetJq() *JQ {
 	return nil
 }
 
+func (x *Config) GetUpstreamGroups() []*UpstreamGroup {
+	if x != nil {
+		return x.UpstreamGroups
+	}
+	return nil
+}
+
 var File_dragoman_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1fdragoman/config/v1/config.proto\x12\x12dragoman.config.v1\x1a\x1edragoman/config/v1/admin.proto\x1a!dragoman/config/v1/listener.proto\x1a\x1edragoman/config/v1/route.proto\x1a\"dragoman/config/v1/transform.proto\x1a!dragoman/config/v1/upstream.proto\"\xc5\x02\n" +
+	"\x1fdragoman/config/v1/config.proto\x12\x12dragoman.config.v1\x1a\x1edragoman/config/v1/admin.proto\x1a dragoman/config/v1/forward.proto\x1a!dragoman/config/v1/listener.proto\x1a\x1edragoman/config/v1/route.proto\x1a\"dragoman/config/v1/transform.proto\x1a!dragoman/config/v1/upstream.proto\"\x91\x03\n" +
 	"\x06Config\x12:\n" +
 	"\tlisteners\x18\x01 \x03(\v2\x1c.dragoman.config.v1.ListenerR\tlisteners\x12:\n" +
 	"\tupstreams\x18\x02 \x03(\v2\x1c.dragoman.config.v1.UpstreamR\tupstreams\x121\n" +
 	"\x06routes\x18\x03 \x03(\v2\x19.dragoman.config.v1.RouteR\x06routes\x12/\n" +
 	"\x05admin\x18\x04 \x01(\v2\x19.dragoman.config.v1.AdminR\x05admin\x127\n" +
 	"\bprograms\x18\x05 \x03(\v2\x1b.dragoman.config.v1.ProgramR\bprograms\x12&\n" +
-	"\x02jq\x18\x06 \x01(\v2\x16.dragoman.config.v1.JQR\x02jqBFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
+	"\x02jq\x18\x06 \x01(\v2\x16.dragoman.config.v1.JQR\x02jq\x12J\n" +
+	"\x0fupstream_groups\x18\a \x03(\v2!.dragoman.config.v1.UpstreamGroupR\x0eupstreamGroupsBFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
 
 var (
 	file_dragoman_config_v1_config_proto_rawDescOnce sync.Once
@@ -161,13 +174,14 @@ func file_dragoman_config_v1_config_proto_rawDescGZIP() []byte {
 
 var file_dragoman_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_dragoman_config_v1_config_proto_goTypes = []any{
-	(*Config)(nil),   // 0: dragoman.config.v1.Config
-	(*Listener)(nil), // 1: dragoman.config.v1.Listener
-	(*Upstream)(nil), // 2: dragoman.config.v1.Upstream
-	(*Route)(nil),    // 3: dragoman.config.v1.Route
-	(*Admin)(nil),    // 4: dragoman.config.v1.Admin
-	(*Program)(nil),  // 5: dragoman.config.v1.Program
-	(*JQ)(nil),       // 6: dragoman.config.v1.JQ
+	(*Config)(nil),        // 0: dragoman.config.v1.Config
+	(*Listener)(nil),      // 1: dragoman.config.v1.Listener
+	(*Upstream)(nil),      // 2: dragoman.config.v1.Upstream
+	(*Route)(nil),         // 3: dragoman.config.v1.Route
+	(*Admin)(nil),         // 4: dragoman.config.v1.Admin
+	(*Program)(nil),       // 5: dragoman.config.v1.Program
+	(*JQ)(nil),            // 6: dragoman.config.v1.JQ
+	(*UpstreamGroup)(nil), // 7: dragoman.config.v1.UpstreamGroup
 }
 var file_dragoman_config_v1_config_proto_depIdxs = []int32{
 	1, // 0: dragoman.config.v1.Config.listeners:type_name -> dragoman.config.v1.Listener
@@ -176,11 +190,12 @@ var file_dragoman_config_v1_config_proto_depIdxs = []int32{
 	4, // 3: dragoman.config.v1.Config.admin:type_name -> dragoman.config.v1.Admin
 	5, // 4: dragoman.config.v1.Config.programs:type_name -> dragoman.config.v1.Program
 	6, // 5: dragoman.config.v1.Config.jq:type_name -> dragoman.config.v1.JQ
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	7, // 6: dragoman.config.v1.Config.upstream_groups:type_name -> dragoman.config.v1.UpstreamGroup
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_config_proto_init() }
@@ -189,6 +204,7 @@ func file_dragoman_config_v1_config_proto_init() {
 		return
 	}
 	file_dragoman_config_v1_admin_proto_init()
+	file_dragoman_config_v1_forward_proto_init()
 	file_dragoman_config_v1_listener_proto_init()
 	file_dragoman_config_v1_route_proto_init()
 	file_dragoman_config_v1_transform_proto_init()

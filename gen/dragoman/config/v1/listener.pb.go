@@ -56,9 +56,22 @@ type Listener struct {
 	// requests and the last for answers.
 	//
 	// Default: none. Example: `[{request: '.headers["x-via"] = "gateway"'}]`
-	Transform     []*Transform `protobuf:"bytes,6,rep,name=transform,proto3" json:"transform,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Transform []*Transform `protobuf:"bytes,6,rep,name=transform,proto3" json:"transform,omitempty"`
+	// Headers changes the headers of all requests and answers of the listener. What a
+	// route says of a header counts instead.
+	//
+	// Default: none. Example:
+	// `{response: {set: [{name: strict-transport-security, value: max-age=31536000}]}}`
+	Headers *Headers `protobuf:"bytes,7,opt,name=headers,proto3" json:"headers,omitempty"`
+	// TrustedProxies are the addresses of proxies and load balancers in front of the
+	// gateway, or their networks. What they say of the client, in X-Forwarded-For,
+	// -Proto and -Host or in Forwarded, is believed: programs, redirects, logs and
+	// upstreams see it. From anybody else these headers are removed.
+	//
+	// Default: none. Example: `["10.0.0.0/8", "::1"]`
+	TrustedProxies []string `protobuf:"bytes,8,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Listener) Reset() {
@@ -129,6 +142,20 @@ func (x *Listener) GetTranscode() *TranscodeDefaults {
 func (x *Listener) GetTransform() []*Transform {
 	if x != nil {
 		return x.Transform
+	}
+	return nil
+}
+
+func (x *Listener) GetHeaders() *Headers {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *Listener) GetTrustedProxies() []string {
+	if x != nil {
+		return x.TrustedProxies
 	}
 	return nil
 }
@@ -337,7 +364,7 @@ var File_dragoman_config_v1_listener_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_listener_proto_rawDesc = "" +
 	"\n" +
-	"!dragoman/config/v1/listener.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a dragoman/config/v1/options.proto\x1a\x1fdragoman/config/v1/stream.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\"dragoman/config/v1/transform.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa2\x05\n" +
+	"!dragoman/config/v1/listener.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fdragoman/config/v1/header.proto\x1a dragoman/config/v1/options.proto\x1a\x1fdragoman/config/v1/stream.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\"dragoman/config/v1/transform.proto\x1a\x1egoogle/protobuf/duration.proto\"\x84\a\n" +
 	"\bListener\x12\x89\x01\n" +
 	"\x04name\x18\x01 \x01(\tBu\xbaHr\xba\x01o\n" +
 	"\rlistener.name\x12,must be 1 to 128 letters, digits or ._:/@[]-\x1a0this.matches('^[0-9A-Za-z._:/@\\\\[\\\\]-]{1,128}$')R\x04name\x12\x9a\x02\n" +
@@ -346,7 +373,10 @@ const file_dragoman_config_v1_listener_proto_rawDesc = "" +
 	"\x03tls\x18\x03 \x01(\v2\x1d.dragoman.config.v1.ServerTLSR\x03tls\x12:\n" +
 	"\x06limits\x18\x04 \x01(\v2\".dragoman.config.v1.ListenerLimitsR\x06limits\x12C\n" +
 	"\ttranscode\x18\x05 \x01(\v2%.dragoman.config.v1.TranscodeDefaultsR\ttranscode\x12;\n" +
-	"\ttransform\x18\x06 \x03(\v2\x1d.dragoman.config.v1.TransformR\ttransform\"\x92\x03\n" +
+	"\ttransform\x18\x06 \x03(\v2\x1d.dragoman.config.v1.TransformR\ttransform\x125\n" +
+	"\aheaders\x18\a \x01(\v2\x1b.dragoman.config.v1.HeadersR\aheaders\x12\xa8\x01\n" +
+	"\x0ftrusted_proxies\x18\b \x03(\tB\x7f\xbaH|\x92\x01y\"w\xba\x01t\n" +
+	"\x18listener.trusted_proxies\x126must be an IP address, or a network such as 10.0.0.0/8\x1a this.isIp() || this.isIpPrefix()R\x0etrustedProxies\"\x92\x03\n" +
 	"\x11TranscodeDefaults\x126\n" +
 	"\x05print\x18\x01 \x01(\v2 .dragoman.config.v1.PrintOptionsR\x05print\x126\n" +
 	"\x05parse\x18\x02 \x01(\v2 .dragoman.config.v1.ParseOptionsR\x05parse\x128\n" +
@@ -384,32 +414,34 @@ var file_dragoman_config_v1_listener_proto_goTypes = []any{
 	(*ListenerLimits)(nil),      // 2: dragoman.config.v1.ListenerLimits
 	(*ServerTLS)(nil),           // 3: dragoman.config.v1.ServerTLS
 	(*Transform)(nil),           // 4: dragoman.config.v1.Transform
-	(*PrintOptions)(nil),        // 5: dragoman.config.v1.PrintOptions
-	(*ParseOptions)(nil),        // 6: dragoman.config.v1.ParseOptions
-	(*ErrorOptions)(nil),        // 7: dragoman.config.v1.ErrorOptions
-	(*HTTPOptions)(nil),         // 8: dragoman.config.v1.HTTPOptions
-	(*StreamOptions)(nil),       // 9: dragoman.config.v1.StreamOptions
-	(*FileOptions)(nil),         // 10: dragoman.config.v1.FileOptions
-	(*durationpb.Duration)(nil), // 11: google.protobuf.Duration
+	(*Headers)(nil),             // 5: dragoman.config.v1.Headers
+	(*PrintOptions)(nil),        // 6: dragoman.config.v1.PrintOptions
+	(*ParseOptions)(nil),        // 7: dragoman.config.v1.ParseOptions
+	(*ErrorOptions)(nil),        // 8: dragoman.config.v1.ErrorOptions
+	(*HTTPOptions)(nil),         // 9: dragoman.config.v1.HTTPOptions
+	(*StreamOptions)(nil),       // 10: dragoman.config.v1.StreamOptions
+	(*FileOptions)(nil),         // 11: dragoman.config.v1.FileOptions
+	(*durationpb.Duration)(nil), // 12: google.protobuf.Duration
 }
 var file_dragoman_config_v1_listener_proto_depIdxs = []int32{
 	3,  // 0: dragoman.config.v1.Listener.tls:type_name -> dragoman.config.v1.ServerTLS
 	2,  // 1: dragoman.config.v1.Listener.limits:type_name -> dragoman.config.v1.ListenerLimits
 	1,  // 2: dragoman.config.v1.Listener.transcode:type_name -> dragoman.config.v1.TranscodeDefaults
 	4,  // 3: dragoman.config.v1.Listener.transform:type_name -> dragoman.config.v1.Transform
-	5,  // 4: dragoman.config.v1.TranscodeDefaults.print:type_name -> dragoman.config.v1.PrintOptions
-	6,  // 5: dragoman.config.v1.TranscodeDefaults.parse:type_name -> dragoman.config.v1.ParseOptions
-	7,  // 6: dragoman.config.v1.TranscodeDefaults.errors:type_name -> dragoman.config.v1.ErrorOptions
-	8,  // 7: dragoman.config.v1.TranscodeDefaults.http:type_name -> dragoman.config.v1.HTTPOptions
-	9,  // 8: dragoman.config.v1.TranscodeDefaults.stream:type_name -> dragoman.config.v1.StreamOptions
-	10, // 9: dragoman.config.v1.TranscodeDefaults.files:type_name -> dragoman.config.v1.FileOptions
-	11, // 10: dragoman.config.v1.ListenerLimits.header_timeout:type_name -> google.protobuf.Duration
-	11, // 11: dragoman.config.v1.ListenerLimits.idle_timeout:type_name -> google.protobuf.Duration
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	5,  // 4: dragoman.config.v1.Listener.headers:type_name -> dragoman.config.v1.Headers
+	6,  // 5: dragoman.config.v1.TranscodeDefaults.print:type_name -> dragoman.config.v1.PrintOptions
+	7,  // 6: dragoman.config.v1.TranscodeDefaults.parse:type_name -> dragoman.config.v1.ParseOptions
+	8,  // 7: dragoman.config.v1.TranscodeDefaults.errors:type_name -> dragoman.config.v1.ErrorOptions
+	9,  // 8: dragoman.config.v1.TranscodeDefaults.http:type_name -> dragoman.config.v1.HTTPOptions
+	10, // 9: dragoman.config.v1.TranscodeDefaults.stream:type_name -> dragoman.config.v1.StreamOptions
+	11, // 10: dragoman.config.v1.TranscodeDefaults.files:type_name -> dragoman.config.v1.FileOptions
+	12, // 11: dragoman.config.v1.ListenerLimits.header_timeout:type_name -> google.protobuf.Duration
+	12, // 12: dragoman.config.v1.ListenerLimits.idle_timeout:type_name -> google.protobuf.Duration
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_listener_proto_init() }
@@ -417,6 +449,7 @@ func file_dragoman_config_v1_listener_proto_init() {
 	if File_dragoman_config_v1_listener_proto != nil {
 		return
 	}
+	file_dragoman_config_v1_header_proto_init()
 	file_dragoman_config_v1_options_proto_init()
 	file_dragoman_config_v1_stream_proto_init()
 	file_dragoman_config_v1_tls_proto_init()

@@ -30,8 +30,9 @@ type Route struct {
 	// Default: none, it must be given. Example: `books`
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Hosts are the names that clients must have asked for, without port: exact
-	// ones, or `*.SUFFIX` for one or more labels in front of SUFFIX. Upper and
-	// lower case are the same. An exact host wins over a suffix.
+	// ones, `*.SUFFIX` for one or more labels in front of SUFFIX, or `*` for any.
+	// Upper and lower case are the same. An exact host wins over a suffix, and that
+	// over any.
 	//
 	// Default: any host. Example: `[api.example.com, "*.api.example.com"]`
 	Hosts []string `protobuf:"bytes,2,rep,name=hosts,proto3" json:"hosts,omitempty"`
@@ -44,13 +45,35 @@ type Route struct {
 	// Types that are valid to be assigned to Action:
 	//
 	//	*Route_Transcode
+	//	*Route_Forward
+	//	*Route_Redirect
+	//	*Route_Respond
 	Action isRoute_Action `protobuf_oneof:"action"`
 	// Transform reshapes requests and answers of the route, with
 	// jq. All entries run: the first is the outermost, so it is the first for
 	// requests and the last for answers.
 	//
 	// Default: none. Example: `[{request: '.headers["x-via"] = "gateway"'}]`
-	Transform     []*Transform `protobuf:"bytes,5,rep,name=transform,proto3" json:"transform,omitempty"`
+	Transform []*Transform `protobuf:"bytes,5,rep,name=transform,proto3" json:"transform,omitempty"`
+	// Match is which requests the route takes: those that one of the entries fits.
+	// On a transcode route, whose rules have the paths, entries have headers, query
+	// and grpc only, and one of them must fit besides.
+	//
+	// Default: all that the rules of transcode take. Example: `[{prefix: /static}]`
+	Match []*Match `protobuf:"bytes,9,rep,name=match,proto3" json:"match,omitempty"`
+	// Headers changes the headers of requests and of answers.
+	//
+	// Default: none. Example: `{response: {remove: [server]}}`
+	Headers *Headers `protobuf:"bytes,10,opt,name=headers,proto3" json:"headers,omitempty"`
+	// Retry sends requests again that the upstream could not answer.
+	//
+	// Default: none, each is sent once. Example: `{attempts: 3}`
+	Retry *Retry `protobuf:"bytes,11,opt,name=retry,proto3" json:"retry,omitempty"`
+	// FallThrough lets requests go on to the next route that fits them if the
+	// upstream does not know what they ask for.
+	//
+	// Default: none. Example: `{on: [UNIMPLEMENTED]}`
+	FallThrough   *FallThrough `protobuf:"bytes,12,opt,name=fall_through,json=fallThrough,proto3" json:"fall_through,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -122,9 +145,64 @@ func (x *Route) GetTranscode() *TranscodeRoute {
 	return nil
 }
 
+func (x *Route) GetForward() *ForwardRoute {
+	if x != nil {
+		if x, ok := x.Action.(*Route_Forward); ok {
+			return x.Forward
+		}
+	}
+	return nil
+}
+
+func (x *Route) GetRedirect() *RedirectRoute {
+	if x != nil {
+		if x, ok := x.Action.(*Route_Redirect); ok {
+			return x.Redirect
+		}
+	}
+	return nil
+}
+
+func (x *Route) GetRespond() *RespondRoute {
+	if x != nil {
+		if x, ok := x.Action.(*Route_Respond); ok {
+			return x.Respond
+		}
+	}
+	return nil
+}
+
 func (x *Route) GetTransform() []*Transform {
 	if x != nil {
 		return x.Transform
+	}
+	return nil
+}
+
+func (x *Route) GetMatch() []*Match {
+	if x != nil {
+		return x.Match
+	}
+	return nil
+}
+
+func (x *Route) GetHeaders() *Headers {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *Route) GetRetry() *Retry {
+	if x != nil {
+		return x.Retry
+	}
+	return nil
+}
+
+func (x *Route) GetFallThrough() *FallThrough {
+	if x != nil {
+		return x.FallThrough
 	}
 	return nil
 }
@@ -141,23 +219,60 @@ type Route_Transcode struct {
 	Transcode *TranscodeRoute `protobuf:"bytes,4,opt,name=transcode,proto3,oneof"`
 }
 
+type Route_Forward struct {
+	// Forward sends requests on to an upstream that speaks HTTP.
+	//
+	// Default: none. Example: `{upstream: legacy}`
+	Forward *ForwardRoute `protobuf:"bytes,6,opt,name=forward,proto3,oneof"`
+}
+
+type Route_Redirect struct {
+	// Redirect answers with a redirect.
+	//
+	// Default: none. Example: `{scheme: https}`
+	Redirect *RedirectRoute `protobuf:"bytes,7,opt,name=redirect,proto3,oneof"`
+}
+
+type Route_Respond struct {
+	// Respond answers by itself.
+	//
+	// Default: none. Example: `{status: 503, body: "back at noon"}`
+	Respond *RespondRoute `protobuf:"bytes,8,opt,name=respond,proto3,oneof"`
+}
+
 func (*Route_Transcode) isRoute_Action() {}
+
+func (*Route_Forward) isRoute_Action() {}
+
+func (*Route_Redirect) isRoute_Action() {}
+
+func (*Route_Respond) isRoute_Action() {}
 
 var File_dragoman_config_v1_route_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_route_proto_rawDesc = "" +
 	"\n" +
-	"\x1edragoman/config/v1/route.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\"dragoman/config/v1/transcode.proto\x1a\"dragoman/config/v1/transform.proto\"\xf5\x04\n" +
+	"\x1edragoman/config/v1/route.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a dragoman/config/v1/forward.proto\x1a\x1fdragoman/config/v1/header.proto\x1a\x1edragoman/config/v1/match.proto\x1a\x1edragoman/config/v1/retry.proto\x1a dragoman/config/v1/rewrite.proto\x1a\"dragoman/config/v1/transcode.proto\x1a\"dragoman/config/v1/transform.proto\"\xd5\v\n" +
 	"\x05Route\x12\x86\x01\n" +
 	"\x04name\x18\x01 \x01(\tBr\xbaHo\xba\x01l\n" +
 	"\n" +
-	"route.name\x12,must be 1 to 128 letters, digits or ._:/@[]-\x1a0this.matches('^[0-9A-Za-z._:/@\\\\[\\\\]-]{1,128}$')R\x04name\x12\xb2\x02\n" +
-	"\x05hosts\x18\x02 \x03(\tB\x9b\x02\xbaH\x97\x02\x92\x01\x93\x02\"\x90\x02\xba\x01\x8c\x02\n" +
+	"route.name\x12,must be 1 to 128 letters, digits or ._:/@[]-\x1a0this.matches('^[0-9A-Za-z._:/@\\\\[\\\\]-]{1,128}$')R\x04name\x12\xc3\x02\n" +
+	"\x05hosts\x18\x02 \x03(\tB\xac\x02\xbaH\xa8\x02\x92\x01\xa4\x02\"\xa1\x02\xba\x01\x9d\x02\n" +
 	"\n" +
-	"route.host\x12[must be a host name without scheme, port and path, or *.SUFFIX, for example api.example.com\x1a\xa0\x01this.size() <= 253 && this.matches('^((\\\\*\\\\.)?[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?(\\\\.[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?)*|\\\\[[0-9A-Fa-f:.]+\\\\])$')R\x05hosts\x12\x1c\n" +
+	"route.host\x12]must be a host name without scheme, port and path, *.SUFFIX or *, for example api.example.com\x1a\xaf\x01this == '*' || this.size() <= 253 && this.matches('^((\\\\*\\\\.)?[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?(\\\\.[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?)*|\\\\[[0-9A-Fa-f:.]+\\\\])$')R\x05hosts\x12\x1c\n" +
 	"\tlisteners\x18\x03 \x03(\tR\tlisteners\x12B\n" +
-	"\ttranscode\x18\x04 \x01(\v2\".dragoman.config.v1.TranscodeRouteH\x00R\ttranscode\x12;\n" +
-	"\ttransform\x18\x05 \x03(\v2\x1d.dragoman.config.v1.TransformR\ttransformB\x0f\n" +
+	"\ttranscode\x18\x04 \x01(\v2\".dragoman.config.v1.TranscodeRouteH\x00R\ttranscode\x12<\n" +
+	"\aforward\x18\x06 \x01(\v2 .dragoman.config.v1.ForwardRouteH\x00R\aforward\x12?\n" +
+	"\bredirect\x18\a \x01(\v2!.dragoman.config.v1.RedirectRouteH\x00R\bredirect\x12<\n" +
+	"\arespond\x18\b \x01(\v2 .dragoman.config.v1.RespondRouteH\x00R\arespond\x12;\n" +
+	"\ttransform\x18\x05 \x03(\v2\x1d.dragoman.config.v1.TransformR\ttransform\x12/\n" +
+	"\x05match\x18\t \x03(\v2\x19.dragoman.config.v1.MatchR\x05match\x125\n" +
+	"\aheaders\x18\n" +
+	" \x01(\v2\x1b.dragoman.config.v1.HeadersR\aheaders\x12/\n" +
+	"\x05retry\x18\v \x01(\v2\x19.dragoman.config.v1.RetryR\x05retry\x12B\n" +
+	"\ffall_through\x18\f \x01(\v2\x1f.dragoman.config.v1.FallThroughR\vfallThrough:\xb2\x03\xbaH\xae\x03\x1a\xec\x01\n" +
+	"\vroute.match\x12\x82\x01match must be given, unless the action is transcode, whose rules have paths of their own: for all paths write match: [{prefix: /}]\x1aX!(has(this.forward) || has(this.redirect) || has(this.respond)) || this.match.size() > 0\x1a\xbc\x01\n" +
+	"\vroute.retry\x12Rretry and fall_through are for forward and transcode: nothing else has an upstream\x1aY!(has(this.redirect) || has(this.respond)) || !has(this.retry) && !has(this.fall_through)B\x0f\n" +
 	"\x06action\x12\x05\xbaH\x02\b\x01BFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
 
 var (
@@ -176,16 +291,30 @@ var file_dragoman_config_v1_route_proto_msgTypes = make([]protoimpl.MessageInfo,
 var file_dragoman_config_v1_route_proto_goTypes = []any{
 	(*Route)(nil),          // 0: dragoman.config.v1.Route
 	(*TranscodeRoute)(nil), // 1: dragoman.config.v1.TranscodeRoute
-	(*Transform)(nil),      // 2: dragoman.config.v1.Transform
+	(*ForwardRoute)(nil),   // 2: dragoman.config.v1.ForwardRoute
+	(*RedirectRoute)(nil),  // 3: dragoman.config.v1.RedirectRoute
+	(*RespondRoute)(nil),   // 4: dragoman.config.v1.RespondRoute
+	(*Transform)(nil),      // 5: dragoman.config.v1.Transform
+	(*Match)(nil),          // 6: dragoman.config.v1.Match
+	(*Headers)(nil),        // 7: dragoman.config.v1.Headers
+	(*Retry)(nil),          // 8: dragoman.config.v1.Retry
+	(*FallThrough)(nil),    // 9: dragoman.config.v1.FallThrough
 }
 var file_dragoman_config_v1_route_proto_depIdxs = []int32{
 	1, // 0: dragoman.config.v1.Route.transcode:type_name -> dragoman.config.v1.TranscodeRoute
-	2, // 1: dragoman.config.v1.Route.transform:type_name -> dragoman.config.v1.Transform
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 1: dragoman.config.v1.Route.forward:type_name -> dragoman.config.v1.ForwardRoute
+	3, // 2: dragoman.config.v1.Route.redirect:type_name -> dragoman.config.v1.RedirectRoute
+	4, // 3: dragoman.config.v1.Route.respond:type_name -> dragoman.config.v1.RespondRoute
+	5, // 4: dragoman.config.v1.Route.transform:type_name -> dragoman.config.v1.Transform
+	6, // 5: dragoman.config.v1.Route.match:type_name -> dragoman.config.v1.Match
+	7, // 6: dragoman.config.v1.Route.headers:type_name -> dragoman.config.v1.Headers
+	8, // 7: dragoman.config.v1.Route.retry:type_name -> dragoman.config.v1.Retry
+	9, // 8: dragoman.config.v1.Route.fall_through:type_name -> dragoman.config.v1.FallThrough
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_route_proto_init() }
@@ -193,10 +322,18 @@ func file_dragoman_config_v1_route_proto_init() {
 	if File_dragoman_config_v1_route_proto != nil {
 		return
 	}
+	file_dragoman_config_v1_forward_proto_init()
+	file_dragoman_config_v1_header_proto_init()
+	file_dragoman_config_v1_match_proto_init()
+	file_dragoman_config_v1_retry_proto_init()
+	file_dragoman_config_v1_rewrite_proto_init()
 	file_dragoman_config_v1_transcode_proto_init()
 	file_dragoman_config_v1_transform_proto_init()
 	file_dragoman_config_v1_route_proto_msgTypes[0].OneofWrappers = []any{
 		(*Route_Transcode)(nil),
+		(*Route_Forward)(nil),
+		(*Route_Redirect)(nil),
+		(*Route_Respond)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -35,18 +35,25 @@ type Upstream struct {
 	// Types that are valid to be assigned to Kind:
 	//
 	//	*Upstream_Grpc
+	//	*Upstream_Http
 	Kind isUpstream_Kind `protobuf_oneof:"kind"`
 	// Descriptors say where the upstream's services are described. Each upstream
-	// has its own, so two may hold different versions of one package.
+	// has its own, so two may hold different versions of one package. An upstream
+	// that does not speak gRPC has none.
 	//
-	// Default: `{reflection: {}}`. Example: `{image: {path: image.binpb}}`
+	// Default: `{reflection: {}}` for gRPC. Example: `{image: {path: image.binpb}}`
 	Descriptors *Descriptors `protobuf:"bytes,3,opt,name=descriptors,proto3" json:"descriptors,omitempty"`
 	// Transform reshapes requests and answers of the upstream, within those of its routes, with
 	// jq. All entries run: the first is the outermost, so it is the first for
 	// requests and the last for answers.
 	//
 	// Default: none. Example: `[{request: '.headers["x-via"] = "gateway"'}]`
-	Transform     []*Transform `protobuf:"bytes,4,rep,name=transform,proto3" json:"transform,omitempty"`
+	Transform []*Transform `protobuf:"bytes,4,rep,name=transform,proto3" json:"transform,omitempty"`
+	// Headers changes the headers of requests to the upstream, and of its answers.
+	//
+	// Default: none. Example:
+	// `{request: {set: [{name: authorization, value: "Bearer ${TOKEN}"}]}}`
+	Headers       *Headers `protobuf:"bytes,6,opt,name=headers,proto3" json:"headers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -104,6 +111,15 @@ func (x *Upstream) GetGrpc() *GRPCUpstream {
 	return nil
 }
 
+func (x *Upstream) GetHttp() *HTTPUpstream {
+	if x != nil {
+		if x, ok := x.Kind.(*Upstream_Http); ok {
+			return x.Http
+		}
+	}
+	return nil
+}
+
 func (x *Upstream) GetDescriptors() *Descriptors {
 	if x != nil {
 		return x.Descriptors
@@ -118,6 +134,13 @@ func (x *Upstream) GetTransform() []*Transform {
 	return nil
 }
 
+func (x *Upstream) GetHeaders() *Headers {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
 type isUpstream_Kind interface {
 	isUpstream_Kind()
 }
@@ -125,24 +148,34 @@ type isUpstream_Kind interface {
 type Upstream_Grpc struct {
 	// GRPC is an upstream that speaks gRPC over HTTP/2.
 	//
-	// Default: none, it must be given. Example:
-	// `{target: "dns:///library:9090"}`
+	// Default: none. Example: `{target: "dns:///library:9090"}`
 	Grpc *GRPCUpstream `protobuf:"bytes,2,opt,name=grpc,proto3,oneof"`
 }
 
+type Upstream_Http struct {
+	// HTTP is an upstream that speaks HTTP, for forward routes.
+	//
+	// Default: none. Example: `{url: "http://legacy:8000"}`
+	Http *HTTPUpstream `protobuf:"bytes,5,opt,name=http,proto3,oneof"`
+}
+
 func (*Upstream_Grpc) isUpstream_Kind() {}
+
+func (*Upstream_Http) isUpstream_Kind() {}
 
 var File_dragoman_config_v1_upstream_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_upstream_proto_rawDesc = "" +
 	"\n" +
-	"!dragoman/config/v1/upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a$dragoman/config/v1/descriptors.proto\x1a&dragoman/config/v1/grpc_upstream.proto\x1a\"dragoman/config/v1/transform.proto\"\xdd\x02\n" +
+	"!dragoman/config/v1/upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a$dragoman/config/v1/descriptors.proto\x1a&dragoman/config/v1/grpc_upstream.proto\x1a\x1fdragoman/config/v1/header.proto\x1a&dragoman/config/v1/http_upstream.proto\x1a\"dragoman/config/v1/transform.proto\"\xcc\x03\n" +
 	"\bUpstream\x12\x89\x01\n" +
 	"\x04name\x18\x01 \x01(\tBu\xbaHr\xba\x01o\n" +
 	"\rupstream.name\x12,must be 1 to 128 letters, digits or ._:/@[]-\x1a0this.matches('^[0-9A-Za-z._:/@\\\\[\\\\]-]{1,128}$')R\x04name\x126\n" +
-	"\x04grpc\x18\x02 \x01(\v2 .dragoman.config.v1.GRPCUpstreamH\x00R\x04grpc\x12A\n" +
+	"\x04grpc\x18\x02 \x01(\v2 .dragoman.config.v1.GRPCUpstreamH\x00R\x04grpc\x126\n" +
+	"\x04http\x18\x05 \x01(\v2 .dragoman.config.v1.HTTPUpstreamH\x00R\x04http\x12A\n" +
 	"\vdescriptors\x18\x03 \x01(\v2\x1f.dragoman.config.v1.DescriptorsR\vdescriptors\x12;\n" +
-	"\ttransform\x18\x04 \x03(\v2\x1d.dragoman.config.v1.TransformR\ttransformB\r\n" +
+	"\ttransform\x18\x04 \x03(\v2\x1d.dragoman.config.v1.TransformR\ttransform\x125\n" +
+	"\aheaders\x18\x06 \x01(\v2\x1b.dragoman.config.v1.HeadersR\aheadersB\r\n" +
 	"\x04kind\x12\x05\xbaH\x02\b\x01BFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
 
 var (
@@ -161,18 +194,22 @@ var file_dragoman_config_v1_upstream_proto_msgTypes = make([]protoimpl.MessageIn
 var file_dragoman_config_v1_upstream_proto_goTypes = []any{
 	(*Upstream)(nil),     // 0: dragoman.config.v1.Upstream
 	(*GRPCUpstream)(nil), // 1: dragoman.config.v1.GRPCUpstream
-	(*Descriptors)(nil),  // 2: dragoman.config.v1.Descriptors
-	(*Transform)(nil),    // 3: dragoman.config.v1.Transform
+	(*HTTPUpstream)(nil), // 2: dragoman.config.v1.HTTPUpstream
+	(*Descriptors)(nil),  // 3: dragoman.config.v1.Descriptors
+	(*Transform)(nil),    // 4: dragoman.config.v1.Transform
+	(*Headers)(nil),      // 5: dragoman.config.v1.Headers
 }
 var file_dragoman_config_v1_upstream_proto_depIdxs = []int32{
 	1, // 0: dragoman.config.v1.Upstream.grpc:type_name -> dragoman.config.v1.GRPCUpstream
-	2, // 1: dragoman.config.v1.Upstream.descriptors:type_name -> dragoman.config.v1.Descriptors
-	3, // 2: dragoman.config.v1.Upstream.transform:type_name -> dragoman.config.v1.Transform
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	2, // 1: dragoman.config.v1.Upstream.http:type_name -> dragoman.config.v1.HTTPUpstream
+	3, // 2: dragoman.config.v1.Upstream.descriptors:type_name -> dragoman.config.v1.Descriptors
+	4, // 3: dragoman.config.v1.Upstream.transform:type_name -> dragoman.config.v1.Transform
+	5, // 4: dragoman.config.v1.Upstream.headers:type_name -> dragoman.config.v1.Headers
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_upstream_proto_init() }
@@ -182,9 +219,12 @@ func file_dragoman_config_v1_upstream_proto_init() {
 	}
 	file_dragoman_config_v1_descriptors_proto_init()
 	file_dragoman_config_v1_grpc_upstream_proto_init()
+	file_dragoman_config_v1_header_proto_init()
+	file_dragoman_config_v1_http_upstream_proto_init()
 	file_dragoman_config_v1_transform_proto_init()
 	file_dragoman_config_v1_upstream_proto_msgTypes[0].OneofWrappers = []any{
 		(*Upstream_Grpc)(nil),
+		(*Upstream_Http)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
