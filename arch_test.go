@@ -86,6 +86,8 @@ var table = []row{
 	// It runs programs around the handlers of routes.
 	{packages: []string{"transform"}, may: with(layer1, "transform/view", "route")},
 	{packages: []string{"upstream"}, may: layer1},
+	// The endpoints of an upstream: no kind, but what kinds are made with.
+	{packages: []string{"upstream/balance"}, may: with(layer1, "upstream")},
 	{packages: []string{"reflect/source"}, may: layer1},
 	{packages: []string{"reflect/service"}, may: layer1},
 
@@ -93,7 +95,7 @@ var table = []row{
 	{packages: []string{"transcoder/rest", "transcoder/grpc"}, may: with(layer1, "transcoder", "route")},
 	{packages: []string{"transcoder/rest/plan"}, may: layer1, not: pure},
 	{packages: []string{"transcoder/rest/split"}, not: pure},
-	{packages: []string{"upstream/*"}, may: with(layer1, "upstream")},
+	{packages: []string{"upstream/*"}, may: with(layer1, "upstream", "upstream/balance")},
 	{packages: []string{"reflect/source/*"}, may: with(layer1, "reflect/source")},
 	{packages: []string{"filter/*"}, may: with(layer1, "filter", "route")},
 
