@@ -36,7 +36,7 @@ type row struct {
 
 var (
 	layer0 = []string{"gen/**", "kind", "reflect/schema", "transcoder/httprule", "internal/near"}
-	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body", "transcoder/coding", "transcoder/entity"}, layer0...)
+	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body", "transcoder/coding", "transcoder/entity", "rewrite"}, layer0...)
 	layer2 = append([]string{"transcoder", "route", "upstream", "filter", "transform", "transform/view", "reflect/source", "reflect/service"}, layer1...)
 	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*", "filter/*", "transcoder/validate/cel"}
 	layer4 = []string{"gateway", "server"}
@@ -69,6 +69,8 @@ var table = []row{
 	// Rules in CEL need message objects, and bring dynamicpb: only who makes a
 	// gateway chooses them.
 	{packages: []string{"transcoder/validate/cel"}, may: []string{"transcoder/validate"}, dynamic: true},
+	// New paths of old ones: text in, text out.
+	{packages: []string{"rewrite"}, may: []string{"internal/near"}, not: pure},
 	{packages: []string{"config"}, may: layer0},
 	// jq programs. A run ends with its context.
 	{packages: []string{"transform/jq"}, may: []string{"internal/near"}, not: []string{"net/http", "google.golang.org/grpc", "google.golang.org/protobuf"}},
@@ -125,7 +127,7 @@ var table = []row{
 var serving = []string{
 	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "reflect/schema", "reflect/service",
 	"transcoder", "transcoder/coding", "transcoder/entity", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
-	"transform", "transform/body", "transform/jq", "transform/view", "internal/near",
+	"transform", "transform/body", "transform/jq", "transform/view", "internal/near", "rewrite",
 }
 
 const (
