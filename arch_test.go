@@ -36,7 +36,7 @@ type row struct {
 
 var (
 	layer0 = []string{"gen/**", "kind", "reflect/schema", "transcoder/httprule", "internal/near"}
-	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body", "transcoder/coding", "transcoder/entity", "rewrite"}, layer0...)
+	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body", "transform/frame", "transcoder/coding", "transcoder/entity", "rewrite"}, layer0...)
 	layer2 = append([]string{"transcoder", "route", "upstream", "filter", "transform", "transform/view", "reflect/source", "reflect/service"}, layer1...)
 	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*", "filter/*", "transcoder/validate/cel"}
 	layer4 = []string{"gateway", "server"}
@@ -76,6 +76,8 @@ var table = []row{
 	{packages: []string{"transform/jq"}, may: []string{"internal/near"}, not: []string{"net/http", "google.golang.org/grpc", "google.golang.org/protobuf"}},
 	// What programs work on, of bytes: it needs to know which parts they ask for.
 	{packages: []string{"transform/body"}, may: []string{"transform/jq"}, not: []string{"net/http", "context", "google.golang.org/grpc", "google.golang.org/protobuf"}},
+	// Where messages begin and end in a stream of bytes.
+	{packages: []string{"transform/frame"}, not: pure},
 
 	// 2: contracts. Those of one layer know each other only where it is said.
 	{packages: []string{"route"}, may: with(layer0, "rpc", "transcoder/codec", "config")},
@@ -127,7 +129,7 @@ var table = []row{
 var serving = []string{
 	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "reflect/schema", "reflect/service",
 	"transcoder", "transcoder/coding", "transcoder/entity", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
-	"transform", "transform/body", "transform/jq", "transform/view", "internal/near", "rewrite",
+	"transform", "transform/body", "transform/frame", "transform/jq", "transform/view", "internal/near", "rewrite",
 }
 
 const (

@@ -61,6 +61,12 @@ type Entry struct {
 	// from the client and go to it; empty for what is one message.
 	In, Out []string
 
+	// Forward says that Handler copies bodies both ways as bytes, of whatever media
+	// type, and knows nothing of messages: who wants to see those finds them itself.
+	// A body is written in pieces as it comes, with a flush where the other side is to
+	// have it now.
+	Forward bool
+
 	// Route, Protocol, RPC, Upstream and Origin describe the entry to people:
 	// in logs, in `dragoman routes` and in the text of a [Conflict].
 	Route, Protocol, RPC, Upstream, Origin string

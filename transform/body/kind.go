@@ -100,9 +100,25 @@ func mediaType(contentType string) string {
 	return strings.ToLower(strings.Trim(name, " \t"))
 }
 
+// Lines reports whether a body of this content type is NDJSON: a body of its own in
+// each line.
+func Lines(contentType string) bool { return isLines(mediaType(contentType)) }
+
+func isLines(name string) bool {
+	switch name {
+	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines":
+		return true
+	}
+	return false
+}
+
+// Events reports whether a body of this content type is a stream of server-sent
+// events.
+func Events(contentType string) bool { return mediaType(contentType) == "text/event-stream" }
+
 func kindOfType(name string) (kind Kind, ok bool) {
 	switch name {
-	case "application/json", "text/json", "application/x-ndjson", "application/ndjson", "application/jsonl":
+	case "application/json", "text/json":
 		return JSON, true
 	case "application/x-www-form-urlencoded":
 		return Form, true
@@ -113,7 +129,7 @@ func kindOfType(name string) (kind Kind, ok bool) {
 		return Text, true
 	}
 	switch {
-	case strings.HasSuffix(name, "+json"):
+	case strings.HasSuffix(name, "+json"), isLines(name):
 		return JSON, true
 	case strings.HasPrefix(name, "text/"), strings.HasSuffix(name, "+xml"), strings.HasSuffix(name, "+yaml"):
 		return Text, true
