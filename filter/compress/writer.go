@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	codings "github.com/dragoman-gateway/dragoman/transcoder/coding"
 )
 
 // writer is the http.ResponseWriter of one answer. It holds the head back until
@@ -26,7 +28,7 @@ type writer struct {
 	// held is the body until then.
 	held []byte
 	// encoder is there if the body is compressed.
-	encoder encoder
+	encoder *codings.Encoder
 }
 
 var writers = sync.Pool{New: func() any { return new(writer) }}
@@ -167,7 +169,7 @@ func (w *writer) finish() {
 // release ends the writer's life, whether the handler returned or panicked.
 func (w *writer) release() {
 	if w.encoder != nil {
-		w.coding.release(w.encoder)
+		w.encoder.Release()
 	}
 	if !w.begun {
 		// After a panic, somebody else may answer instead.

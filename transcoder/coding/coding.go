@@ -1,12 +1,12 @@
 // Package coding undoes the content codings of bodies, gzip and zstd (RFC 9110,
-// section 8.4), within limits.
+// section 8.4), within limits, and does them again.
 //
 // A compressed body is inflated while it is read, so that one that inflates to
 // more than is allowed is refused after that many bytes, whatever it would have
 // become. What is held besides is the window of the compression: 32 KiB for gzip,
 // and for zstd as much as the client says, within bounds.
 //
-// gzip is the standard library's: it takes a body that ends within the name in
+// To undo gzip is the standard library's: it takes a body that ends within the name in
 // its header for cut short, which the faster one takes for the end.
 package coding
 
