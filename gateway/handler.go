@@ -34,7 +34,8 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	x := exchanges.Get().(*exchange)
-	x.Exchange = route.Exchange{Code: -1, Captures: x.Captures[:0]}
+	x.Reset()
+	x.Code = -1
 	x.writer = responseWriter{ResponseWriter: w, exchange: &x.Exchange}
 	x.request = requestOf(r)
 	defer h.finish(x, r, start)
@@ -121,7 +122,8 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 	}
 	h.gateway.logAccess(x, r, start, caught != nil)
 	x.writer = responseWriter{}
-	x.Exchange = route.Exchange{Captures: x.Captures[:0]} // what it refers to may be large
+	x.Reset() // what it refers to may be large
+	x.request = route.Request{}
 	exchanges.Put(x)
 	if caught != nil {
 		panic(caught)

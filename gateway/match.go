@@ -13,7 +13,10 @@ import (
 
 // requestOf is what a table matches of r.
 func requestOf(r *http.Request) route.Request {
-	return route.Request{Host: r.Host, Method: r.Method, Path: route.EscapedPath(r), ContentType: contentType(r)}
+	return route.Request{
+		Host: r.Host, Method: r.Method, Path: route.EscapedPath(r), ContentType: contentType(r),
+		Header: r.Header, RawQuery: r.URL.RawQuery,
+	}
 }
 
 // asUpgrade is q as an upgrade. It is a GET all the same, which an entry for GET

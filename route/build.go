@@ -35,6 +35,7 @@ type branch struct {
 type end struct {
 	entry               *Entry
 	method, contentType uint16
+	narrow              *narrow
 }
 
 // intern gives strings their indexes.
@@ -93,6 +94,10 @@ func (b *builder) add(e *Entry) error {
 	if len(b.methods.all) >= noMethod || len(b.types.all) >= noMethod {
 		return fmt.Errorf("want less than %d methods or content types in all", noMethod)
 	}
+	narrow, err := narrowOf(e)
+	if err != nil {
+		return err
+	}
 	patterns := []string{""}
 	if len(e.Hosts) > 0 {
 		patterns = patterns[:0]
@@ -114,7 +119,7 @@ func (b *builder) add(e *Entry) error {
 			b.hosts[pattern] = root
 		}
 		n := root.grow(e.Template)
-		n.ends = append(n.ends, end{e, b.methods.id(e.Method), b.types.id(strings.ToLower(e.ContentType))})
+		n.ends = append(n.ends, end{e, b.methods.id(e.Method), b.types.id(strings.ToLower(e.ContentType)), narrow})
 	}
 	return nil
 }
@@ -253,20 +258,26 @@ func (b *builder) kids(kids map[string]*branch) ref {
 	return table | isTable
 }
 
-// rows appends the entries that end at n, those with the longest content type
-// first, and reports those that no request can tell apart.
+// rows appends the entries that end at n, in the order of a match, and reports
+// those that no request can tell apart.
 func (b *builder) rows(n *branch) {
 	tree := &b.out.tree
+	b.conflictsOf(n.ends)
 	slices.SortStableFunc(n.ends, func(x, y end) int {
-		tx, ty := b.types.all[x.contentType], b.types.all[y.contentType]
-		return cmp.Or(cmp.Compare(len(ty), len(tx)), cmp.Compare(tx, ty), cmp.Compare(x.method, y.method))
+		return cmp.Or(
+			x.narrow.compare(y.narrow),
+			cmp.Compare(len(b.types.all[y.contentType]), len(b.types.all[x.contentType])),
+			cmp.Compare(x.entry.Order, y.entry.Order),
+		)
 	})
 	le := binary.LittleEndian
 	for i, e := range n.ends {
-		if i > 0 && n.ends[i-1].method == e.method && n.ends[i-1].contentType == e.contentType {
-			b.conflict(n.ends[i-1].entry, e.entry)
-		}
 		flags := flagsOf(e.entry)
+		if e.narrow != nil {
+			flags |= isNarrow
+			tree.narrows = append(tree.narrows, make([]*narrow, len(tree.entries)-len(tree.narrows))...)
+			tree.narrows = append(tree.narrows, e.narrow)
+		}
 		if i == len(n.ends)-1 {
 			flags |= isLast
 		}
@@ -279,6 +290,26 @@ func (b *builder) rows(n *branch) {
 		for _, v := range vars {
 			tree.bytes = le.AppendUint16(le.AppendUint16(tree.bytes, uint16(v.start)), uint16(v.end))
 		}
+	}
+}
+
+// conflictsOf reports which of the entries that end at one node no request can tell
+// apart.
+func (b *builder) conflictsOf(ends []end) {
+	if len(ends) < 2 {
+		return
+	}
+	type likeness struct {
+		method, contentType uint16
+		narrow              string
+	}
+	last := make(map[likeness]*Entry, len(ends))
+	for _, e := range ends {
+		like := likeness{e.method, e.contentType, e.narrow.keyOf()}
+		if other := last[like]; other != nil {
+			b.conflict(other, e.entry)
+		}
+		last[like] = e.entry
 	}
 }
 
@@ -308,8 +339,11 @@ func positions(t *httprule.Template) []variable {
 }
 
 // hostPattern checks a host of an entry and brings it into the form in which
-// hosts are compared.
+// hosts are compared. It is empty for any host.
 func hostPattern(h string) (string, error) {
+	if h == "*" {
+		return "", nil
+	}
 	name := strings.ToLower(h)
 	if suffix, ok := strings.CutPrefix(name, "*."); ok && suffix != "" && !strings.ContainsAny(suffix, "*:/[] ") && suffix[0] != '.' {
 		return "*." + strings.TrimSuffix(suffix, "."), nil
@@ -321,7 +355,7 @@ func hostPattern(h string) (string, error) {
 	}
 	name = strings.TrimSuffix(name, ".")
 	if name == "" || strings.ContainsAny(name, "*/[] ") || name[0] == '.' {
-		return "", fmt.Errorf(`host %q: want a name, or "*." and a name`, h)
+		return "", fmt.Errorf(`host %q: want a name, or "*." and a name, or "*"`, h)
 	}
 	return name, nil
 }

@@ -6,12 +6,12 @@ import (
 )
 
 // Conflict is two entries that no request can tell apart: their templates
-// differ at most in their variables, and hosts they share, method and content
-// type do not differ.
+// differ at most in their variables, and hosts they share, method, conditions and
+// content type do not differ.
 type Conflict struct{ A, B *Entry }
 
 func (c *Conflict) Error() string {
-	return fmt.Sprintf("%s and %s take the same requests: change the path or the hosts of one of them",
+	return fmt.Sprintf("%s and %s take the same requests: change the path, the hosts or the conditions of one of them",
 		c.A.describe(), c.B.describe())
 }
 
@@ -32,6 +32,9 @@ func (e *Entry) describe() string {
 	}
 	if e.ContentType != "" {
 		b.WriteString(" for " + e.ContentType)
+	}
+	if wants := e.Wants(); len(wants) > 0 {
+		b.WriteString(" wanting " + strings.Join(wants, " and "))
 	}
 	var from []string
 	for _, s := range []string{e.RPC, e.Origin} {

@@ -1,11 +1,15 @@
 // Package route is the one table of everything that can be called: host, path,
-// method and content type → entry.
+// method, headers, query and content type → entry.
 //
-// There is one path language, that of google.api.http templates. The most
-// specific entry wins, whatever its order: a host before *.suffix before any
-// host, then, segment by segment, literal before * before **, then an entry with
-// a verb, with its own method before "*", with a content type. Two entries that
-// no request can tell apart are a [Conflict].
+// There is one path language, that of google.api.http templates, which [Whole]
+// narrows; [Prefix], [Exact], [PrefixString] and [Regex] make both of what is
+// written in other ways. The most specific entry wins, whatever its order: a host
+// before *.suffix before any host, then, segment by segment, literal before * before
+// **, then an entry with a verb, with a condition on the whole path (exact, then
+// regular expressions, then the longest prefix), with its own method before "*",
+// with more conditions on headers, on the query, with a content type. What is still
+// alike goes by [Entry.Order]. Two entries that no request can tell apart are a
+// [Conflict], and one that none reaches is [Shadowed].
 package route
 
 import (
@@ -25,11 +29,20 @@ type Handler interface {
 // Entry is one route. It is immutable once compiled into a [Table].
 type Entry struct {
 	// Hosts are lower-case host names without port, each exact or "*.suffix"
-	// (one or more labels in front). Empty means any host.
+	// (one or more labels in front) or "*". Empty means any host, as "*" does.
 	Hosts []string
 	// Method is the HTTP method in upper case, or "*" for any.
 	Method   string
 	Template *httprule.Template
+	// Whole narrows what Template fits to some texts of the path; nil if Template
+	// says it all.
+	Whole *Whole
+	// Headers and Query are what a request must have besides, all of it. Their order
+	// does not matter.
+	Headers, Query []Condition
+	// Order is the entry's place in the configuration: of two that fit alike, the one
+	// with the lower wins.
+	Order int
 	// ContentType, if set, is a media type in lower case that the request must
 	// have: "application/grpc" takes application/grpc, application/grpc+proto
 	// and either with parameters, and not application/grpc-web.
@@ -49,6 +62,9 @@ type Entry struct {
 	// of Allow, so that it makes no 405 of a 404, NoOPTIONS keeps OPTIONS from being
 	// answered for its sake.
 	NoHEAD, NoOPTIONS, NoAllow bool
+	// FallsThrough says that a request may come back from this entry, to be matched
+	// without it. So it keeps no other from being reached. Match does not look at it.
+	FallsThrough bool
 
 	// Inner is the handler without what stands around it: nil if nothing does, as
 	// Handler has everything in it. Filters are those around it by name, the outermost
@@ -115,6 +131,20 @@ type Exchange struct {
 	// Those that bear the name of one of the line's own are left out, and so is
 	// what is more than a line may hold. Values are text, numbers and booleans.
 	Log []slog.Attr
+
+	// scratch is where a match decodes.
+	scratch []byte
+}
+
+// maxScratch is what an exchange keeps to decode in.
+const maxScratch = 16 << 10
+
+// Reset forgets all, but for memory that the next match reuses.
+func (x *Exchange) Reset() {
+	*x = Exchange{Captures: x.Captures[:0], scratch: x.scratch[:0]}
+	if cap(x.scratch) > maxScratch {
+		x.scratch = nil
+	}
 }
 
 // Span is a range of bytes of a path, [Start, End).
@@ -132,4 +162,9 @@ type Request struct {
 	Path string
 	// ContentType is the header as it came; empty if absent.
 	ContentType string
+	// Header and RawQuery, as it came, are what conditions look at.
+	Header   http.Header
+	RawQuery string
+	// Tried are routes whose entries do not count: the request has been with them.
+	Tried []string
 }

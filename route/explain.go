@@ -130,7 +130,13 @@ func fittingHost(entry *Entry, host string) (pattern string, ok bool) {
 		return "", true
 	}
 	for _, h := range entry.Hosts {
-		if FitsHost([]string{h}, host) && (!ok || compareHosts(h, pattern) < 0) {
+		if !FitsHost([]string{h}, host) {
+			continue
+		}
+		if h == "*" {
+			h = ""
+		}
+		if !ok || compareHosts(h, pattern) < 0 {
 			pattern, ok = h, true
 		}
 	}

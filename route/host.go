@@ -72,6 +72,9 @@ func FitsHost(patterns []string, host string) bool {
 		if err != nil {
 			continue
 		}
+		if name == "" {
+			return true
+		}
 		if suffix, ok := strings.CutPrefix(name, "*"); ok {
 			at := len(host) - len(suffix)
 			if at > 0 && compareFold(suffix, host[at:]) == 0 {

@@ -5,6 +5,8 @@ import "strings"
 // matcher is the state of one match. It lives on the stack.
 type matcher struct {
 	t           *Table
+	q           *Request
+	x           *Exchange // has the memory to decode in
 	path        string
 	contentType string
 	slash       int // offset of the slash before the last segment
@@ -13,6 +15,8 @@ type matcher struct {
 	fallback    uint16
 	head        bool
 	escaped     bool   // there is a % in the path
+	view        uint8  // what became of the path for [Whole]
+	viewed      int    // its length, at the beginning of x.scratch
 	skip        uint8  // rows with one of these flags do not fit
 	miss        Result // the best of what did not fit
 	allow       []bool // if set, collects the methods of all that fits, and nothing is found
@@ -26,6 +30,7 @@ type matcher struct {
 func newMatcher(t *Table, q *Request, path string) matcher {
 	m := matcher{
 		t:           t,
+		q:           q,
 		path:        path,
 		contentType: q.ContentType,
 		colon:       -1,
@@ -221,8 +226,8 @@ func (m *matcher) acceptVerb(at ref) ref {
 	return m.accept(m.child(verbs, m.path[m.colon+1:]))
 }
 
-// accept picks among the entries that end at a node: by method, then by content
-// type.
+// accept picks among the entries that end at a node: by what they want of the whole
+// path, then by method, then in the order of the rows.
 func (m *matcher) accept(at ref) ref {
 	if at == 0 {
 		return 0
@@ -234,12 +239,15 @@ func (m *matcher) accept(at ref) ref {
 	}
 	const exact, fallback, any, get, none = 0, 1, 2, 3, 4
 	var best ref
-	rank := none
+	rank, class := none, uint32(classAny)
 	for {
 		r := tree.row(next)
 		flags := r.flags()
+		if class != classAny && (flags&isNarrow == 0 || tree.narrows[r.entry()].class != class) {
+			return best
+		}
 		by := none
-		if flags&m.skip == 0 {
+		if flags&m.skip == 0 && (flags&isNarrow == 0 && m.q.Tried == nil || m.admits(r)) {
 			if flags&noAllow == 0 {
 				m.miss = max(m.miss, MethodNotAllowed)
 			}
@@ -259,6 +267,9 @@ func (m *matcher) accept(at ref) ref {
 		if by < rank {
 			if ct := r.contentType(); ct == 0 || isMediaType(m.contentType, m.t.contentTypes[ct]) {
 				best, rank = next, by
+				if flags&isNarrow != 0 {
+					class = tree.narrows[r.entry()].class
+				}
 			} else {
 				m.miss = UnsupportedMediaType
 			}

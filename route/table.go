@@ -53,7 +53,7 @@ type Table struct {
 // Compile makes a table of entries, which it keeps. An error joins everything
 // that is wrong: a [*Conflict] for each two entries that no request can tell
 // apart, and a text for each entry with a malformed host, without a method or
-// without a template.
+// without a template, and for one with a malformed condition.
 func Compile(entries []*Entry) (*Table, error) {
 	var problems []error
 	b := newBuilder()
@@ -77,25 +77,28 @@ func Compile(entries []*Entry) (*Table, error) {
 }
 
 // Match finds the most specific entry for q. It sets x.Entry (nil unless
-// [Found]), x.Path and x.Captures, whose capacity it reuses, and nothing else.
-// It does not allocate once that capacity suffices.
+// [Found]), x.Path and x.Captures, and nothing else that can be seen. It does not
+// allocate once x has matched what is as long.
 //
 // A path that does not begin with a slash is not found. An empty segment fits
 // only "**". HEAD is taken by an entry for HEAD, else by one for "*", else by
 // one for GET, among those with the same template; [Request] says what a Fallback
 // is. A path that ends in a slash
 // and that nothing fits is matched once more without it, among the entries with
-// TrailingSlash.
+// TrailingSlash. An entry whose conditions q does not meet is as good as none: it
+// makes neither a 405 nor a 415 of a 404.
 func (t *Table) Match(q *Request, x *Exchange) Result {
 	x.Entry, x.Path, x.Captures = nil, q.Path, x.Captures[:0]
 	if q.Path == "" || q.Path[0] != '/' {
 		return NotFound
 	}
 	m := newMatcher(t, q, q.Path)
+	m.x = x
 	at := m.run(q.Host)
 	if at == 0 && m.miss == NotFound {
 		if again, ok := tolerantly(t, q); ok {
 			m = again
+			m.x = x
 			at = m.run(q.Host)
 		}
 	}
@@ -119,13 +122,14 @@ func (t *Table) Allow(q *Request) []string {
 	}
 	m := newMatcher(t, q, q.Path)
 	m.allow = make([]bool, len(t.methods))
+	m.x = new(Exchange)
 	m.run(q.Host)
 	if m.miss == NotFound {
 		again, ok := tolerantly(t, q)
 		if !ok {
 			return nil
 		}
-		again.allow = m.allow
+		again.allow, again.x = m.allow, m.x
 		m = again
 		m.run(q.Host)
 	}
@@ -140,7 +144,7 @@ func (t *Table) Allow(q *Request) []string {
 }
 
 // Entries lists all entries, those for any host first, then by host, path,
-// method and content type; the order does not depend on the one they were
+// method, content type and conditions; the order does not depend on the one they were
 // given in unless nothing else tells two apart. The caller may not change it.
 func (t *Table) Entries() []*Entry { return t.entries }
 
@@ -170,12 +174,12 @@ func (t *Table) methodID(method string) uint16 {
 
 func sorted(entries []*Entry) []*Entry {
 	type item struct {
-		e           *Entry
-		hosts, path string
+		e                  *Entry
+		hosts, path, wants string
 	}
 	items := make([]item, len(entries))
 	for i, e := range entries {
-		items[i] = item{e, strings.Join(e.Hosts, ","), e.Template.String()}
+		items[i] = item{e, strings.Join(e.Hosts, ","), e.Template.String(), strings.Join(e.Wants(), "\n")}
 	}
 	slices.SortStableFunc(items, func(a, b item) int {
 		return cmp.Or(
@@ -183,6 +187,7 @@ func sorted(entries []*Entry) []*Entry {
 			cmp.Compare(a.path, b.path),
 			cmp.Compare(a.e.Method, b.e.Method),
 			cmp.Compare(a.e.ContentType, b.e.ContentType),
+			cmp.Compare(a.wants, b.wants),
 			cmp.Compare(a.e.Route, b.e.Route),
 			cmp.Compare(a.e.RPC, b.e.RPC),
 			cmp.Compare(a.e.Origin, b.e.Origin),

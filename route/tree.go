@@ -63,8 +63,9 @@ import (
 //	2  length of the literal that leads here, or 0
 //	16 refs of the steps, if it is inner, in the order of the constants
 //	   the literal, decoded
-//	   the rows: the entries that end here, those with the longest content type
-//	   first
+//	   the rows: the entries that end here, those with the lowest class of
+//	   conditions on the whole path first, then those with the most conditions on
+//	   headers, on the query, and with the longest content type
 //
 // A row is
 //
@@ -83,6 +84,8 @@ import (
 type tree struct {
 	bytes   []byte
 	entries []*Entry
+	// narrows are those of the entries, as far as the last that has one.
+	narrows []*narrow
 }
 
 // ref is where in a tree's bytes a step leads, to a node or, with isTable, to a
@@ -137,6 +140,7 @@ const (
 	noHEAD    // [Entry.NoHEAD], of an entry for GET
 	noOPTIONS // [Entry.NoOPTIONS]
 	noAllow   // [Entry.NoAllow]
+	isNarrow  // there are conditions
 )
 
 // flagsOf are the flags of the rows of e, less isLast.

@@ -4,10 +4,8 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
-	"strings"
 
 	"github.com/dragoman-gateway/dragoman/route"
-	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 	"github.com/dragoman-gateway/dragoman/transform/view"
 )
 
@@ -46,19 +44,11 @@ func (k *run) lookAtRoute() {
 	}
 }
 
-// variables are those of the template with their texts. What cannot be decoded is
-// shown as it is: it is refused by who binds it.
+// variables are those of the path.
 func variables(x *route.Exchange) []view.Var {
 	var out []view.Var
-	for i, v := range x.Entry.Template.Variables {
-		if i >= len(x.Captures) {
-			break
-		}
-		text := x.Path[x.Captures[i].Start:x.Captures[i].End]
-		if decoded, err := httprule.AppendUnescaped(nil, text, httprule.Standard.Slashes(v.Multi)); err == nil {
-			text = strings.ToValidUTF8(string(decoded), "\uFFFD")
-		}
-		out = append(out, view.Var{Name: v.Name(), Text: text})
+	for _, v := range x.Variables() {
+		out = append(out, view.Var(v))
 	}
 	return out
 }
