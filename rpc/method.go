@@ -1,6 +1,9 @@
 package rpc
 
-import "google.golang.org/protobuf/reflect/protoreflect"
+import (
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+)
 
 // Method is one RPC method, resolved once when the snapshot is compiled. It is
 // immutable and safe for any goroutine.
@@ -15,6 +18,9 @@ type Method struct {
 	Descriptor protoreflect.MethodDescriptor
 	// ClientStreaming and ServerStreaming say how many messages travel each way.
 	ClientStreaming, ServerStreaming bool
+	// Idempotent says that a call may be sent twice and does what it does once: the
+	// descriptor's idempotency_level is NO_SIDE_EFFECTS or IDEMPOTENT.
+	Idempotent bool
 }
 
 // NewMethod resolves a method descriptor.
@@ -28,7 +34,13 @@ func NewMethod(md protoreflect.MethodDescriptor) *Method {
 		Descriptor:      md,
 		ClientStreaming: md.IsStreamingClient(),
 		ServerStreaming: md.IsStreamingServer(),
+		Idempotent:      idempotent(md),
 	}
+}
+
+func idempotent(md protoreflect.MethodDescriptor) bool {
+	options, _ := md.Options().(*descriptorpb.MethodOptions)
+	return options.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN
 }
 
 // FullName is the name that rules and logs use: library.v1.Library.GetBook.

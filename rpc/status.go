@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc/codes"
@@ -21,6 +22,13 @@ type Status struct {
 	// Cause is what lies behind a Reason, for the operator. It may name
 	// addresses and is never sent to a client.
 	Cause error
+	// NotSent says that nothing of the call can have been worked on: no connection
+	// had it, or the upstream refused it unseen. It may be sent again whatever it
+	// asks for. It is false where that is not known.
+	NotSent bool
+	// RetryAfter is how long the upstream asks to be left alone before the call is
+	// sent again, and negative if it must not be. Zero: it said nothing.
+	RetryAfter time.Duration
 }
 
 // HTTPStatus is the HTTP status for the code, by the table of google.rpc.Code,

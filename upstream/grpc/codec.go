@@ -11,8 +11,8 @@ import (
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
-// codec hands messages through as they are: an *rpc.Buffer, or an *owned one, to
-// the upstream, and what comes back into a *reply.
+// codec hands messages through as they are: an *rpc.Buffer, an *owned one, or that
+// of a *unaryCall, to the upstream, and what comes back into a *reply.
 type codec struct{}
 
 var _ encoding.CodecV2 = codec{}
@@ -25,9 +25,15 @@ func (codec) Name() string { return "" }
 // grpc-go has let go of it: after it was written, and after the last moment at
 // which it could be sent again.
 func (codec) Marshal(v any) (mem.BufferSlice, error) {
-	o, ok := v.(*owned)
-	if !ok {
-		o = own(v.(*rpc.Buffer), nil)
+	var o *owned
+	switch v := v.(type) {
+	case *owned:
+		o = v
+	case *unaryCall:
+		v.marshalled = true
+		o = own(v.request, nil)
+	case *rpc.Buffer:
+		o = own(v, nil)
 	}
 	// Buffers that are too small for grpc-go to count are never given back: they
 	// are garbage when it forgets them.

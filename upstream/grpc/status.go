@@ -3,7 +3,9 @@ package grpc
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -17,6 +19,8 @@ type ending struct {
 	ctx context.Context
 	// err is nil if the upstream said OK and the number of messages is right.
 	err error
+	// unopened says that err is from before there was a stream.
+	unopened bool
 	// head says that the upstream sent response headers which were not the end.
 	head    bool
 	trailer metadata.MD
@@ -56,17 +60,18 @@ func (u *Upstream) status(e *ending) rpc.Status {
 	}
 	st := status.Convert(e.err)
 	text := st.Message()
+	if e.unopened || len(e.trailer) == 0 && !e.head && unseen(text) {
+		failed := u.early(e, st)
+		failed.NotSent = true
+		return failed
+	}
 	switch sent := len(e.trailer) > 0; {
 	case e.none && st.Code() == codes.Internal && strings.HasPrefix(text, "cardinality violation:"):
 		return u.failure(rpc.UpstreamProtocol, "answered OK without a message", e.err)
 	case sent && strings.HasPrefix(text, "grpc-status-details-bin mismatch:"):
 		return u.failure(rpc.UpstreamProtocol, "sent details of another status than grpc-status", e.err)
-	case !sent && e.ctx.Err() == context.DeadlineExceeded:
-		return u.failure(rpc.DeadlineExceeded, "", e.err)
-	case !sent && e.ctx.Err() != nil:
-		return u.failure(rpc.ClientClosed, "the call was given up", e.err)
-	case !sent && (!e.head || made(text)):
-		return u.local(st, e.err)
+	case !sent && (!e.head || made(text) || e.ctx.Err() != nil):
+		return u.early(e, st)
 	}
 	out := rpc.Status{Code: st.Code(), Message: text}
 	if out.Code > codes.Unauthenticated {
@@ -75,7 +80,45 @@ func (u *Upstream) status(e *ending) rpc.Status {
 	if d := e.trailer["grpc-status-details-bin"]; len(d) == 1 {
 		out.Details = []byte(d[0])
 	}
+	out.RetryAfter = pushback(e.trailer)
 	return out
+}
+
+// early is the status of a call that the upstream gave none.
+func (u *Upstream) early(e *ending, st *status.Status) rpc.Status {
+	switch e.ctx.Err() {
+	case nil:
+		return u.local(st, e.err)
+	case context.DeadlineExceeded:
+		return u.failure(rpc.DeadlineExceeded, "", e.err)
+	}
+	return u.failure(rpc.ClientClosed, "the call was given up", e.err)
+}
+
+// unseen reports whether text is what grpc-go says of a stream that the upstream
+// refused before it looked at it. It has tried once more by itself then.
+func unseen(text string) bool {
+	switch text {
+	case "stream terminated by RST_STREAM with error code: REFUSED_STREAM",
+		"the stream is rejected because server is draining the connection",
+		"the connection is draining":
+		return true
+	}
+	return false
+}
+
+// pushback reads when the call may be sent again (gRFC A6): what is not a number
+// says never.
+func pushback(trailer metadata.MD) time.Duration {
+	texts := trailer["grpc-retry-pushback-ms"]
+	if len(texts) == 0 {
+		return 0
+	}
+	ms, err := strconv.ParseUint(texts[0], 10, 31)
+	if err != nil || len(texts) > 1 {
+		return -1
+	}
+	return time.Duration(ms) * time.Millisecond
 }
 
 // made reports whether text is one of grpc-go's own.

@@ -78,7 +78,7 @@ func (s *stream) run(options []grpc.CallOption) {
 	if err != nil {
 		close(s.opened)
 		s.request.Release()
-		s.sink.End(s.up.status(&ending{ctx: s.ctx, err: err}), nil)
+		s.sink.End(s.up.status(&ending{ctx: s.ctx, err: err, unopened: true}), nil)
 		return
 	}
 	s.cs = cs

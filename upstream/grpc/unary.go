@@ -12,6 +12,10 @@ import (
 // unaryCall is what a unary call needs besides grpc-go's own state. It is reused:
 // its options point at its fields.
 type unaryCall struct {
+	request *rpc.Buffer
+	// marshalled says that grpc-go has taken the request, which it does once there
+	// is a stream for it.
+	marshalled      bool
 	header, trailer metadata.MD
 	reply           reply
 	// options has room for one more, the authority.
@@ -31,10 +35,10 @@ func newUnaryCall(options []grpc.CallOption) *unaryCall {
 func (u *Upstream) invoke(ctx context.Context, call *rpc.Call, sink rpc.Sink) {
 	c := u.unary.Get().(*unaryCall)
 	defer func() {
-		c.header, c.trailer, c.reply = nil, nil, reply{}
+		c.request, c.marshalled, c.header, c.trailer, c.reply = nil, false, nil, nil, reply{}
 		u.unary.Put(c)
 	}()
-	c.reply.single = true
+	c.request, c.reply.single = call.Request, true
 
 	options := c.options
 	if call.Authority != "" {
@@ -46,12 +50,15 @@ func (u *Upstream) invoke(ctx context.Context, call *rpc.Call, sink rpc.Sink) {
 		ctx, cancel = context.WithDeadline(ctx, call.Deadline)
 		defer cancel()
 	}
-	err := u.cc.Invoke(ctx, call.Method.Path, call.Request, &c.reply, options...)
+	err := u.cc.Invoke(ctx, call.Method.Path, c, &c.reply, options...)
 
 	if c.header != nil {
 		sink.Head(fromMD(c.header))
 	}
-	end := ending{ctx: ctx, err: err, head: c.header != nil, trailer: c.trailer}
+	end := ending{ctx: ctx, err: err, unopened: !c.marshalled, head: c.header != nil, trailer: c.trailer}
+	if !c.marshalled {
+		call.Request.Release()
+	}
 	switch msg := c.reply.take(); {
 	case err != nil:
 		// A message before an error status is not an answer.
