@@ -37,7 +37,7 @@ type row struct {
 var (
 	layer0 = []string{"gen/**", "kind", "reflect/schema", "transcoder/httprule", "internal/near"}
 	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body", "transform/frame", "transcoder/coding", "transcoder/entity", "rewrite"}, layer0...)
-	layer2 = append([]string{"transcoder", "route", "upstream", "filter", "transform", "transform/view", "reflect/source", "reflect/service"}, layer1...)
+	layer2 = append([]string{"transcoder", "route", "upstream", "upstream/retry", "filter", "transform", "transform/view", "reflect/source", "reflect/service"}, layer1...)
 	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*", "filter/*", "transcoder/validate/cel"}
 	layer4 = []string{"gateway", "server"}
 	layer5 = []string{"builtin", "admin"}
@@ -92,6 +92,8 @@ var table = []row{
 	{packages: []string{"upstream"}, may: layer1},
 	// The endpoints of an upstream: no kind, but what kinds are made with.
 	{packages: []string{"upstream/balance"}, may: with(layer1, "upstream")},
+	// It stands around upstreams of any kind, for one route.
+	{packages: []string{"upstream/retry"}, may: with(layer1, "upstream")},
 	{packages: []string{"reflect/source"}, may: layer1},
 	{packages: []string{"reflect/service"}, may: layer1},
 
