@@ -10,7 +10,7 @@ import (
 var (
 	errRelative     = errors.New("the path must begin with a slash")
 	errAuthority    = errors.New("the path must not begin with two slashes")
-	errDots         = errors.New("the path must not have a segment that is . or ..")
+	errDots         = errors.New("the path must not have a segment that is \".\" or \"..\"")
 	errControl      = errors.New("the path must not have control characters")
 	errNotMatched   = errors.New("the path does not begin with what is to be replaced")
 	errHalf         = errors.New("the path has an escaped slash, %2F, of which only a part would be left")
