@@ -37,7 +37,7 @@ type row struct {
 var (
 	layer0 = []string{"gen/**", "kind", "reflect/schema", "transcoder/httprule", "internal/near"}
 	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body", "transform/frame", "transcoder/coding", "transcoder/entity", "rewrite"}, layer0...)
-	layer2 = append([]string{"transcoder", "route", "upstream", "upstream/retry", "filter", "transform", "transform/view", "reply", "reflect/source", "reflect/service"}, layer1...)
+	layer2 = append([]string{"transcoder", "route", "upstream", "upstream/retry", "filter", "transform", "transform/view", "header", "reply", "reflect/source", "reflect/service"}, layer1...)
 	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*", "filter/*", "transcoder/validate/cel"}
 	layer4 = []string{"gateway", "server"}
 	layer5 = []string{"builtin", "admin"}
@@ -91,6 +91,9 @@ var table = []row{
 	{packages: []string{"transform"}, may: with(layer1, "transform/view", "route")},
 	// What the gateway answers by itself, perhaps by a program.
 	{packages: []string{"reply"}, may: with(layer1, "transform", "route")},
+	// It changes headers around the handlers of routes; expressions see what programs
+	// see.
+	{packages: []string{"header"}, may: with(layer1, "transform", "transform/view", "route")},
 	{packages: []string{"upstream"}, may: layer1},
 	// The endpoints of an upstream: no kind, but what kinds are made with.
 	{packages: []string{"upstream/balance"}, may: with(layer1, "upstream")},
@@ -133,7 +136,7 @@ var table = []row{
 var serving = []string{
 	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "reflect/schema", "reflect/service",
 	"transcoder", "transcoder/coding", "transcoder/entity", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
-	"transform", "transform/body", "transform/frame", "transform/jq", "transform/view", "internal/near", "rewrite", "reply",
+	"transform", "transform/body", "transform/frame", "transform/jq", "transform/view", "header", "internal/near", "rewrite", "reply",
 }
 
 const (

@@ -45,6 +45,9 @@ func (g *Gateway) logAccess(x *exchange, r *http.Request, start time.Time, abort
 	if x.Error != nil {
 		attrs = append(attrs, slog.String("error", x.Error.Error()))
 	}
+	if x.writer.fault != nil {
+		attrs = append(attrs, slog.String("header_error", x.writer.fault.Error()))
+	}
 	if aborted {
 		attrs = append(attrs, slog.Bool("aborted", true))
 	}
@@ -69,7 +72,7 @@ const (
 var ownFields = []string{
 	slog.TimeKey, slog.LevelKey, slog.MessageKey, slog.SourceKey,
 	"method", "path", "status", "duration", "bytes_in", "bytes_out", "remote", "route", "protocol", "rpc", "upstream",
-	"grpc_status", "reason", "error", "aborted",
+	"grpc_status", "reason", "error", "header_error", "aborted",
 }
 
 // appendFields adds further fields, the last one of a name, as [route.Exchange]

@@ -36,7 +36,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchanges.Get().(*exchange)
 	x.Reset()
 	x.Code = -1
-	x.writer = responseWriter{ResponseWriter: w, exchange: &x.Exchange}
+	x.writer = responseWriter{ResponseWriter: w, exchange: &x.Exchange, request: r}
 	x.request = requestOf(r)
 	defer h.finish(x, r, start)
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
@@ -53,6 +53,7 @@ const unreadTimeout = 10 * time.Second
 
 func (h *handler) serve(x *exchange, r *http.Request) {
 	snap := h.gateway.snapshot.Load()
+	x.writer.edits = snap.edits[h.listener]
 	if before := snap.before[h.listener]; before != nil {
 		before.Serve(&x.writer, r, &x.Exchange)
 		return
@@ -116,6 +117,10 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 			caught = http.ErrAbortHandler
 		}
 	}
+	if caught == nil && x.writer.status == 0 {
+		// net/http sends a head all the same.
+		x.writer.edit(http.StatusOK)
+	}
 	if r.Method == http.MethodHead {
 		// net/http takes what is written in answer to HEAD, and sends nothing.
 		x.ResponseBytes = 0
@@ -137,25 +142,51 @@ func contentType(r *http.Request) string {
 	return ""
 }
 
-// responseWriter notes what the access log tells of a response: below it nothing
-// changes the bytes any more.
+// responseWriter makes the last changes to the head of a response, and notes what the
+// access log tells of it: below it nothing changes any more.
 type responseWriter struct {
 	http.ResponseWriter
 	exchange *route.Exchange
-	status   int
+	request  *http.Request
+	// edits are those of the listener, for answers without a route. fault is what went
+	// wrong with those that were made.
+	edits  route.HeadEdits
+	fault  error
+	status int
+}
+
+// edit makes the changes to a head: those that the handler has set, or of the entry, or
+// of the listener.
+func (w *responseWriter) edit(status int) {
+	edits := w.edits
+	switch x := w.exchange; {
+	case x.Edits != nil:
+		edits = x.Edits
+	case x.Entry != nil:
+		edits = x.Entry.Edits
+	}
+	if edits != nil {
+		w.fault = edits.EditHead(w.Header(), status, w.request, w.exchange)
+	}
+}
+
+// begin notes the status of a response, with the first one that is final.
+func (w *responseWriter) begin(status int) {
+	if w.status == 0 {
+		w.status = status
+		w.edit(status)
+	}
 }
 
 func (w *responseWriter) WriteHeader(status int) {
-	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		w.status = status
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		w.begin(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *responseWriter) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	n, err := w.ResponseWriter.Write(p)
 	w.exchange.ResponseBytes += int64(n)
 	return n, err
@@ -163,9 +194,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 
 // FlushError and Unwrap let http.ResponseController reach the connection.
 func (w *responseWriter) FlushError() error {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	if f, ok := w.ResponseWriter.(interface{ FlushError() error }); ok {
 		return f.FlushError()
 	}

@@ -44,7 +44,7 @@ func serveTable(t testing.TB, g *Gateway, table *route.Table, settings *transcod
 	require.NoError(t, err)
 	g.snapshot.Store(&Snapshot{
 		tables: []*route.Table{table}, absent: make([][]*config.Route, 1), settings: []*transcoder.Settings{settings},
-		before: make([]route.Handler, 1), refuse: []*transform.Chain{refuse},
+		before: make([]route.Handler, 1), refuse: []*transform.Chain{refuse}, edits: make([]route.HeadEdits, 1),
 	})
 }
 

@@ -18,6 +18,9 @@ type Snapshot struct {
 	tables []*route.Table
 	// settings are those of each listener, for errors without a route.
 	settings []*transcoder.Settings
+	// edits are for each listener those of the heads of answers without a route, nil
+	// if there are none.
+	edits []route.HeadEdits
 	// before has for each listener what runs before a route is chosen, nil if
 	// nothing does; refuse are the programs for errors without a route.
 	before  []route.Handler
@@ -50,6 +53,7 @@ func (g *Gateway) compile() (*Snapshot, error) {
 		snap.tables = append(snap.tables, c.table(l))
 		settings := listenerSettings(l)
 		snap.settings = append(snap.settings, settings)
+		snap.edits = append(snap.edits, nil)
 		before, refuse := c.listenerChains(l, snap, len(snap.before), settings)
 		snap.before, snap.refuse = append(snap.before, before), append(snap.refuse, refuse)
 		snap.absent = append(snap.absent, c.absent(l))

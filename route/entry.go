@@ -26,6 +26,16 @@ type Handler interface {
 	Serve(w http.ResponseWriter, r *http.Request, x *Exchange)
 }
 
+// HeadEdits changes the heads of answers, those of errors included. It is immutable and
+// safe for any goroutine.
+type HeadEdits interface {
+	// EditHead changes h, the header of an answer with this status to r, which is the
+	// request as it came from the client. It is called once for each exchange, when
+	// nothing else changes the header any more: for a final status, and for 101. The
+	// error is for the log: the answer goes out all the same.
+	EditHead(h http.Header, status int, r *http.Request, x *Exchange) error
+}
+
 // Entry is one route. It is immutable once compiled into a [Table].
 type Entry struct {
 	// Hosts are lower-case host names without port, each exact or "*.suffix"
@@ -73,6 +83,9 @@ type Entry struct {
 	Inner               Handler
 	Filters, Transforms []string
 
+	// Edits, if set, has the last word on the head of every answer of the entry.
+	Edits HeadEdits
+
 	// In and Out are, for people, the forms in which the messages of a stream come
 	// from the client and go to it; empty for what is one message.
 	In, Out []string
@@ -115,6 +128,10 @@ type Exchange struct {
 	// there was none, or it was the upstream's. Whoever answers with one sets it,
 	// before it writes.
 	Failure *rpc.Error
+
+	// Edits, if set, takes the place of those of the entry: a handler that chooses one
+	// of several upstreams sets those of its choice, before it writes.
+	Edits HeadEdits
 
 	// For the access log; the handler sets all but ResponseBytes.
 

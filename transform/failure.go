@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,13 +33,19 @@ func short(v any) string {
 
 // failed is the error of a program that could not be run to its end.
 func (k *run) failed(p *program, fault error) *rpc.Error {
-	if cancelled(fault) || k.came.Context().Err() != nil {
+	return Failed(k.came.Context(), p.name, fault)
+}
+
+// Failed is the error for the client of a program with this name that could not be run
+// to its end for a request with this context.
+func Failed(ctx context.Context, name string, fault error) *rpc.Error {
+	if cancelled(fault) || ctx.Err() != nil {
 		return &rpc.Error{Reason: rpc.ClientClosed, Message: "the client closed the request", Cause: fault}
 	}
-	out := &rpc.Error{Reason: rpc.ProgramFailed, Message: p.name + " failed", Cause: errors.New(short(fault))}
+	out := &rpc.Error{Reason: rpc.ProgramFailed, Message: name + " failed", Cause: errors.New(short(fault))}
 	var failure *jq.RunError
 	if errors.As(fault, &failure) && failure.Limit != "" {
-		out.Reason, out.Message = rpc.ProgramLimit, p.name+" met its limit of "+failure.Limit
+		out.Reason, out.Message = rpc.ProgramLimit, name+" met its limit of "+failure.Limit
 	}
 	return out
 }

@@ -11,22 +11,38 @@ import (
 
 // look makes k.req.head of the request.
 func (k *run) look() {
-	r, x := k.r, k.x
-	h := &k.req.head
-	*h = view.Head{
-		Method: r.Method, Scheme: "http", Host: r.Host, Path: x.Path, RawQuery: r.URL.RawQuery, Header: r.Header,
-		RPC: k.shape.rpc,
+	lookAt(&k.req.head, k.r, k.x, k.chain.client)
+	k.req.head.RPC = k.shape.rpc
+	k.lookAtRoute()
+}
+
+// Look is what programs see of a request besides its body, RPC excepted. The variables
+// of the path and the client cost something to find out, and are there if they are
+// asked for.
+func Look(r *http.Request, x *route.Exchange, vars, client bool) view.Head {
+	var h view.Head
+	lookAt(&h, r, x, client)
+	if x.Entry == nil {
+		return h
 	}
+	h.Route = x.Entry.Route
+	if vars && x.Entry.Template != nil {
+		h.Vars = variables(x)
+	}
+	return h
+}
+
+func lookAt(h *view.Head, r *http.Request, x *route.Exchange, client bool) {
+	*h = view.Head{Method: r.Method, Scheme: "http", Host: r.Host, Path: x.Path, RawQuery: r.URL.RawQuery, Header: r.Header}
 	if r.TLS != nil {
 		h.Scheme = "https"
 	}
 	if h.Path == "" {
 		h.Path = route.EscapedPath(r)
 	}
-	if k.chain.client {
+	if client {
 		h.Address, h.Names = address(r.RemoteAddr), names(r)
 	}
-	k.lookAtRoute()
 }
 
 // lookAtRoute is look for what depends on the entry.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -265,6 +266,17 @@ func text(value any) (string, bool) {
 		return s.String(), true
 	}
 	return "", false
+}
+
+// Texts are the values of a header for the result of an expression: one text, number
+// or boolean, or an array of these; null is none. The error is a [*Mistake].
+func Texts(value any) ([]string, error) {
+	out, err := texts("", "", value)
+	var wrong *Mistake
+	if errors.As(err, &wrong) {
+		wrong.Place = strings.TrimPrefix(wrong.Place, ".")
+	}
+	return out, err
 }
 
 // texts are one scalar or an array of them; null is none. It is the member with
