@@ -99,6 +99,8 @@ var table = []row{
 	{packages: []string{"upstream/balance"}, may: with(layer1, "upstream")},
 	// It stands around upstreams of any kind, for one route.
 	{packages: []string{"upstream/retry"}, may: with(layer1, "upstream")},
+	// How connections to upstreams are secured, whatever is spoken on them.
+	{packages: []string{"upstream/tlsconfig"}, may: layer0, not: []string{"net/http", "google.golang.org/grpc"}},
 	{packages: []string{"reflect/source"}, may: layer1},
 	{packages: []string{"reflect/service"}, may: layer1},
 
@@ -106,7 +108,7 @@ var table = []row{
 	{packages: []string{"transcoder/rest", "transcoder/grpc"}, may: with(layer1, "transcoder", "route")},
 	{packages: []string{"transcoder/rest/plan"}, may: layer1, not: pure},
 	{packages: []string{"transcoder/rest/split"}, not: pure},
-	{packages: []string{"upstream/*"}, may: with(layer1, "upstream", "upstream/balance")},
+	{packages: []string{"upstream/*"}, may: with(layer1, "upstream", "upstream/balance", "upstream/tlsconfig")},
 	{packages: []string{"reflect/source/*"}, may: with(layer1, "reflect/source")},
 	{packages: []string{"filter/*"}, may: with(layer1, "filter", "route")},
 

@@ -16,12 +16,14 @@ import (
 	"github.com/dragoman-gateway/dragoman/transcoder/rest"
 	"github.com/dragoman-gateway/dragoman/upstream"
 	upstreamgrpc "github.com/dragoman-gateway/dragoman/upstream/grpc"
+	upstreamhttp "github.com/dragoman-gateway/dragoman/upstream/http"
 )
 
 // Upstreams lists the kinds of upstream.
 func Upstreams() *upstream.Kinds {
 	kinds := new(upstream.Kinds)
 	kind.Add(kinds, upstreamgrpc.New)
+	kind.Add(kinds, upstreamhttp.New)
 	return kinds
 }
 

@@ -60,7 +60,7 @@ const leastMessageBytes = 4 << 20
 
 func (g *Gateway) newUpstream(cfg *config.Upstream) (*upstreamState, config.Report) {
 	maxBytes := max(g.plan.MaxMessageBytes(cfg), leastMessageBytes)
-	env := upstream.Env{Name: cfg.Name, MaxMessageBytes: maxBytes, Dir: g.plan.File.Dir()}
+	env := upstream.Env{Name: cfg.Name, MaxMessageBytes: maxBytes, Dir: g.plan.File.Dir(), Log: g.log}
 	up, err := g.options.Upstreams.New(cfg.Kind, env)
 	if err != nil {
 		return nil, config.Report{g.plan.File.Problem(cfg.KindPath, "%v", err)}

@@ -4,6 +4,8 @@
 package upstream
 
 import (
+	"log/slog"
+
 	"github.com/dragoman-gateway/dragoman/kind"
 )
 
@@ -25,6 +27,8 @@ type Env struct {
 	// Dir is what relative file names (certificates) are relative to: the
 	// folder of the configuration file.
 	Dir string
+	// Log is told what the operator should know of the upstream; nil is no log.
+	Log *slog.Logger
 }
 
 // Kinds maps the configuration message of each kind to its factory.

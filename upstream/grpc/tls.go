@@ -2,17 +2,13 @@ package grpc
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/upstream/tlsconfig"
 )
 
 // transportCredentials reads what cfg names. Relative file names are relative to
@@ -21,7 +17,7 @@ func transportCredentials(cfg *configpb.GRPCUpstream, dir string) (credentials.T
 	if cfg.GetTls() == nil {
 		return insecure.NewCredentials(), nil
 	}
-	config, err := tlsConfig(cfg.GetTls(), dir)
+	config, err := tlsconfig.Client(cfg.GetTls(), dir)
 	if err != nil {
 		return nil, err
 	}
@@ -30,42 +26,6 @@ func transportCredentials(cfg *configpb.GRPCUpstream, dir string) (credentials.T
 		return namedCredentials{creds, config.ServerName}, nil
 	}
 	return creds, nil
-}
-
-// tlsConfig is the client's side of cfg. The upstream's certificate is verified
-// unless cfg says otherwise, against cfg's CA or the system's. Relative file
-// names are relative to dir.
-func tlsConfig(cfg *configpb.ClientTLS, dir string) (*tls.Config, error) {
-	config := &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		ServerName:         cfg.GetServerName(),
-		InsecureSkipVerify: cfg.GetInsecureSkipVerify(), //nolint:gosec // G402: the operator asked for it
-	}
-	if cfg.GetCa() != "" {
-		pem, err := os.ReadFile(resolve(dir, cfg.GetCa()))
-		if err != nil {
-			return nil, fmt.Errorf("tls.ca: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.ca: %q holds no certificate in PEM form", cfg.GetCa())
-		}
-	}
-	if cfg.GetCert() != "" || cfg.GetKey() != "" {
-		pair, err := tls.LoadX509KeyPair(resolve(dir, cfg.GetCert()), resolve(dir, cfg.GetKey()))
-		if err != nil {
-			return nil, fmt.Errorf("tls.cert and tls.key: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
-}
-
-func resolve(dir, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(dir, name)
 }
 
 // namedCredentials verifies the upstream's certificate against name, whatever

@@ -1,0 +1,177 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
+	"github.com/dragoman-gateway/dragoman/upstream/balance"
+)
+
+var (
+	errNoUpgrade   = errors.New("the upstream speaks HTTP/2 only, which has no upgrades")
+	errNotAsked    = errors.New("the upstream switches the protocol without being asked to")
+	errConnections = errors.New("all connections to the endpoint are in use")
+)
+
+// Send implements [upstream.HTTP]. It changes r: its URL, its Host if that is empty, its
+// Body and GetBody, and a header without User-Agent is given an empty one, which is not
+// sent.
+//
+// A context that ends because of [context.DeadlineExceeded], or with that as its cause,
+// counts as a failure of the endpoint; one that ends otherwise does not.
+func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response, error) {
+	transport := u.transport
+	upgrade := r.Header.Get("Upgrade") != ""
+	if upgrade {
+		if transport = u.upgrades; transport == nil {
+			closeBody(r)
+			return nil, &upstream.Error{Reason: rpc.UpstreamProtocol, NotSent: true, Err: errNoUpgrade}
+		}
+	}
+	if err := u.address(r); err != nil {
+		closeBody(r)
+		return nil, &upstream.Error{Reason: rpc.InvalidPath, NotSent: true, Err: err}
+	}
+	ctx := r.Context()
+	endpoint, err := u.set.Pick(ctx, tried)
+	if err != nil {
+		closeBody(r)
+		return nil, err
+	}
+	u.calls.Add(1)
+	x := &exchange{up: u, endpoint: endpoint, ctx: ctx}
+	r.URL.Scheme = u.origin.Scheme
+	r.URL.Host = endpoint.Address()
+	if socket, ok := u.sockets[r.URL.Host]; ok {
+		r.URL.Host = socket
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		x.request = requestBody{ReadCloser: r.Body}
+		r.Body = &x.request
+	}
+	once(r, u.http2.Load() && !upgrade)
+	if endpoint.Probe() || u.connectionWait > 0 {
+		r = x.watched(r)
+	}
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		return nil, x.fail(err)
+	}
+	return x.answer(resp, upgrade)
+}
+
+// address makes r one for this upstream, but for the endpoint.
+func (u *Upstream) address(r *http.Request) error {
+	if r.Host == "" {
+		r.Host = u.origin.Host
+	}
+	if r.Host == "" {
+		r.Host = u.host
+	}
+	if r.Header == nil {
+		r.Header = make(http.Header)
+	}
+	if _, ok := r.Header["User-Agent"]; !ok {
+		r.Header["User-Agent"] = nil // or the transport gives its own
+	}
+	return setTarget(r.URL)
+}
+
+// watched is r such that the set is told of the connection that a probe gets, and that
+// it does not wait for one for ever.
+func (x *exchange) watched(r *http.Request) *http.Request {
+	ctx := x.ctx
+	trace := &httptrace.ClientTrace{}
+	var expires *time.Timer
+	if x.up.connectionWait > 0 {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		x.cancel = cancel
+		x.waiting.Store(true)
+		expires = time.AfterFunc(x.up.connectionWait, func() { cancel(errConnections) })
+	}
+	trace.GotConn = func(info httptrace.GotConnInfo) {
+		if expires != nil {
+			expires.Stop()
+			x.waiting.Store(false)
+		}
+		if x.endpoint.Probe() && !info.Reused {
+			x.up.set.Connected(x.endpoint)
+		}
+	}
+	x.ctx = ctx
+	return r.WithContext(httptrace.WithClientTrace(ctx, trace))
+}
+
+// answer makes resp one that gives back the place of its request when it ends.
+func (x *exchange) answer(resp *http.Response, upgrade bool) (*http.Response, error) {
+	x.outcome = balance.OK
+	switch resp.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		x.outcome = balance.Failed
+	case http.StatusSwitchingProtocols:
+		conn, ok := resp.Body.(io.ReadWriteCloser)
+		if !upgrade || !ok {
+			_ = resp.Body.Close()
+			return nil, x.end(&upstream.Error{Reason: rpc.UpstreamProtocol, Err: errNotAsked}, balance.Failed)
+		}
+		resp.Body = &upgraded{ReadWriteCloser: conn, x: x}
+		x.answered()
+		return resp, nil
+	}
+	x.answered()
+	if resp.Body == http.NoBody {
+		x.finish(x.outcome)
+		return resp, nil
+	}
+	x.body = resp.Body
+	resp.Body = x
+	return resp, nil
+}
+
+func (x *exchange) answered() {
+	if x.outcome == balance.OK && x.endpoint.Probe() {
+		x.up.set.Answered(x.endpoint)
+	}
+}
+
+// exchange is a request and its answer: it has a place until the answer ends. As an
+// [io.ReadCloser] it is the body of the answer.
+type exchange struct {
+	up       *Upstream
+	endpoint *balance.Endpoint
+	ctx      context.Context
+	// cancel ends ctx; nil if it is the caller's.
+	cancel context.CancelCauseFunc
+	// waiting says that the request has no connection yet, as far as is watched.
+	waiting atomic.Bool
+	request requestBody
+	body    io.ReadCloser
+	outcome balance.Outcome // unless the body fails
+	ended   atomic.Bool
+}
+
+// finish gives the place back. Only the first call counts.
+func (x *exchange) finish(outcome balance.Outcome) {
+	if x.ended.Swap(true) {
+		return
+	}
+	if x.cancel != nil {
+		x.cancel(nil)
+	}
+	x.up.set.Done(x.endpoint, outcome)
+	x.up.calls.Done()
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+}
