@@ -13,15 +13,24 @@ import (
 // Gateway makes a gateway of the kinds in this package. access is for one line a
 // request; nil for no such lines. The error is a [config.Report].
 func Gateway(plan *config.Plan, log, access *slog.Logger) (*gateway.Gateway, error) {
-	return gateway.New(plan, gateway.Options{
+	o := options()
+	o.Log, o.Access = log, access
+	return gateway.New(plan, o)
+}
+
+func options() gateway.Options {
+	return gateway.Options{
 		Upstreams: Upstreams(),
 		Sources:   Sources(),
 		Filters:   Filters(),
 		Protocols: Protocols(),
 		CEL:       cel.New,
-		Log:       log,
-		Access:    access,
-	})
+	}
+}
+
+// Check is [gateway.Check] for the kinds in this package.
+func Check(plan *config.Plan) ([]gateway.Program, config.Report, error) {
+	return gateway.Check(plan, options())
 }
 
 // Listeners are the listeners of a plan with g behind them, once g has started.

@@ -72,6 +72,7 @@ func TestPlanOfEveryField(t *testing.T) {
 	require.Empty(t, cmp.Diff([]*Upstream{library, archive, image, plain}, plan.Upstreams, protocmp.Transform()))
 
 	defaults := Transcode{
+		Upstream:     archive,
 		UnaryTimeout: 15 * time.Second, MaxRequestBytes: 4 << 20, MaxMessageBytes: 4 << 20,
 		MaxJSONBytes: 64 << 20, MaxDepth: 100, MaxQueryParameters: 1000, AutoMapping: true, Annotations: true,
 	}
@@ -84,9 +85,9 @@ func TestPlanOfEveryField(t *testing.T) {
 	require.Empty(t, cmp.Diff([]*Route{
 		{
 			Path: "routes[0]", Name: "books", Hosts: []string{"api.example.com", "*.example.org"},
-			Listeners: []*Listener{inner}, Upstream: library,
-			Transcode: Transcode{
-				UnaryTimeout: 2 * time.Second, StreamTimeout: time.Hour,
+			Listeners: []*Listener{inner},
+			Transcode: &Transcode{
+				Upstream: library, UnaryTimeout: 2 * time.Second, StreamTimeout: time.Hour,
 				MaxRequestBytes: 32 << 20, MaxMessageBytes: 8 << 20, MaxJSONBytes: 128 << 20,
 				MaxDepth: 32, MaxQueryParameters: 0, AutoMapping: true, Annotations: true,
 				RequestHeaders:  HeaderList{Allow: []string{"x-request-id", "x-tenant-*"}, Deny: []string{"cookie"}},
@@ -94,8 +95,8 @@ func TestPlanOfEveryField(t *testing.T) {
 			},
 			Options: []*Options{ignoring},
 		},
-		{Path: "routes[1]", Name: "all", Listeners: all, Upstream: archive, Transcode: defaults, Options: inherited},
-		{Path: "routes[2]", Name: "unbounded", Hosts: []string{"unbounded"}, Listeners: all, Upstream: archive, Transcode: unbounded, Options: inherited},
+		{Path: "routes[1]", Name: "all", Index: 1, Listeners: all, Transcode: &defaults, Options: inherited},
+		{Path: "routes[2]", Name: "unbounded", Hosts: []string{"unbounded"}, Index: 2, Listeners: all, Transcode: &unbounded, Options: inherited},
 	}, plan.Routes, protocmp.Transform()))
 
 	require.False(t, plan.Routes[0].On(plan.Listeners[0]))
@@ -159,16 +160,23 @@ upstreams:
 - name: library
   grpc: { target: "dns:///library:9090" }
   descriptors: { reflection: {} }            # or proto: {roots: [proto], files: [...]}, or image: {path: image.binpb}
+- name: legacy
+  http: { url: "http://legacy:8000" }
 
 routes:
 - name: books
   hosts: [api.example.com]
   transcode: { upstream: library }           # every google.api.http rule of every service, and native gRPC
+- name: everything-else
+  match: [{ path: "/**" }]
+  forward: { upstream: legacy }
 `), nil)
 	require.NoError(t, err)
 	plan, err := Link(f)
 	require.NoError(t, err)
-	require.Same(t, plan.Upstreams[0], plan.Routes[0].Upstream)
+	require.Same(t, plan.Upstreams[0], plan.Routes[0].Upstream())
+	require.Same(t, plan.Upstreams[1], plan.Routes[1].Upstream())
+	require.Nil(t, plan.Upstreams[1].Source, "it has no descriptors")
 }
 
 func TestEnvironmentFillsValuesOfEveryType(t *testing.T) {

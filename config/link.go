@@ -64,8 +64,10 @@ func (f *File) unlinked(known Report) Report {
 // reference, refers to.
 func defines(path string) string {
 	switch rest, _ := strings.CutPrefix(path, "routes["); {
-	case strings.HasSuffix(rest, "].transcode.upstream"):
+	case strings.HasSuffix(path, ".upstream"):
 		return "upstreams"
+	case strings.HasSuffix(rest, "].forward.group"):
+		return "upstream_groups"
 	case strings.Contains(rest, "].listeners["):
 		return "listeners"
 	case strings.Contains(path, "].transform[") && (strings.HasSuffix(path, "].use") || strings.Contains(path, "].with")):
@@ -97,11 +99,13 @@ func link(f *File) *linker {
 		listeners: make(map[string]*Listener),
 		upstreams: make(map[string]*Upstream),
 		programs:  make(map[string]program),
+		groups:    make(map[string][]Destination),
 	}
 	l.linkJQ()
 	l.linkPrograms()
 	l.linkListeners()
 	l.linkUpstreams()
+	l.linkGroups()
 	l.linkRoutes()
 	return l
 }
@@ -114,6 +118,7 @@ type linker struct {
 	listeners map[string]*Listener
 	upstreams map[string]*Upstream
 	programs  map[string]program
+	groups    map[string][]Destination
 }
 
 func (l *linker) problem(path, advice, format string, args ...any) {
@@ -157,6 +162,9 @@ func (l *linker) linkListeners() {
 			MaxStreams:    orDefault(limits.GetMaxConcurrentStreams(), defaultMaxStreams),
 			Options:       defaultOptions().with(cfg.GetTranscode()),
 			Transform:     l.transforms(path, cfg.GetTransform()),
+			Headers:       headersOf(path, cfg.GetHeaders()),
+
+			TrustedProxies: trusted(cfg.GetTrustedProxies()),
 		}
 		for _, t := range ln.Transform {
 			if !t.PreRoute {
@@ -201,12 +209,15 @@ func (l *linker) linkUpstreams() {
 	names := make(map[string]string)
 	for i, cfg := range l.file.Message.GetUpstreams() {
 		path := indexPath("upstreams", i)
-		up := &Upstream{Path: path, Name: cfg.GetName(), Transform: l.transforms(path, cfg.GetTransform())}
+		up := &Upstream{Path: path, Name: cfg.GetName(), Transform: l.transforms(path, cfg.GetTransform()), Headers: headersOf(path, cfg.GetHeaders())}
 		up.Kind, up.KindPath = member(cfg, "kind", path)
 		descriptors := fieldPath(path, "descriptors")
 		up.Source, up.SourcePath = member(cfg.GetDescriptors(), "source", descriptors)
-		if up.Source == nil {
+		switch _, grpc := up.Kind.(*configpb.GRPCUpstream); {
+		case grpc && up.Source == nil:
 			up.Source, up.SourcePath = &configpb.ReflectionSource{}, descriptors
+		case !grpc && up.Source != nil:
+			l.problem(descriptors, "leave them out", "only an upstream that speaks gRPC has descriptors")
 		}
 		if l.unique(names, up.Name, path) {
 			l.upstreams[up.Name] = up
@@ -233,26 +244,42 @@ func (l *linker) linkRoutes() {
 		rt := &Route{
 			Path:      path,
 			Name:      cfg.GetName(),
+			Index:     i,
 			Hosts:     lower(cfg.GetHosts()),
 			Listeners: l.routeListeners(cfg, path),
-			Transcode: transcode(cfg.GetTranscode(), fieldPath(path, "transcode")),
 			Transform: l.transforms(path, cfg.GetTransform()),
 		}
-		for _, rule := range rt.Transcode.Rules {
-			l.report = append(l.report, l.file.checkRule(rule.Path, rule.Rule)...)
+		if slices.Contains(rt.Hosts, "*") {
+			rt.Hosts = nil
 		}
-		if prefix := rt.Transcode.Prefix; prefix != "" {
-			if _, err := httprule.Parse(prefix); err != nil {
-				l.problem(fieldPath(path, "transcode.prefix"), "", "%v", err)
-			}
-		}
+		l.action(rt, cfg)
 		rt.Options = routeOptions(rt.Listeners, cfg.GetTranscode())
-		name, at := cfg.GetTranscode().GetUpstream(), fieldPath(path, "transcode.upstream")
-		if rt.Upstream = l.upstreams[name]; rt.Upstream == nil {
-			l.problem(at, advise(name, keys(l.upstreams), "the upstreams are "), "there is no upstream %q", name)
-		}
 		l.unique(names, rt.Name, path)
 		l.plan.Routes = append(l.plan.Routes, rt)
+	}
+}
+
+// transcode sets what a transcode route exposes.
+func (l *linker) transcode(rt *Route, cfg *configpb.Route) {
+	path := fieldPath(rt.Path, "transcode")
+	t := transcode(cfg.GetTranscode(), path)
+	rt.Transcode = &t
+	for _, rule := range t.Rules {
+		l.report = append(l.report, l.file.checkRule(rule.Path, rule.Rule)...)
+	}
+	if t.Prefix != "" {
+		if _, err := httprule.Parse(t.Prefix); err != nil {
+			l.problem(fieldPath(path, "prefix"), "", "%v", err)
+		}
+	}
+	t.Upstream = l.upstream(fieldPath(path, "upstream"), cfg.GetTranscode().GetUpstream())
+	for _, m := range rt.Match {
+		for _, name := range []string{"path", "prefix", "prefix_string", "exact", "regex", "methods"} {
+			if m.Rule.ProtoReflect().Has(m.Rule.ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(name))) {
+				l.problem(fieldPath(m.Path, name), "leave it out; transcode.prefix puts a path in front of all rules, and transcode.services and methods select some of them",
+					"the rules of a transcode route have paths and methods already")
+			}
+		}
 	}
 }
 

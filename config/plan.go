@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -44,6 +45,9 @@ type Listener struct {
 	Options *Options
 	// Transform has the listener's transforms, the outermost first.
 	Transform []*Transform
+	Headers   Headers
+	// TrustedProxies are networks whose hosts are believed what they say of clients.
+	TrustedProxies []netip.Prefix
 }
 
 // Options are the options of transcode routes on one listener: every field of
@@ -78,23 +82,37 @@ type Upstream struct {
 	Kind     proto.Message
 	KindPath string
 	// Source is the message that configures the source of descriptors:
-	// *configpb.ReflectionSource and so on. It is at SourcePath.
+	// *configpb.ReflectionSource and so on. It is at SourcePath. It is nil for an
+	// upstream that has none.
 	Source     proto.Message
 	SourcePath string
 	// Transform has the upstream's transforms, the outermost first.
 	Transform []*Transform
+	Headers   Headers
 }
 
-// Route exposes the services of one upstream.
+// Route is what happens to some requests.
 type Route struct {
 	Path, Name string
+	// Index is the route's place among all.
+	Index int
 	// Hosts are in lower case, without duplicates, each exact or *.SUFFIX.
 	// Empty is any host.
 	Hosts []string
 	// Listeners are those that serve the route; never empty.
 	Listeners []*Listener
-	Upstream  *Upstream
-	Transcode Transcode
+	// Match is never empty but for a transcode route.
+	Match []Match
+	// Transcode, Forward, Redirect and Respond are what the route does: one of them
+	// is set.
+	Transcode *Transcode
+	Forward   *Forward
+	Redirect  *Redirect
+	Respond   *Respond
+	// Retry and FallThrough are nil where nothing is said of them.
+	Retry       *Retry
+	FallThrough *FallThrough
+	Headers     Headers
 	// Transform has the route's own transforms, the outermost first.
 	Transform []*Transform
 	// Options are those that count on each of Listeners, in their order: the
@@ -104,6 +122,7 @@ type Route struct {
 
 // Transcode is how a route transcodes, with every default set.
 type Transcode struct {
+	Upstream *Upstream
 	// UnaryTimeout and StreamTimeout bound a call; zero is no bound.
 	UnaryTimeout, StreamTimeout time.Duration
 	// MaxRequestBytes bounds a request's body and each message of a gRPC
@@ -159,6 +178,28 @@ type Response struct {
 // all.
 type HeaderList struct{ Allow, Deny []string }
 
+// Upstream is the one that the route leads to; nil if it leads to none or to several.
+func (rt *Route) Upstream() *Upstream {
+	if ups := rt.Upstreams(); len(ups) == 1 {
+		return ups[0]
+	}
+	return nil
+}
+
+// Upstreams are those that the route may lead to: none, one or several.
+func (rt *Route) Upstreams() []*Upstream {
+	if rt.Transcode != nil {
+		return []*Upstream{rt.Transcode.Upstream}
+	}
+	var ups []*Upstream
+	if rt.Forward != nil {
+		for _, d := range rt.Forward.Destinations {
+			ups = append(ups, d.Upstream)
+		}
+	}
+	return ups
+}
+
 // On reports whether l serves the route.
 func (rt *Route) On(l *Listener) bool { return slices.Contains(rt.Listeners, l) }
 
@@ -167,7 +208,7 @@ func (rt *Route) On(l *Listener) bool { return slices.Contains(rt.Listeners, l) 
 func (p *Plan) MaxMessageBytes(up *Upstream) int {
 	most := 0
 	for _, rt := range p.Routes {
-		if rt.Upstream == up {
+		if rt.Transcode != nil && rt.Transcode.Upstream == up {
 			most = max(most, rt.Transcode.MaxMessageBytes)
 		}
 	}

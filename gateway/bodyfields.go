@@ -16,7 +16,7 @@ import (
 // listener are for other routes too.
 func (c *compiler) checkBodyFields(rt *config.Route, exposure *exposure) {
 	bodies := bodiesOf(exposure)
-	for _, list := range [][]*config.Transform{rt.Transform, rt.Upstream.Transform} {
+	for _, list := range [][]*config.Transform{rt.Transform, rt.Transcode.Upstream.Transform} {
 		for _, t := range list {
 			program := c.gateway.programs.specs[t].Request
 			if program == nil || t.BodyAs == "TEXT" || t.BodyAs == "BYTES" {

@@ -21,6 +21,7 @@ import (
 func (c *compiler) manners(rt *compiledRoute) {
 	o := rt.options
 	filters := c.filters(rt.cfg, o)
+	parses := rt.cfg.Transcode != nil
 	names := make([]string, len(filters))
 	for i, f := range filters {
 		names[i] = f.Name()
@@ -33,8 +34,10 @@ func (c *compiler) manners(rt *compiledRoute) {
 		if e.Origin == transcoder.OriginNative {
 			continue
 		}
-		e.TrailingSlash, e.StrictVerb = o.Parse.GetTrailingSlash(), o.Parse.GetStrictVerbs()
-		e.NoHEAD = !o.HTTP.GetHead()
+		if parses {
+			e.TrailingSlash, e.StrictVerb = o.Parse.GetTrailingSlash(), o.Parse.GetStrictVerbs()
+			e.NoHEAD = !o.HTTP.GetHead()
+		}
 		if e.Method == transcoder.MethodWebSocket {
 			// It is no HTTP method, and its answer no HTTP: origins have an option of
 			// their own, and filters nothing to do.
@@ -62,19 +65,26 @@ func (c *compiler) manners(rt *compiledRoute) {
 // filters makes those that the options ask for, the outermost first.
 func (c *compiler) filters(rt *config.Route, o *config.Options) []filter.Filter {
 	kinds := c.gateway.options.Filters
+	at, cors, compression := rt.Path+".transcode.http.", o.HTTP.GetCors(), o.HTTP.GetCompression()
+	if rt.Transcode == nil {
+		at, cors, compression = "", nil, nil
+	}
+	if f := rt.Forward; f != nil {
+		at, cors, compression = f.Path+".", f.CORS, f.Compression
+	}
 	var filters []filter.Filter
 	add := func(field string, cfg proto.Message) {
 		f, err := kinds.New(cfg, filter.Env{Route: rt.Name})
 		if err != nil {
-			c.report = append(c.report, c.gateway.plan.File.Problem(rt.Path+".transcode.http."+field, "%v", err))
+			c.report = append(c.report, c.gateway.plan.File.Problem(at+field, "%v", err))
 			return
 		}
 		filters = append(filters, f)
 	}
-	if cors := o.HTTP.GetCors(); len(cors.GetOrigins()) > 0 {
+	if len(cors.GetOrigins()) > 0 {
 		add("cors", cors)
 	}
-	if compression := o.HTTP.GetCompression(); compression != nil && !compression.GetDisabled() {
+	if compression != nil && !compression.GetDisabled() {
 		add("compression", compression)
 	}
 	return filters

@@ -70,6 +70,25 @@ type Gateway struct {
 // upstreams and sources are made, and nothing is dialled or loaded. The error is a
 // [config.Report].
 func New(plan *config.Plan, options Options) (*Gateway, error) {
+	g := programmed(plan, options)
+	report := append(g.loadServices(), g.programs.report...)
+	for _, cfg := range plan.Upstreams {
+		state, problems := g.newUpstream(cfg)
+		report = append(report, problems...)
+		if state != nil {
+			g.upstreams = append(g.upstreams, state)
+		}
+	}
+	report = append(report, g.checkAbilities()...)
+	if len(report) > 0 {
+		_ = g.closeUpstreams()
+		return nil, report.Err()
+	}
+	return g, nil
+}
+
+// programmed is a gateway with the programs of its plan, and without upstreams.
+func programmed(plan *config.Plan, options Options) *Gateway {
 	g := &Gateway{options: options, log: options.Log, access: options.Access, plan: plan}
 	g.draining, g.drain = context.WithCancel(context.Background())
 	if g.options.Filters == nil {
@@ -79,19 +98,7 @@ func New(plan *config.Plan, options Options) (*Gateway, error) {
 		g.log = slog.New(slog.DiscardHandler)
 	}
 	g.programs = loadPrograms(plan)
-	report := append(g.loadServices(), g.programs.report...)
-	for _, cfg := range plan.Upstreams {
-		state, problems := g.newUpstream(cfg)
-		report = append(report, problems...)
-		if state != nil {
-			g.upstreams = append(g.upstreams, state)
-		}
-	}
-	if len(report) > 0 {
-		_ = g.closeUpstreams()
-		return nil, report.Err()
-	}
-	return g, nil
+	return g
 }
 
 // Start loads the descriptors and publishes the first snapshot. Sources that
@@ -119,10 +126,8 @@ func (g *Gateway) Resolve(ctx context.Context) error {
 		return err
 	}
 	var report config.Report
-	for _, up := range g.upstreams {
-		if up.schema == nil {
-			report = append(report, up.problem(g.plan.File, up.err))
-		}
+	for _, up := range g.missing() {
+		report = append(report, up.problem(g.plan.File, up.err))
 	}
 	if err := report.Err(); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 func (c *compiler) infrastructure(routes []compiledRoute) []*route.Entry {
 	settings := transcoder.DefaultSettings()
 	settings.UnaryTimeout = 0
+	routes = slices.DeleteFunc(slices.Clone(routes), func(rt compiledRoute) bool { return rt.exposure == nil })
 	var entries []*route.Entry
 	for _, host := range hostsOf(routes) {
 		var schemas []*schema.Schema

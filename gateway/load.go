@@ -102,6 +102,9 @@ func (up *upstreamState) problem(file *config.File, err error) config.Problem {
 func (g *Gateway) load(ctx context.Context, ups []*upstreamState, network time.Duration) error {
 	var loading sync.WaitGroup
 	for _, up := range ups {
+		if up.source == nil {
+			continue
+		}
 		loading.Go(func() {
 			timeout := network
 			if up.source.Offline() {
@@ -120,6 +123,17 @@ func (g *Gateway) load(ctx context.Context, ups []*upstreamState, network time.D
 		}
 	}
 	return report.Err()
+}
+
+// missing are the upstreams whose descriptors are not loaded.
+func (g *Gateway) missing() []*upstreamState {
+	var missing []*upstreamState
+	for _, up := range g.upstreams {
+		if up.source != nil && up.schema == nil {
+			missing = append(missing, up)
+		}
+	}
+	return missing
 }
 
 func (up *upstreamState) load(ctx context.Context) {
@@ -160,12 +174,9 @@ func (up *upstreamState) print(p codec.Print) (*codec.Codec, error) {
 func (g *Gateway) retry(ctx context.Context) {
 	defer close(g.done)
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		var missing []*upstreamState
-		for _, up := range g.upstreams {
-			if up.schema == nil {
-				g.log.Warn("descriptors not loaded yet", "upstream", up.cfg.Name, "error", up.err)
-				missing = append(missing, up)
-			}
+		missing := g.missing()
+		for _, up := range missing {
+			g.log.Warn("descriptors not loaded yet", "upstream", up.cfg.Name, "error", up.err)
 		}
 		if len(missing) == 0 {
 			return
@@ -223,6 +234,9 @@ func (g *Gateway) loadServices() config.Report {
 	g.services = make(map[string]*config.Service)
 	var report config.Report
 	for _, rt := range g.plan.Routes {
+		if rt.Transcode == nil {
+			continue
+		}
 		for _, cfg := range rt.Transcode.ServiceConfigs {
 			if _, ok := g.services[cfg.File]; ok {
 				continue

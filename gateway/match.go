@@ -75,7 +75,7 @@ func (s *Snapshot) match(listener int, r *http.Request, q *route.Request, x *rou
 	}
 	for _, rt := range s.absent[listener] {
 		if route.FitsHost(rt.Hosts, q.Host) {
-			return nil, rpc.Errorf(rpc.NotReady, "no route for %s yet: the descriptors of upstream %q are not loaded", q.Path, rt.Upstream.Name)
+			return nil, rpc.Errorf(rpc.NotReady, "no route for %s yet: the descriptors of upstream %q are not loaded", q.Path, rt.Transcode.Upstream.Name)
 		}
 	}
 	return nil, rpc.Errorf(rpc.NoRoute, "no route for %s %s", r.Method, q.Path)
@@ -99,7 +99,7 @@ func firstUpgrades(entries []*route.Entry) []*route.Entry {
 			if e.Method != transcoder.MethodWebSocket || gets[e.Template] != get {
 				continue
 			}
-			path := shape(e.Template)
+			path := shape(e.Template) + wantsOf(e)
 			left[e] = onHosts(e, func(host string) bool {
 				free := !taken[place{host, path}]
 				taken[place{host, path}] = true

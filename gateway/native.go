@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"strings"
+
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 )
@@ -10,7 +12,7 @@ import (
 // differ in their prefixes, which native paths do not have: what they say of such
 // a path is the same, and no conflict.
 func oncePerUpstream(entries []*route.Entry) []*route.Entry {
-	type call struct{ host, upstream, rpc string }
+	type call struct{ host, upstream, rpc, wants string }
 	taken := make(map[call]bool)
 	var out []*route.Entry
 	for _, e := range entries {
@@ -19,7 +21,7 @@ func oncePerUpstream(entries []*route.Entry) []*route.Entry {
 			continue
 		}
 		if e = onHosts(e, func(host string) bool {
-			c := call{host, e.Upstream, e.RPC}
+			c := call{host, e.Upstream, e.RPC, wantsOf(e)}
 			free := !taken[c]
 			taken[c] = true
 			return free
@@ -30,6 +32,9 @@ func oncePerUpstream(entries []*route.Entry) []*route.Entry {
 	}
 	return out
 }
+
+// wantsOf is the same for entries with the same conditions.
+func wantsOf(e *route.Entry) string { return strings.Join(e.Wants(), "\n") }
 
 // onHosts is e on those of its hosts that are free, "" being any, or nil if none
 // is.

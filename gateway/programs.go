@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/transform"
 	"github.com/dragoman-gateway/dragoman/transform/body"
 	"github.com/dragoman-gateway/dragoman/transform/jq"
@@ -23,14 +24,16 @@ const maxProgramBytes = 256 << 10
 type programs struct {
 	plan  *config.Plan
 	specs map[*config.Transform]*transform.Spec
-	all   []*jq.Program
+	// expressions are those that are no transforms, by where they stand.
+	expressions map[string]*jq.Program
+	all         []*jq.Program
 	// report has what is wrong, warnings what is likely to be.
 	report, warnings config.Report
 }
 
 // loadPrograms reads and compiles every program of the plan, used or not.
 func loadPrograms(plan *config.Plan) *programs {
-	p := &programs{plan: plan, specs: make(map[*config.Transform]*transform.Spec)}
+	p := &programs{plan: plan, specs: make(map[*config.Transform]*transform.Spec), expressions: make(map[string]*jq.Program)}
 	for _, unused := range plan.Programs {
 		for _, part := range []struct {
 			text      *config.ProgramText
@@ -43,14 +46,54 @@ func loadPrograms(plan *config.Plan) *programs {
 	p.all, p.warnings = nil, nil
 	for _, l := range plan.Listeners {
 		p.list("listener", l.Name, l.Transform)
+		p.headers(fmt.Sprintf("listener %q", l.Name), l.Headers)
 	}
 	for _, rt := range plan.Routes {
 		p.list("route", rt.Name, rt.Transform)
+		p.headers(fmt.Sprintf("route %q", rt.Name), rt.Headers)
+		if rt.Respond != nil && rt.Respond.BodyJQ != nil {
+			p.expression(rt.Respond.BodyJQ, fmt.Sprintf("route %q, respond.body_jq", rt.Name), nil)
+		}
+		if rt.Forward != nil {
+			for _, d := range rt.Forward.Destinations {
+				p.headers(fmt.Sprintf("upstream %q of route %q", d.Upstream.Name, rt.Name), d.Headers)
+			}
+		}
 	}
 	for _, up := range plan.Upstreams {
 		p.list("upstream", up.Name, up.Transform)
+		p.headers(fmt.Sprintf("upstream %q", up.Name), up.Headers)
 	}
 	return p
+}
+
+// headers compiles the expressions among changes of headers.
+func (p *programs) headers(owner string, h config.Headers) {
+	for _, direction := range []struct {
+		name      string
+		edits     *configpb.HeaderEdits
+		variables []string
+	}{{"request", h.Rule.GetRequest(), nil}, {"response", h.Rule.GetResponse(), answered}} {
+		for _, list := range []struct {
+			name   string
+			values []*configpb.HeaderValue
+		}{{"set", direction.edits.GetSet()}, {"append", direction.edits.GetAppend()}} {
+			for i, v := range list.values {
+				if v.GetJq() != "" {
+					at := fmt.Sprintf("%s.%s[%d].jq", direction.name, list.name, i)
+					p.expression(&config.ProgramText{Path: h.Path + "." + at, Text: v.GetJq()}, owner+", headers."+at, direction.variables)
+				}
+			}
+		}
+	}
+}
+
+// expression compiles one program whose result is a value; once for each place, as a
+// group of upstreams may be used by several routes.
+func (p *programs) expression(text *config.ProgramText, name string, variables []string) {
+	if _, ok := p.expressions[text.Path]; !ok {
+		p.expressions[text.Path] = p.compile(text, name, variables, nil)
+	}
 }
 
 // answered are the variables of programs that run when there is an answer.
@@ -99,6 +142,16 @@ func (p *programs) of(lists ...[]*config.Transform) []transform.Spec {
 		for _, t := range list {
 			specs = append(specs, *p.specs[t])
 		}
+	}
+	return specs
+}
+
+// around are the specs around all that a route does with some options. If it leads
+// to one upstream, those of that are among them.
+func (p *programs) around(rt *config.Route, o *config.Options) []transform.Spec {
+	specs := p.of(o.Transform, rt.Transform)
+	if up := rt.Upstream(); up != nil {
+		specs = append(specs, p.of(up.Transform)...)
 	}
 	return specs
 }
@@ -190,20 +243,30 @@ type Program struct {
 	Stats jq.Stats
 }
 
-// CheckPrograms compiles the jq programs of a plan and tells what each needs, and
-// what is likely to be a mistake. It reads the files with programs, and nothing
-// else. The error is a [config.Report].
-func CheckPrograms(plan *config.Plan) ([]Program, config.Report, error) {
-	p := loadPrograms(plan)
-	return p.described(), p.warnings, p.report.Err()
+// Check compiles what of a plan needs no descriptors, its jq programs and the routes
+// that transcode nothing, and tells what each program needs, and what is likely to be
+// a mistake. It reads the files with programs, and nothing else, and makes no
+// upstreams. The error is a [config.Report].
+func Check(plan *config.Plan, options Options) ([]Program, config.Report, error) {
+	g := programmed(plan, options)
+	defer g.drain()
+	if err := g.programs.report.Err(); err != nil {
+		return nil, nil, err
+	}
+	snap, err := g.compile()
+	if err != nil {
+		return nil, nil, err
+	}
+	g.snapshot.Store(snap)
+	return g.Programs(), g.Warnings(), nil
 }
 
 func (p *programs) described() []Program {
 	var out []Program
 	for _, program := range p.all {
 		needs := *program.Needs()
-		if strings.HasSuffix(program.Name(), ".when") {
-			needs.Writes = jq.Paths{} // its result is a yes or no
+		if name := program.Name(); strings.HasSuffix(name, ".when") || strings.HasSuffix(name, "jq") {
+			needs.Writes = jq.Paths{} // its result is a value of its own
 		}
 		out = append(out, Program{Name: program.Name(), Needs: needs.String(), Stats: program.Stats()})
 	}

@@ -118,7 +118,7 @@ func (g *Gateway) chains(l *config.Listener, rt *config.Route, more []transform.
 		return c, err
 	}
 	options := rt.Options[slices.Index(rt.Listeners, l)]
-	c.innerSpecs = append(g.programs.of(options.Transform, rt.Transform, rt.Upstream.Transform), more...)
+	c.innerSpecs = append(g.programs.around(rt, options), more...)
 	c.inner, err = transform.New(c.innerSpecs, g.chainOptions(settingsOf(rt, options), o))
 	return c, err
 }

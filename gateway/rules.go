@@ -137,7 +137,7 @@ func (e *exposer) wrong(at place, advice, format string, args ...any) {
 // readRules parses the rules of the service configs, then those of the route, and
 // checks their selectors.
 func (e *exposer) readRules() {
-	t := &e.route.Transcode
+	t := e.route.Transcode
 	for _, cfg := range t.ServiceConfigs {
 		service := e.gateway.services[cfg.File]
 		first, used := len(e.rules), false
@@ -217,7 +217,7 @@ func (e *exposer) checkRule(r *rule) bool {
 
 // checkSelectors reports selectors that select nothing.
 func (e *exposer) checkSelectors() {
-	t, up := &e.route.Transcode, e.upstream.cfg.Name
+	t, up := e.route.Transcode, e.upstream.cfg.Name
 	file := e.gateway.plan.File
 	for _, s := range t.Services {
 		if !e.names.fitsService(s.Text) {
@@ -248,7 +248,7 @@ func (e *exposer) noMethod(at place, selector string) {
 
 // selected reports whether the route exposes a method.
 func (e *exposer) selected(md protoreflect.MethodDescriptor) bool {
-	t := &e.route.Transcode
+	t := e.route.Transcode
 	method, service := string(md.FullName()), string(md.Parent().FullName())
 	for _, s := range t.Exclude {
 		if fits(s.Text, method) || fits(s.Text, service) {

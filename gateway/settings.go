@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"math"
 	"net/http"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -14,7 +15,10 @@ import (
 // settingsOf are a transcode route and its options on some of its listeners in
 // the words of the transcoder, which knows nothing of the configuration.
 func settingsOf(rt *config.Route, o *config.Options) *transcoder.Settings {
-	t := &rt.Transcode
+	t := rt.Transcode
+	if t == nil {
+		return actionSettings(rt, o)
+	}
 	s := &transcoder.Settings{
 		UnaryTimeout:       t.UnaryTimeout,
 		StreamTimeout:      t.StreamTimeout,
@@ -28,6 +32,22 @@ func settingsOf(rt *config.Route, o *config.Options) *transcoder.Settings {
 	}
 	setOptions(s, o)
 	return s
+}
+
+// actionSettings are what counts of the options on a route that transcodes nothing:
+// errors, and what programs may look at.
+func actionSettings(rt *config.Route, o *config.Options) *transcoder.Settings {
+	s := transcoder.DefaultSettings()
+	setOptions(&s, o)
+	// Nothing else says what the body is.
+	s.FormBodies = true
+	if f := rt.Forward; f != nil {
+		s.UnaryTimeout = f.Timeout
+		if f.MaxRequestBytes > 0 {
+			s.MaxRequestBytes = int(min(f.MaxRequestBytes, math.MaxInt))
+		}
+	}
+	return &s
 }
 
 // listenerSettings are those that count where there is no route.

@@ -42,9 +42,9 @@ func (g *Gateway) compile() (*Snapshot, error) {
 	snap := &Snapshot{}
 	for _, up := range g.upstreams {
 		c.upstreams[up.cfg.Name] = up
-		if up.schema == nil {
-			snap.waiting = append(snap.waiting, Waiting{Upstream: up.cfg.Name, Reason: up.err.Error()})
-		}
+	}
+	for _, up := range g.missing() {
+		snap.waiting = append(snap.waiting, Waiting{Upstream: up.cfg.Name, Reason: up.err.Error()})
 	}
 	for _, rt := range g.plan.Routes {
 		c.route(rt)
@@ -77,8 +77,9 @@ type compiler struct {
 // compiledRoute is one configured route with the entries it exposes under some
 // options, which count on one or several of its listeners.
 type compiledRoute struct {
-	cfg      *config.Route
-	options  *config.Options
+	cfg     *config.Route
+	options *config.Options
+	// upstream and exposure are those of a transcode route.
 	upstream *upstreamState
 	exposure *exposure
 	entries  []*route.Entry
@@ -89,10 +90,14 @@ func (c *compiler) problem(rt *config.Route, err error) {
 }
 
 func (c *compiler) route(rt *config.Route) {
-	up := c.upstreams[rt.Upstream.Name]
-	if up.schema == nil {
+	if rt.Transcode == nil {
+		c.action(rt)
 		return
 	}
+	if !c.has(rt.Transcode.Upstream) {
+		return
+	}
+	up := c.upstreams[rt.Transcode.Upstream.Name]
 	exposure := c.expose(rt, up)
 	c.checkBodyFields(rt, exposure)
 	c.checkStreams(rt, exposure)
@@ -113,13 +118,20 @@ func (c *compiler) routeWith(compiled compiledRoute) {
 		}
 		compiled.entries = append(compiled.entries, entries...)
 	}
-	c.transforms(&compiled, settings)
-	c.manners(&compiled)
-	c.routes = append(c.routes, compiled)
+	c.narrow(&compiled)
+	c.finish(&compiled, settings)
+}
+
+// finish puts what stands around the handlers of a route around them.
+func (c *compiler) finish(rt *compiledRoute, settings *transcoder.Settings) {
+	c.transforms(rt, settings)
+	c.manners(rt)
+	c.fallThroughs(rt)
+	c.routes = append(c.routes, *rt)
 }
 
 func (c *compiler) method(rt *compiledRoute, m *exposed, settings *transcoder.Settings) ([]*route.Entry, error) {
-	up, t := rt.upstream, &rt.cfg.Transcode
+	up, t := rt.upstream, rt.cfg.Transcode
 	bindings := make([]httprule.Binding, len(m.bindings))
 	for i, b := range m.bindings {
 		bindings[i] = b.Binding
@@ -144,7 +156,19 @@ func (c *compiler) method(rt *compiledRoute, m *exposed, settings *transcoder.Se
 
 		AutoMapping: t.AutoMapping,
 		Prefix:      t.Prefix,
-	}, route.Entry{Hosts: rt.cfg.Hosts, Route: rt.cfg.Name, Upstream: up.cfg.Name})
+	}, route.Entry{Hosts: rt.cfg.Hosts, Route: rt.cfg.Name, Upstream: up.cfg.Name, Order: rt.cfg.Index})
+}
+
+// place is where the configuration says what an entry of the route comes from.
+func (rt *compiledRoute) place(file *config.File, origin string) place {
+	if rt.exposure != nil {
+		if rule, written := rt.exposure.places[origin]; written {
+			return rule
+		}
+	} else if origin != "" {
+		return place{file, rt.cfg.Path + "." + origin}
+	}
+	return place{file, rt.cfg.Path}
 }
 
 // wrongRule reports what a protocol found wrong with a method: at the place of its
@@ -222,14 +246,39 @@ func (c *compiler) table(l *config.Listener) *route.Table {
 		c.conflicts(err)
 		return nil
 	}
+	c.unreachable(table)
 	return table
+}
+
+// has reports whether the schema of an upstream is there.
+func (c *compiler) has(cfg *config.Upstream) bool {
+	up := c.upstreams[cfg.Name]
+	return up != nil && up.schema != nil
+}
+
+// unreachable warns of entries that nothing can reach.
+func (c *compiler) unreachable(table *route.Table) {
+	for _, s := range table.Unreachable() {
+		for _, rt := range c.routes {
+			if rt.cfg.Name != s.Entry.Route {
+				continue
+			}
+			at := rt.place(c.gateway.plan.File, s.Entry.Origin)
+			p := at.file.Problem(at.path, "no request gets here: %s takes them first", s.By)
+			p.Advice = "give it further conditions or another path, or leave it out"
+			if !slices.Contains(c.warnings, p) {
+				c.warnings = append(c.warnings, p)
+			}
+			break
+		}
+	}
 }
 
 // absent is the routes of a listener whose upstreams have no schema yet.
 func (c *compiler) absent(l *config.Listener) []*config.Route {
 	var absent []*config.Route
 	for _, rt := range c.gateway.plan.Routes {
-		if rt.On(l) && c.upstreams[rt.Upstream.Name].schema == nil {
+		if rt.On(l) && rt.Transcode != nil && !c.has(rt.Transcode.Upstream) {
 			absent = append(absent, rt)
 		}
 	}
@@ -253,10 +302,7 @@ func (c *compiler) conflicts(err error) {
 			told[methods] = true
 			for _, rt := range c.routes {
 				if rt.cfg.Name == conflict.B.Route {
-					at.path = rt.cfg.Path
-					if rule, written := rt.exposure.places[conflict.B.Origin]; written {
-						at = rule
-					}
+					at = rt.place(c.gateway.plan.File, conflict.B.Origin)
 				}
 			}
 		}

@@ -14,7 +14,7 @@ import (
 // transforms puts the programs of listener, route and upstream around the handlers
 // of a route, between the protocols and the filters.
 func (c *compiler) transforms(rt *compiledRoute, settings *transcoder.Settings) {
-	specs := c.gateway.programs.of(rt.options.Transform, rt.cfg.Transform, rt.cfg.Upstream.Transform)
+	specs := c.gateway.programs.around(rt.cfg, rt.options)
 	if len(specs) == 0 {
 		return
 	}

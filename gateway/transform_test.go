@@ -98,7 +98,7 @@ listeners:
 	require.NoError(t, err)
 	plan, err := config.Link(f)
 	require.NoError(t, err)
-	_, _, err = gateway.CheckPrograms(plan)
+	_, _, err = gateway.Check(plan, gateway.Options{})
 	var report config.Report
 	require.ErrorAs(t, err, &report)
 	var told []string

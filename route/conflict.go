@@ -15,6 +15,9 @@ func (c *Conflict) Error() string {
 		c.A.describe(), c.B.describe())
 }
 
+// String names an entry as [Conflict] does.
+func (e *Entry) String() string { return e.describe() }
+
 // describe names an entry with all that helps to find where it comes from:
 //
 //	route "books": GET /v1/{name} (library.v1.Library.GetBook, annotation)

@@ -114,6 +114,10 @@ type Exchange struct {
 	// the order of Template.Variables.
 	Captures []Span
 
+	// Tried are routes that the request has been with, which have let it go on to the
+	// next one.
+	Tried []string
+
 	// Messages, if set, reshapes the messages of the exchange; who handles it asks
 	// Wants once. See [Messages] for whose messages these are.
 	Messages Messages

@@ -40,7 +40,7 @@ a mistake is told as a warning.`,
 				return err
 			}
 			if !online {
-				programs, warnings, err := gateway.CheckPrograms(plan)
+				programs, warnings, err := builtin.Check(plan)
 				if err != nil {
 					return err
 				}

@@ -1,0 +1,317 @@
+package gateway
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+)
+
+// fallThroughs lets the requests of a route go on, if it says so.
+func (c *compiler) fallThroughs(rt *compiledRoute) {
+	if rt.cfg.FallThrough == nil {
+		return
+	}
+	on := answersOf(rt.cfg.FallThrough)
+	for _, e := range rt.entries {
+		if e.Inner == nil {
+			e.Inner = e.Handler
+		}
+		e.FallsThrough = true
+		e.Handler = &fallThrough{next: e.Handler, route: rt.cfg.Name, on: on, limit: rt.cfg.FallThrough.MaxRequestBytes}
+	}
+}
+
+// answers is a set of statuses of HTTP and of gRPC.
+type answers struct{ statuses, codes []int }
+
+func answersOf(cfg *config.FallThrough) *answers {
+	on := new(answers)
+	for _, text := range cfg.On {
+		if status, err := strconv.Atoi(text); err == nil {
+			on.statuses = append(on.statuses, status)
+		} else {
+			on.codes = append(on.codes, slices.Index(codeNames[:], text))
+		}
+	}
+	return on
+}
+
+// fallThrough is the handler of an entry that has the last word only if its upstream
+// knows what was asked for: otherwise the next route that fits the request answers in
+// its place, if there is one.
+type fallThrough struct {
+	next  route.Handler
+	route string
+	on    *answers
+	// limit is how much of a body is kept.
+	limit int
+}
+
+var _ route.Handler = (*fallThrough)(nil)
+
+// Serve implements [route.Handler].
+func (f *fallThrough) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
+	held := &heldAnswer{ResponseWriter: w, route: f, request: r, exchange: x}
+	asked := r
+	if r.Body != nil && r.Body != http.NoBody {
+		held.body.limit, held.body.ReadCloser = f.limit, r.Body
+		asked = new(http.Request)
+		*asked = *r
+		asked.Body = &held.body
+	}
+	f.next.Serve(held, asked, x)
+	held.end()
+	if held.dropped {
+		f.goOn(w, r, x, held)
+	}
+}
+
+// goOn gives the request to the next route.
+func (f *fallThrough) goOn(w http.ResponseWriter, r *http.Request, x *route.Exchange, held *heldAnswer) {
+	clear(w.Header())
+	if held.rest != nil {
+		again := new(http.Request)
+		*again = *r
+		again.Body = held.rest
+		r = again
+		if r.ProtoMajor == 1 {
+			// Whoever did not want the body may have given its rest little time.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(unreadTimeout))
+		}
+	}
+	next := route.Exchange{
+		Table: x.Table, Entry: held.next.Entry, Path: held.next.Path, Captures: held.next.Captures,
+		Tried: held.next.Tried, Code: -1, Log: x.Log,
+	}
+	written := x.ResponseBytes
+	*x = next
+	x.ResponseBytes = written
+	x.Entry.Handler.Serve(w, r, x)
+}
+
+// find looks for the next route that takes the request.
+func (f *fallThrough) find(r *http.Request, x, next *route.Exchange) bool {
+	next.Tried = append(slices.Clip(x.Tried), f.route)
+	q := requestOf(r)
+	q.Path, q.Tried = x.Path, next.Tried
+	if route.Upgrades(r) {
+		as := asUpgrade(&q)
+		if x.Table.Match(&as, next) == route.Found && next.Entry.Method == transcoder.MethodWebSocket {
+			return true
+		}
+	}
+	return x.Table.Match(&q, next) == route.Found
+}
+
+// heldAnswer is the [http.ResponseWriter] of a handler whose answer may be dropped:
+// nothing is written before that is decided.
+type heldAnswer struct {
+	http.ResponseWriter
+	route    *fallThrough
+	request  *http.Request
+	exchange *route.Exchange
+	body     keptBody
+	// status is one whose answer is still held: that of a gRPC call that has a head,
+	// and no message so far. begun says that the answer is the client's, dropped that
+	// it is nobody's and that next has the route that answers.
+	status         int
+	begun, dropped bool
+	next           route.Exchange
+	// rest is the body for the next route, nil if there is none.
+	rest io.ReadCloser
+}
+
+// decide reports whether an answer is dropped.
+func (h *heldAnswer) decide(status int) bool {
+	x := h.exchange
+	// Errors of the gateway are no answers of an upstream, and where programs before
+	// the route look at messages they have had theirs.
+	if x.Failure != nil || x.Reason != "" || x.Messages != nil || !h.isOn(status) || !h.route.find(h.request, x, &h.next) {
+		return false
+	}
+	if h.body.ReadCloser == nil {
+		return true
+	}
+	rest, ok := h.body.again()
+	h.rest = rest
+	return ok
+}
+
+func (h *heldAnswer) isOn(status int) bool {
+	on := h.route.on
+	if slices.Contains(on.statuses, status) || slices.Contains(on.codes, h.exchange.Code) {
+		return true
+	}
+	// An upstream of HTTP may answer gRPC.
+	for _, key := range []string{"Grpc-Status", http.TrailerPrefix + "Grpc-Status"} {
+		if values := h.Header()[key]; len(values) > 0 {
+			code, err := strconv.Atoi(values[0])
+			return err == nil && slices.Contains(on.codes, code)
+		}
+	}
+	return false
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (h *heldAnswer) WriteHeader(status int) {
+	switch {
+	case h.begun:
+		h.ResponseWriter.WriteHeader(status)
+	case h.dropped:
+	case status < 200 && status != http.StatusSwitchingProtocols:
+		// It promises nothing of the answer.
+		h.ResponseWriter.WriteHeader(status)
+	case h.decide(status):
+		h.dropped = true
+	case h.status == 0 && status == http.StatusOK && len(h.route.on.codes) > 0 && route.SpeaksGRPC(h.request):
+		h.status = status
+	default:
+		h.begin(status)
+	}
+}
+
+// begin makes the answer the client's.
+func (h *heldAnswer) begin(status int) {
+	h.begun = true
+	h.body.forget()
+	h.ResponseWriter.WriteHeader(status)
+}
+
+// commit ends the holding before something is sent.
+func (h *heldAnswer) commit() {
+	if !h.begun && !h.dropped {
+		if h.status == 0 {
+			h.WriteHeader(http.StatusOK)
+		}
+		if h.status != 0 {
+			h.begin(h.status)
+		}
+	}
+}
+
+// end is for what the handler has left open: an answer of a head alone.
+func (h *heldAnswer) end() {
+	if !h.begun && !h.dropped {
+		h.dropped = h.decide(http.StatusOK)
+	}
+	if !h.begun && !h.dropped && h.status != 0 {
+		h.begin(h.status)
+	}
+}
+
+// Write implements [http.ResponseWriter].
+func (h *heldAnswer) Write(p []byte) (int, error) {
+	h.commit()
+	if h.dropped {
+		return len(p), nil
+	}
+	return h.ResponseWriter.Write(p)
+}
+
+// FlushError lets [http.ResponseController] flush.
+func (h *heldAnswer) FlushError() error {
+	h.commit()
+	if h.dropped {
+		return nil
+	}
+	return http.NewResponseController(h.ResponseWriter).Flush()
+}
+
+// Flush implements [http.Flusher].
+func (h *heldAnswer) Flush() { _ = h.FlushError() }
+
+// Hijack implements [http.Hijacker].
+func (h *heldAnswer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	h.begun = true
+	h.body.forget()
+	return http.NewResponseController(h.ResponseWriter).Hijack()
+}
+
+// Unwrap lets [http.ResponseController] reach the connection.
+func (h *heldAnswer) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+// keptBody is a body that keeps what is read of it, up to a limit. Whoever reads it
+// may do so on another goroutine than that of the answer.
+type keptBody struct {
+	io.ReadCloser
+	limit int
+
+	mu   sync.Mutex
+	kept []byte
+	// lost says that the body cannot be had from its beginning any more, reading that
+	// somebody waits for more of it, taken that it belongs to another reader.
+	lost, reading, taken bool
+}
+
+// Read implements [io.Reader].
+func (b *keptBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	taken := b.taken
+	b.reading = !taken
+	b.mu.Unlock()
+	if taken {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = false
+	switch {
+	case b.lost:
+	case len(b.kept)+n > b.limit:
+		b.lost, b.kept = true, nil
+	default:
+		b.kept = append(b.kept, p[:n]...)
+	}
+	return n, err
+}
+
+// Close leaves the body open for whoever answers in the end; the server closes it.
+func (b *keptBody) Close() error { return nil }
+
+// forget keeps nothing any more.
+func (b *keptBody) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost, b.kept = true, nil
+}
+
+// again is the body from its beginning; false if it cannot be had. Who has read it so
+// far gets nothing more.
+func (b *keptBody) again() (io.ReadCloser, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.lost || b.reading {
+		return nil, false
+	}
+	b.taken = true
+	if len(b.kept) == 0 {
+		return b.ReadCloser, true
+	}
+	return &replayed{ReadCloser: b.ReadCloser, kept: b.kept}, true
+}
+
+// replayed is a body of which the beginning is read again.
+type replayed struct {
+	io.ReadCloser
+	kept []byte
+}
+
+// Read implements [io.Reader].
+func (b *replayed) Read(p []byte) (int, error) {
+	if len(b.kept) == 0 {
+		return b.ReadCloser.Read(p)
+	}
+	n := copy(p, b.kept)
+	b.kept = b.kept[n:]
+	return n, nil
+}
