@@ -37,7 +37,7 @@ type row struct {
 var (
 	layer0 = []string{"gen/**", "kind", "reflect/schema", "transcoder/httprule", "internal/near"}
 	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body", "transform/frame", "transcoder/coding", "transcoder/entity", "rewrite"}, layer0...)
-	layer2 = append([]string{"transcoder", "route", "upstream", "upstream/retry", "filter", "transform", "transform/view", "header", "reply", "reflect/source", "reflect/service"}, layer1...)
+	layer2 = append([]string{"transcoder", "route", "upstream", "upstream/retry", "proxy", "filter", "transform", "transform/view", "header", "reply", "reflect/source", "reflect/service"}, layer1...)
 	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*", "filter/*", "transcoder/validate/cel"}
 	layer4 = []string{"gateway", "server"}
 	layer5 = []string{"builtin", "admin"}
@@ -101,6 +101,8 @@ var table = []row{
 	{packages: []string{"upstream/retry"}, may: with(layer1, "upstream")},
 	// How connections to upstreams are secured, whatever is spoken on them.
 	{packages: []string{"upstream/tlsconfig"}, may: layer0, not: []string{"net/http", "google.golang.org/grpc"}},
+	// It forwards the requests of routes to upstreams.
+	{packages: []string{"proxy"}, may: with(layer1, "route", "upstream", "header")},
 	{packages: []string{"reflect/source"}, may: layer1},
 	{packages: []string{"reflect/service"}, may: layer1},
 
@@ -136,7 +138,7 @@ var table = []row{
 // What reads configuration and .proto files cannot do without: protovalidate,
 // protoyaml and protocompile link it.
 var serving = []string{
-	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "reflect/schema", "reflect/service",
+	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "proxy", "reflect/schema", "reflect/service",
 	"transcoder", "transcoder/coding", "transcoder/entity", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
 	"transform", "transform/body", "transform/frame", "transform/jq", "transform/view", "header", "internal/near", "rewrite", "reply",
 }

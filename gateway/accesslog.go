@@ -33,8 +33,12 @@ func (g *Gateway) logAccess(x *exchange, r *http.Request, start time.Time, abort
 		slog.String("remote", r.RemoteAddr),
 	)
 	if e := x.Entry; e != nil {
+		upstream := x.Upstream
+		if upstream == "" {
+			upstream = e.Upstream
+		}
 		attrs = append(attrs, slog.String("route", e.Route), slog.String("protocol", e.Protocol),
-			slog.String("rpc", e.RPC), slog.String("upstream", e.Upstream))
+			slog.String("rpc", e.RPC), slog.String("upstream", upstream))
 	}
 	if x.Code >= 0 {
 		attrs = append(attrs, slog.String("grpc_status", codeName(x.Code)))

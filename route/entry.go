@@ -139,6 +139,9 @@ type Exchange struct {
 
 	// For the access log; the handler sets all but ResponseBytes.
 
+	// Upstream is the one that was chosen, if the entry may have several; else that of
+	// the entry counts.
+	Upstream string
 	// Code is the gRPC code, or -1 if the call had none.
 	Code int
 	// Reason is the rpc.Reason of an error that the gateway made.

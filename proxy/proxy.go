@@ -1,0 +1,181 @@
+// Package proxy forwards HTTP exchanges to upstreams of the HTTP plane.
+//
+// A request goes on as it came: its method, its escaped path (rewritten, if the route
+// says so) and its query, its header without what is about the connection, its body as
+// it comes. So does the answer. Neither body is ever held: each side is read as fast as
+// the other one takes it, both at the same time, over HTTP/1.1 too.
+//
+// What the gateway has decided on is what the upstream sees. Each connection has a
+// framing of its own, made of what net/http has understood; paths that servers read in
+// different ways are refused ([CheckPath]), and so are headers that some of them would
+// take for others.
+//
+// An answer that was cut is never a clean end: once its head is out, the connection, or
+// the stream of HTTP/2, is aborted.
+//
+// Not passed on are trailers of requests that were not announced, and extended CONNECT
+// (RFC 8441).
+package proxy
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
+)
+
+// Options say how exchanges of a route are forwarded.
+type Options struct {
+	// Destinations share the requests by their weights. There must be one with a weight
+	// that is not zero, or only one.
+	Destinations []Destination
+	// Timeout bounds the wait for the head of the answer, from the end of the request
+	// on; IdleTimeout how long nothing may travel in either body, and in upgraded
+	// connections. Zero is no bound.
+	Timeout, IdleTimeout time.Duration
+	// AllowPaths are let through although servers read them in different ways.
+	AllowPaths Paths
+	// MaxRequestBytes bounds the body of a request; zero is no bound.
+	MaxRequestBytes int64
+	// Refuse answers with an error that the gateway made. It must be given.
+	Refuse func(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error)
+}
+
+// Destination is one upstream of several.
+type Destination struct {
+	// Name is the upstream's, for logs and errors.
+	Name     string
+	Upstream upstream.HTTP
+	Weight   uint32
+}
+
+// handler forwards the exchanges of one route.
+type handler struct {
+	Options
+	destinations []destination
+	total        uint64
+}
+
+type destination struct {
+	Destination
+	origin upstream.Origin
+	// until is the sum of the weights up to this one.
+	until uint64
+}
+
+var _ route.Handler = (*handler)(nil)
+
+// New makes a handler.
+func New(o Options) (route.Handler, error) {
+	h := &handler{Options: o}
+	for _, d := range o.Destinations {
+		if d.Weight == 0 && len(o.Destinations) > 1 {
+			continue
+		}
+		h.total += uint64(max(d.Weight, 1))
+		h.destinations = append(h.destinations, destination{Destination: d, origin: d.Upstream.Origin(), until: h.total})
+	}
+	if len(h.destinations) == 0 {
+		return nil, errors.New("there is no upstream with a weight: want one that is more than 0")
+	}
+	return h, nil
+}
+
+// pick chooses a destination.
+func (h *handler) pick() *destination {
+	if len(h.destinations) == 1 {
+		return &h.destinations[0]
+	}
+	at := rand.Uint64N(h.total)
+	for i := range h.destinations {
+		if at < h.destinations[i].until {
+			return &h.destinations[i]
+		}
+	}
+	panic("unreachable")
+}
+
+// Serve implements [route.Handler]. It panics with [http.ErrAbortHandler] if an answer
+// cannot be completed whose head was sent.
+func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
+	d := h.pick()
+	x.Upstream = d.Name
+	// It outlives the exchange where the library goes on with the request.
+	f := &forwarding{handler: h, to: d, w: w, r: r, x: x}
+	out, err := f.request()
+	if err != nil {
+		route.LeaveBody(w, r)
+		f.refuse(err)
+		return
+	}
+	f.forward(out)
+}
+
+// refuse answers with an error of the gateway.
+func (f *forwarding) refuse(err *rpc.Error) {
+	f.note(err)
+	f.handler.Refuse(f.w, f.r, f.x, err)
+}
+
+// note notes an error of the gateway that ends the exchange.
+func (f *forwarding) note(err *rpc.Error) {
+	f.x.Failure, f.x.Reason, f.x.Error = err, string(err.Reason), err.Cause
+}
+
+// errGone is for the log: nobody reads the answer.
+var errGone = rpc.Errorf(rpc.ClientClosed, "the client closed the request")
+
+// failed is the error of a request that has no answer because of cause.
+func (f *forwarding) failed(cause error) *rpc.Error {
+	if err := f.in.fault(); err != nil {
+		return err
+	}
+	if err := f.late(cause); err != nil {
+		return err
+	}
+	if f.r.Context().Err() != nil {
+		return errGone
+	}
+	out := &rpc.Error{Reason: rpc.UpstreamUnreachable, Cause: cause}
+	var failed *upstream.Error
+	if errors.As(cause, &failed) {
+		out.Reason = failed.Reason
+		if failed.RetryAfter > 0 {
+			seconds := (failed.RetryAfter + time.Second - 1) / time.Second
+			f.w.Header()["Retry-After"] = []string{strconv.FormatInt(int64(seconds), 10)}
+		}
+	}
+	out.Message = messages[out.Reason]
+	if out.Message == "" {
+		out.Message = "the upstream did not answer"
+	}
+	return out
+}
+
+// messages are what a client is told of a request without an answer: where it went is
+// not its affair.
+var messages = map[rpc.Reason]string{
+	rpc.UpstreamUnreachable: "the upstream cannot be reached, or the connection was lost before it answered",
+	rpc.UpstreamProtocol:    "the upstream's answer is broken",
+	rpc.UpstreamOverloaded:  "the upstream has as many requests as it may have",
+	rpc.DeadlineExceeded:    "the upstream did not answer in time",
+}
+
+// late is the error of an exchange that took too long, nil if it did not.
+func (f *forwarding) late(cause error) *rpc.Error {
+	phase, late := f.watch.expired()
+	if !late {
+		return nil
+	}
+	out := rpc.Errorf(rpc.DeadlineExceeded, "nothing travelled in either direction for %v, the idle_timeout of this path", f.handler.IdleTimeout)
+	if phase == waiting {
+		out = rpc.Errorf(rpc.DeadlineExceeded, "the upstream did not begin to answer within %v", f.handler.Timeout)
+	}
+	out.Cause = cause
+	return out
+}
