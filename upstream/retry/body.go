@@ -25,8 +25,9 @@ type source struct {
 	mu sync.Mutex // guards the rest; never held while body is read
 	// room is how many bytes more may be kept.
 	room int
-	// kept is all that was read, unless more is set; nil before the first byte.
-	kept *rpc.Buffer
+	// kept is all that was read, unless more is set, in pieces that are full but for
+	// the last one.
+	kept []*rpc.Buffer
 	// more says that something was read that is not kept.
 	more bool
 	// err is what reading ended with, io.EOF as well.
@@ -39,6 +40,25 @@ type source struct {
 	// reads is how many Reads of any attempt are under way, open how many attempts
 	// are not closed.
 	reads, open int
+
+	// first and pieces spare allocations: most requests have one attempt, and few
+	// pieces.
+	first  replay
+	pieces [6]*rpc.Buffer
+}
+
+// maxPiece bounds one piece of what is kept.
+const maxPiece = 32 << 10
+
+// newSource is the source of a body of some length, negative or zero if that is not
+// known, of which so much may be kept.
+func newSource(body io.ReadCloser, length int64, room int) *source {
+	s := &source{body: body, room: room}
+	s.kept = s.pieces[:0]
+	if length > int64(room) {
+		s.room = 0 // it is not worth beginning
+	}
+	return s
 }
 
 var errClosed = errors.New("the body of an attempt is closed")
@@ -56,7 +76,12 @@ func (s *source) next() *replay {
 		s.open--
 	}
 	s.open++
-	s.current = &replay{source: s}
+	if s.current == nil {
+		s.current = &s.first
+	} else {
+		s.current = new(replay)
+	}
+	s.current.source = s
 	return s.current
 }
 
@@ -67,7 +92,7 @@ func (s *source) replayable() bool {
 	return s.whole()
 }
 
-func (s *source) whole() bool { return !s.more && (s.err == nil || s.err == io.EOF) }
+func (s *source) whole() bool { return !s.more && (s.err == nil || errors.Is(s.err, io.EOF)) }
 
 // finish says that there will be no further attempt. As soon as the last one has
 // closed its body the source is closed.
@@ -79,15 +104,13 @@ func (s *source) finish() {
 
 // settle closes and frees what nobody needs any more, and unlocks.
 func (s *source) settle() {
-	var kept *rpc.Buffer
 	if s.over && s.open == 0 && s.reads == 0 {
-		kept, s.kept = s.kept, nil
+		s.free()
 	}
 	shut := s.over && !s.closed && s.current.closed
 	s.closed = s.closed || shut
 	waiting := s.reads > 0
 	s.mu.Unlock()
-	kept.Release()
 	switch {
 	case shut && waiting:
 		// A server's body cannot be closed before its Read is back, and whoever
@@ -98,11 +121,20 @@ func (s *source) settle() {
 	}
 }
 
+// free gives back what is kept.
+func (s *source) free() {
+	for i, piece := range s.kept {
+		piece.Release()
+		s.kept[i] = nil
+	}
+	s.kept = s.kept[:0]
+}
+
 // replay is the body of one attempt.
 type replay struct {
 	source *source
-	// at is how much of the body has been read; it belongs to the reader.
-	at int
+	// piece and at are how far it has been read, in what is kept.
+	piece, at int
 	// closed is guarded by the source.
 	closed bool
 }
@@ -140,10 +172,18 @@ func (r *replay) readKept(p []byte) (int, error) {
 	switch {
 	case r.closed || s.current != r:
 		return 0, errClosed
-	case !s.more && s.kept != nil && r.at < len(s.kept.B):
-		n := copy(p, s.kept.B[r.at:])
-		r.at += n
-		return n, nil
+	case s.more:
+		return 0, s.err
+	}
+	for ; r.piece < len(s.kept); r.piece, r.at = r.piece+1, 0 {
+		rest := s.kept[r.piece].B[r.at:]
+		if n := copy(p, rest); n > 0 {
+			r.at += n
+			return n, nil
+		}
+		if r.piece == len(s.kept)-1 {
+			break // it may grow
+		}
 	}
 	return 0, s.err
 }
@@ -152,21 +192,36 @@ func (r *replay) readKept(p []byte) (int, error) {
 func (r *replay) keep(p []byte, err error) {
 	s := r.source
 	s.err = err
-	r.at += len(p)
 	if s.more || len(p) == 0 {
 		return
 	}
 	s.room -= len(p)
 	if s.room < 0 && s.current == r {
 		s.more = true
-		s.kept.Release()
-		s.kept = nil
+		s.free()
 		return
 	}
-	if s.kept == nil {
-		s.kept = rpc.NewBufferFor(len(p))
+	s.keep(p)
+	if s.current == r {
+		r.piece = len(s.kept) - 1
+		r.at = len(s.kept[r.piece].B)
 	}
-	s.kept.B = append(s.kept.B, p...)
+}
+
+func (s *source) keep(p []byte) {
+	for len(p) > 0 {
+		size := 0
+		if last := len(s.kept) - 1; last >= 0 {
+			piece := s.kept[last]
+			n := min(cap(piece.B)-len(piece.B), len(p))
+			piece.B = append(piece.B, p[:n]...)
+			if p = p[n:]; len(p) == 0 {
+				return
+			}
+			size = 2 * cap(piece.B)
+		}
+		s.kept = append(s.kept, rpc.NewBufferFor(min(max(size, len(p)), maxPiece)))
+	}
 }
 
 // Close implements [io.Closer].

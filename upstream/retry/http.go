@@ -49,11 +49,7 @@ func (u *requests) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 	if r.Body == nil || r.Body == http.NoBody {
 		return u.send(r, nil, tried)
 	}
-	room := u.policy.cfg.RequestBytes
-	if r.ContentLength > int64(room) {
-		room = 0
-	}
-	body := &source{body: r.Body, room: room}
+	body := newSource(r.Body, r.ContentLength, u.policy.cfg.RequestBytes)
 	defer body.finish()
 	return u.send(r, body, tried)
 }

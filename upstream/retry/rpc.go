@@ -29,7 +29,8 @@ func (p *Policy) RPC(up rpc.Upstream, m *rpc.Method) rpc.Upstream {
 // unsent reports whether there is a failure for which something is tried again that
 // is not safe to repeat.
 func (c *conditions) unsent() bool {
-	return c.failure(rpc.UpstreamUnreachable, true) || c.failure(rpc.DeadlineExceeded, true)
+	return c.failure(rpc.UpstreamUnreachable, true) || c.code(codes.Unavailable) ||
+		c.failure(rpc.DeadlineExceeded, true) || c.code(codes.DeadlineExceeded)
 }
 
 // calls is an upstream whose calls are tried again.
