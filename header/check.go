@@ -117,7 +117,8 @@ func (p *pattern) takes(name string) bool {
 }
 
 func (p *pattern) covers(name string) bool {
-	return len(name) >= len(p.prefix) && strings.EqualFold(name[:len(p.prefix)], p.prefix)
+	// Most names are told apart by their first letter; names are in any case.
+	return len(name) >= len(p.prefix) && name[0]|' ' == p.prefix[0]|' ' && strings.EqualFold(name[:len(p.prefix)], p.prefix)
 }
 
 // kept reports whether no pattern removes a header: not what is reserved, nor what
