@@ -45,6 +45,7 @@ func TestRedirect(t *testing.T) {
 		{name: "https to the port of http", redirect: reply.Redirect{Scheme: "https", Port: 80}, host: "h", target: "/x", want: "https://h:80/x"},
 		{name: "port", redirect: reply.Redirect{Port: 81}, host: "h:8080", target: "/x", want: "http://h:81/x"},
 		{name: "port of the host", spec: &rewrite.Spec{Host: "new:82"}, host: "h:8080", target: "/x", want: "http://new:82/x"},
+		{name: "scheme and port of the host", redirect: reply.Redirect{Scheme: "https"}, spec: &rewrite.Spec{Host: "new:82"}, host: "h:8080", target: "/x", want: "https://new:82/x"},
 		{name: "port over the port of the host", redirect: reply.Redirect{Port: 81}, spec: &rewrite.Spec{Host: "new:82"}, host: "h:8080", target: "/x", want: "http://new:81/x"},
 		{name: "port stays", spec: &rewrite.Spec{Path: "/y"}, host: "h:8080", target: "/x", want: "http://h:8080/y"},
 		{name: "own port goes", spec: &rewrite.Spec{Path: "/y"}, host: "h:80", target: "/x", want: "http://h/y"},

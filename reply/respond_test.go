@@ -2,6 +2,7 @@ package reply_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -27,9 +28,9 @@ func respond(t testing.TB, o reply.Respond) route.Handler {
 	return h
 }
 
-func program(t testing.TB, src string) *jq.Program {
+func program(t testing.TB, src string, variables ...string) *jq.Program {
 	t.Helper()
-	p, err := jq.Compile(src, jq.Config{Name: `respond.body_jq of route "r"`, Limits: jq.Limits{Time: 5 * time.Second, Memory: 1 << 20}})
+	p, err := jq.Compile(src, jq.Config{Name: `respond.body_jq of route "r"`, Variables: variables, Limits: jq.Limits{Time: 5 * time.Second, Memory: 1 << 20}})
 	require.NoError(t, err, src)
 	return p
 }
@@ -153,6 +154,13 @@ func TestRespondToHEADWithAProgram(t *testing.T) {
 	})
 }
 
+// What would be written counts for the access log.
+func TestNothingIsWrittenToHEAD(t *testing.T) {
+	w := httptest.NewRecorder()
+	respond(t, reply.Respond{Body: []byte("hello")}).Serve(w, httptest.NewRequest("HEAD", "/", nil), new(route.Exchange))
+	require.Zero(t, w.Body.Len())
+}
+
 func TestRespondFailures(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -203,6 +211,23 @@ func TestRespondCountsBody(t *testing.T) {
 	require.Equal(t, "[]", a.body)
 	require.False(t, a.Close)
 	require.Equal(t, int64(2), a.x.RequestBytes)
+}
+
+// Programs around the answer see it, and it sees what they have made of the request.
+func TestRespondWithinAChain(t *testing.T) {
+	o := transform.Options{MaxRequestBytes: requestLimit, MaxResponseBytes: answerLimit, Refuse: refuse}
+	chain, err := transform.New([]transform.Spec{{
+		Name: "transform[0]", Request: program(t, `.body.a += 1 | .headers["x-a"] = "1"`), Response: program(t, `.body.b = .headers["x-b"]`, "request"),
+	}}, o)
+	require.NoError(t, err)
+	inner := computed(t, `{a: .body.a, x: .headers["x-a"]}`, reply.Respond{Header: http.Header{"X-B": {"2"}}})
+	g := serve(t, "/**", chain.Wrap(&route.Entry{Template: template(t, "/**")}, inner))
+	g.versions(t, func(t *testing.T, do func(string) *answer) {
+		a := do("POST /" + jsonType + `{"a":1}`)
+		require.Equal(t, `{"a":2,"b":"2","x":"1"}`, a.body)
+		require.Equal(t, int64(len(a.body)), a.ContentLength)
+		require.Equal(t, int64(len(`{"a":1}`)), a.x.RequestBytes)
+	})
 }
 
 func TestNewRespondErrors(t *testing.T) {

@@ -19,7 +19,8 @@ var (
 )
 
 // appendPiece appends escaped text of a request as it came, but for bytes that must
-// be escaped. What is no escape is an error: with what follows it could become one.
+// be escaped: check sees through that. What is no escape is an error, as with what
+// follows it could become one.
 func appendPiece(dst []byte, escaped string) ([]byte, error) {
 	for i := 0; i < len(escaped); i++ {
 		switch c := escaped[i]; {
@@ -29,10 +30,8 @@ func appendPiece(dst []byte, escaped string) ([]byte, error) {
 			}
 			dst = append(dst, escaped[i:i+3]...)
 			i += 2
-		case isPath(c):
+		case isPath[c]:
 			dst = append(dst, c)
-		case isControl(c):
-			return dst, errControl
 		default:
 			dst = appendEscape(dst, c)
 		}
@@ -105,11 +104,15 @@ func behind(path, matched string) (at int, ok bool) {
 	return at, true
 }
 
-// isPath reports whether c may stand unescaped in a path: pchar of RFC 3986, and
-// the slash.
-func isPath(c byte) bool {
-	return c|0x20 >= 'a' && c|0x20 <= 'z' || isDigit(c) || strings.IndexByte("-._~!$&'()*+,;=:@/", c) >= 0
-}
+// isPath says which bytes may stand unescaped in a path: those of pchar of RFC 3986,
+// and the slash.
+var isPath = func() (set [256]bool) {
+	for c := range set {
+		b := byte(c)
+		set[c] = b|0x20 >= 'a' && b|0x20 <= 'z' || isDigit(b) || strings.IndexByte("-._~!$&'()*+,;=:@/", b) >= 0
+	}
+	return set
+}()
 
 func isControl(c byte) bool { return c < ' ' || c == 0x7f }
 

@@ -55,11 +55,8 @@ func (r *Rule) replaceAll(dst []byte, path string) ([]byte, error) {
 				dst = append(dst, p.literal...)
 				continue
 			}
-			from, to := match[2*p.variable], match[2*p.variable+1]
-			if from < 0 {
-				continue
-			}
-			if dst, err = d.append(dst, from, to); err != nil {
+			// A group that took no part is from -1 to -1.
+			if dst, err = d.append(dst, match[2*p.variable], match[2*p.variable+1]); err != nil {
 				return dst, err
 			}
 		}
@@ -102,7 +99,7 @@ func decode(path string) decoded {
 			text, offsets = append(text, path[i]), append(offsets, int32(i))
 			i++
 		case c == '/':
-			text, offsets = append(text, path[i:i+3]...), append(offsets, int32(i), -1, -1)
+			text, offsets = append(text, "%2F"...), append(offsets, int32(i), -1, -1)
 			i += 3
 		default:
 			text, offsets = append(text, c), append(offsets, int32(i))

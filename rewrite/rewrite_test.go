@@ -49,6 +49,7 @@ func TestAppendPath(t *testing.T) {
 		{name: "all empty", spec: path("/{a}/{b}"), in: "/foo", vars: captured{"", ""}, want: "/"},
 		{name: "both empty at the end", spec: path("/api/{a}/{b}"), in: "/foo", vars: captured{"", ""}, want: "/api"},
 		{name: "empty beside another", spec: path("/api/{a}{b}/c"), in: "/foo", vars: captured{"", "x"}, want: "/api/x/c"},
+		{name: "empty before a slash", spec: path("/api/{a}{b}/c"), in: "/foo", vars: captured{"", "x/"}, want: "/api/x//c"},
 		{name: "what came empty stays", spec: path("/api/{a}"), in: "/foo//x", vars: captured{"/x"}, want: "/api//x"},
 		{name: "authority", spec: path("/{a}"), in: "/foo//evil.com", vars: captured{"/evil.com"}, wantErr: "two slashes"},
 		{name: "dots", spec: path("/api/{a}"), in: "/x", vars: captured{".."}, wantErr: `"." or ".."`},
@@ -103,6 +104,7 @@ func TestAppendPath(t *testing.T) {
 		{name: "regex sees what is decoded", spec: regex("^/ö (.*)", "/{1}/ä"), in: "/%C3%B6%20%41%2fb", want: "/%41%2fb/%C3%A4"},
 		{name: "regex and an escaped slash", spec: regex("^/([^/]*)/", "/{1}-"), in: "/a%2Fb/c", want: "/a%2Fb-c"},
 		{name: "regex replaces an escaped slash", spec: regex("%2F", "-"), in: "/a%2Fb", want: "/a-b"},
+		{name: "regex replaces another escaped slash", spec: regex("%2F", "-{0}"), in: "/a%2fb", want: "/a-%2fb"},
 		{name: "regex keeps what looks like one", spec: regex("^/x", "/y"), in: "/x%252F%2525", want: "/y%252F%2525"},
 		{name: "regex halves a slash", spec: regex("2F", ""), in: "/a%2Fe", wantErr: "escaped slash"},
 		{name: "regex joins no escape", spec: regex("x", ""), in: "/a%25x2e", want: "/a%252e"},
@@ -234,5 +236,37 @@ func TestJoin(t *testing.T) {
 		{"", "/a", "/a"}, {"/", "/a", "/a"}, {"/b", "/a", "/b/a"}, {"/b/", "/a", "/b/a"}, {"/b", "/", "/b/"}, {"/b/", "", "/b"}, {"/b", "//a", "/b//a"},
 	} {
 		require.Equal(t, test.want, rewrite.Join(test.base, test.path), "%q and %q", test.base, test.path)
+	}
+}
+
+// Only regular expressions allocate.
+func TestAllocations(t *testing.T) {
+	dst := make([]byte, 0, 100)
+	var vars rewrite.Vars = captured{"a%2Fb", "c/d"}
+	for name, spec := range map[string]rewrite.Spec{"path": path("/api/{a}/{b}"), "prefix": prefix("/api"), "none": {}} {
+		r, err := rewrite.Compile(spec, names, "/foo")
+		require.NoError(t, err)
+		require.Zero(t, testing.AllocsPerRun(100, func() {
+			if _, err := r.AppendPath(dst, "/f%6Fo/x", vars); err != nil {
+				t.Error(err)
+			}
+		}), name)
+	}
+}
+
+func BenchmarkAppendPath(b *testing.B) {
+	dst := make([]byte, 0, 100)
+	var vars rewrite.Vars = captured{"a%2Fb", "c/d"}
+	for name, spec := range map[string]rewrite.Spec{"path": path("/api/{a}/{b}"), "prefix": prefix("/api"), "regex": regex("^/([^/]+)/([^/]+)", "/{2}/{1}")} {
+		r, err := rewrite.Compile(spec, names, "/foo")
+		require.NoError(b, err)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := r.AppendPath(dst, "/foo/shelves/1/books/2", vars); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

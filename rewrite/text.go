@@ -58,7 +58,7 @@ func parseText(field, in string, vars []string) (text, error) {
 				return fail("%s is a control character, which no path may have", in[i:i+3])
 			}
 			return append(dst, in[i:i+3]...), 3, nil
-		case isPath(c):
+		case isPath[c]:
 			return append(dst, c), 1, nil
 		case strings.IndexByte(`?#\}`, c) >= 0:
 			return fail("%q cannot be in a path: want %%%02X, if it is meant", string(rune(c)), c)
