@@ -33,6 +33,8 @@ func (x *exchange) interrupted() error {
 	switch {
 	case errors.Is(cause, errConnections):
 		return x.end(&upstream.Error{Reason: rpc.UpstreamOverloaded, NotSent: x.waiting.Load(), RetryAfter: time.Second, Err: cause}, balance.Neutral)
+	case errors.Is(cause, errUnwilling):
+		return x.end(&upstream.Error{Reason: rpc.UpstreamUnreachable, Err: cause}, balance.Failed)
 	case timedOut(x.ctx):
 		return x.end(&upstream.Error{Reason: rpc.DeadlineExceeded, Err: cause}, balance.Failed)
 	default:

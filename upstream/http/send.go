@@ -18,6 +18,7 @@ var (
 	errNoUpgrade   = errors.New("the upstream speaks HTTP/2 only, which has no upgrades")
 	errNotAsked    = errors.New("the upstream switches the protocol without being asked to")
 	errConnections = errors.New("all connections to the endpoint are in use")
+	errUnwilling   = errors.New("the upstream refuses the request again and again")
 )
 
 // Send implements [upstream.HTTP]. It changes r: its URL, its Host if that is empty, its
@@ -56,8 +57,9 @@ func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 		x.request = requestBody{ReadCloser: r.Body}
 		r.Body = &x.request
 	}
-	once(r, u.http2.Load() && !upgrade)
-	if endpoint.Probe() || u.connectionWait > 0 {
+	http2 := u.http2.Load() && !upgrade
+	once(r, http2)
+	if endpoint.Probe() || u.connectionWait > 0 || http2 && (r.Body == nil || r.Body == http.NoBody) {
 		r = x.watched(r)
 	}
 	resp, err := transport.RoundTrip(r)
@@ -84,20 +86,23 @@ func (u *Upstream) address(r *http.Request) error {
 	return setTarget(r.URL)
 }
 
-// watched is r such that the set is told of the connection that a probe gets, and that
-// it does not wait for one for ever.
+// mostConnections is how many connections a request over HTTP/2 tries that is refused
+// on them unseen. The transport would go on, with pauses that add up to a minute; one
+// more, at once, is for connections that the upstream has given up meanwhile.
+const mostConnections = 2
+
+// watched is r such that the set is told of the connection that a probe gets, that it
+// does not wait for one for ever, and that it does not go on and on.
 func (x *exchange) watched(r *http.Request) *http.Request {
-	ctx := x.ctx
-	trace := &httptrace.ClientTrace{}
+	ctx, cancel := context.WithCancelCause(x.ctx)
+	x.ctx, x.cancel = ctx, cancel
 	var expires *time.Timer
 	if x.up.connectionWait > 0 {
-		var cancel context.CancelCauseFunc
-		ctx, cancel = context.WithCancelCause(ctx)
-		x.cancel = cancel
 		x.waiting.Store(true)
 		expires = time.AfterFunc(x.up.connectionWait, func() { cancel(errConnections) })
 	}
-	trace.GotConn = func(info httptrace.GotConnInfo) {
+	var connections atomic.Int32
+	return r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		if expires != nil {
 			expires.Stop()
 			x.waiting.Store(false)
@@ -105,9 +110,10 @@ func (x *exchange) watched(r *http.Request) *http.Request {
 		if x.endpoint.Probe() && !info.Reused {
 			x.up.set.Connected(x.endpoint)
 		}
-	}
-	x.ctx = ctx
-	return r.WithContext(httptrace.WithClientTrace(ctx, trace))
+		if connections.Add(1) > mostConnections {
+			cancel(errUnwilling)
+		}
+	}}))
 }
 
 // answer makes resp one that gives back the place of its request when it ends.
@@ -148,7 +154,7 @@ type exchange struct {
 	up       *Upstream
 	endpoint *balance.Endpoint
 	ctx      context.Context
-	// cancel ends ctx; nil if it is the caller's.
+	// cancel ends ctx; nil if that is the caller's.
 	cancel context.CancelCauseFunc
 	// waiting says that the request has no connection yet, as far as is watched.
 	waiting atomic.Bool
