@@ -267,7 +267,7 @@ func (b *builder) rows(n *branch) {
 		return cmp.Or(
 			x.narrow.compare(y.narrow),
 			cmp.Compare(len(b.types.all[y.contentType]), len(b.types.all[x.contentType])),
-			cmp.Compare(x.entry.Order, y.entry.Order),
+			compareOrder(x.entry, y.entry, x.narrow, y.narrow),
 		)
 	})
 	le := binary.LittleEndian

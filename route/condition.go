@@ -152,6 +152,13 @@ func (n *narrow) compare(other *narrow) int {
 	)
 }
 
+// compareOrder puts what is written first in front. It has an answer even where the
+// configuration has none, so that a match does not depend on the order in which a
+// table was given its entries.
+func compareOrder(a, b *Entry, n, other *narrow) int {
+	return cmp.Or(cmp.Compare(a.Order, b.Order), strings.Compare(n.keyOf(), other.keyOf()))
+}
+
 func (n *narrow) classOf() uint32 {
 	if n == nil {
 		return classAny
@@ -199,6 +206,31 @@ func (n *narrow) wants() []string {
 		out = append(out, c.wants(parameter))
 	}
 	return out
+}
+
+// unmet lists the conditions on headers and query that the request of m does not
+// meet.
+func (n *narrow) unmet(m *matcher) []string {
+	var out []string
+	for i := range n.headers {
+		if c := &n.headers[i]; !m.hasHeader(c) {
+			out = append(out, c.wants(header))
+		}
+	}
+	for i := range n.query {
+		if c := &n.query[i]; !m.hasParameter(c) {
+			out = append(out, c.wants(parameter))
+		}
+	}
+	return out
+}
+
+// paths says which paths those are that n takes, of those that the template fits.
+func (n *narrow) paths() string {
+	if n == nil || n.whole == nil {
+		return "any path below"
+	}
+	return n.whole.verb("the path", "the prefix", "the regex")
 }
 
 // verb says what the path is to do, in one of three words.

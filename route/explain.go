@@ -25,31 +25,39 @@ const maxNearest = 5
 
 // Explain says how [Table.Match] decides about q. It lists the entries whose host
 // fits and whose template fits the path, or would but for the verb or a slash at
-// the end: the matched one first, the others from the nearest miss on. If there
-// are none, it lists at most five with paths like that of q. It looks at every
-// entry, and is for people who wait.
+// the end: the matched one first, the others from the nearest miss on, with at most
+// five that fit but for their [Whole]. If there are none but those, it lists at most
+// five with paths like that of q in front. It looks at every entry, and is for people
+// who wait.
 func (t *Table) Explain(q *Request) []Candidate {
 	if q.Path == "" || q.Path[0] != '/' {
 		return nil
 	}
 	e := newExplainer(t, q)
-	if len(e.attempts) == 0 {
-		return e.nearest()
-	}
 	slices.SortStableFunc(e.attempts, e.compare)
+	var out []Candidate
+	if !slices.ContainsFunc(e.attempts, func(a *attempt) bool { return a.miss != otherPath }) {
+		out = e.nearest()
+	}
 	var best *attempt
-	out := make([]Candidate, len(e.attempts))
-	for i, a := range e.attempts {
-		out[i] = Candidate{Entry: a.entry}
+	others := 0
+	for _, a := range e.attempts {
+		c := Candidate{Entry: a.entry}
 		switch {
+		case a.miss == otherPath && others == maxNearest:
+			continue
 		case a.miss != fitsAll:
-			out[i].Why = e.reason(a)
+			c.Why = e.reason(a)
+			if a.miss == otherPath {
+				others++
+			}
 		case best == nil:
 			best = a
-			out[i].Won, out[i].Why = true, "matches"
+			c.Won, c.Why = true, "matches"
 		default:
-			out[i].Why = e.lessSpecific(a, best)
+			c.Why = e.lessSpecific(a, best)
 		}
+		out = append(out, c)
 	}
 	return out
 }
@@ -59,21 +67,26 @@ type missing uint8
 
 const (
 	fitsAll missing = iota
+	wasTried
 	wrongContentType
 	wrongMethod
 	headIsOff
+	unmet
 	strictVerb
 	slashAtEnd
 	noVerb
 	otherVerb
+	otherPath
 )
 
 // attempt is one entry whose template fits, or nearly.
 type attempt struct {
-	entry *Entry
-	host  string // the pattern of the entry that fits best, "" for any
-	verb  string // what the path has after its last colon, with the colon
-	miss  missing
+	entry  *Entry
+	narrow *narrow
+	host   string // the pattern of the entry that fits best, "" for any
+	verb   string // what the path has after its last colon, with the colon
+	miss   missing
+	unmet  []string // the conditions that are
 }
 
 // explainer is the state of one [Table.Explain].
@@ -86,9 +99,14 @@ type explainer struct {
 
 func newExplainer(t *Table, q *Request) *explainer {
 	e := &explainer{q: q, path: split(q.Path)}
+	m := newMatcher(t, q, q.Path)
+	m.x = new(Exchange)
 	var bare splitPath // without the slash at the end
+	var bareMatcher matcher
 	if last := len(q.Path) - 1; last > 0 && q.Path[last] == '/' {
 		bare = split(q.Path[:last])
+		bareMatcher = newMatcher(t, q, q.Path[:last])
+		bareMatcher.x = new(Exchange)
 	}
 	asItIs := false        // something fits the path with the slash at its end
 	var slashed []*attempt // what fits without it
@@ -98,10 +116,16 @@ func newExplainer(t *Table, q *Request) *explainer {
 			continue
 		}
 		a := &attempt{entry: entry, host: host, verb: e.path.verb}
+		a.narrow, _ = narrowOf(entry)
 		switch {
 		case e.path.fits(entry.Template):
-			a.miss = e.missOf(a)
-			asItIs = asItIs || a.miss <= wrongContentType || a.miss != strictVerb && !entry.NoAllow
+			a.miss = e.missOf(a, &m)
+			asItIs = asItIs || a.miss == fitsAll || a.miss == wrongContentType ||
+				(a.miss == wrongMethod || a.miss == headIsOff) && !entry.NoAllow
+			if a.miss == otherPath && bare.fits(entry.Template) && bareMatcher.is(entry.Whole) {
+				a.verb, a.miss = bare.verb, slashAtEnd
+				slashed = append(slashed, a)
+			}
 		case bare.fits(entry.Template):
 			a.verb, a.miss = bare.verb, slashAtEnd
 			slashed = append(slashed, a)
@@ -118,7 +142,7 @@ func newExplainer(t *Table, q *Request) *explainer {
 	}
 	for _, a := range slashed {
 		if a.entry.TrailingSlash && !asItIs {
-			a.miss = e.missOf(a)
+			a.miss = e.missOf(a, &bareMatcher)
 		}
 	}
 	return e
@@ -161,12 +185,22 @@ func compareHosts(a, b string) int {
 	return cmp.Compare(len(strings.TrimSuffix(b, ".")), len(strings.TrimSuffix(a, ".")))
 }
 
-// missOf is what an entry whose template fits the path lacks.
-func (e *explainer) missOf(a *attempt) missing {
+// missOf is what an entry whose template fits the path of m lacks.
+func (e *explainer) missOf(a *attempt, m *matcher) missing {
 	entry := a.entry
+	if n := a.narrow; n != nil {
+		if n.whole != nil && !m.is(n.whole) {
+			return otherPath
+		}
+		a.unmet = n.unmet(m)
+	}
 	switch {
 	case entry.StrictVerb && entry.Template.Verb == "" && a.verb != "":
 		return strictVerb
+	case len(a.unmet) > 0:
+		return unmet
+	case slices.Contains(e.q.Tried, entry.Route):
+		return wasTried
 	case e.methodRank(entry) == noRank && entry.Method == http.MethodGet && e.q.Method == http.MethodHead:
 		return headIsOff
 	case e.methodRank(entry) == noRank:
@@ -205,8 +239,11 @@ func (e *explainer) compare(a, b *attempt) int {
 		compareHosts(a.host, b.host),
 		slices.Compare(ranks(a.entry.Template), ranks(b.entry.Template)),
 		-cmp.Compare(min(len(a.entry.Template.Verb), 1), min(len(b.entry.Template.Verb), 1)),
+		cmp.Compare(a.narrow.classOf(), b.narrow.classOf()),
 		cmp.Compare(e.methodRank(a.entry), e.methodRank(b.entry)),
+		a.narrow.compare(b.narrow),
 		-cmp.Compare(len(a.entry.ContentType), len(b.entry.ContentType)),
+		compareOrder(a.entry, b.entry, a.narrow, b.narrow),
 	)
 }
 
@@ -229,6 +266,12 @@ func ranks(t *httprule.Template) []int {
 // reason says what an attempt misses.
 func (e *explainer) reason(a *attempt) string {
 	switch a.miss {
+	case wasTried:
+		return "has been tried already, and fell through"
+	case unmet:
+		return "wants " + strings.Join(a.unmet, " and ")
+	case otherPath:
+		return "path " + a.narrow.whole.verb("is not", "does not begin with", "does not match regex")
 	case wrongContentType:
 		return "takes content type " + a.entry.ContentType
 	case headIsOff:
@@ -277,6 +320,8 @@ func (e *explainer) lessSpecific(a, best *attempt) string {
 	switch {
 	case t.Verb == "" && other.Verb != "":
 		return "has no verb, and the path ends in " + a.verb
+	case a.narrow.classOf() != best.narrow.classOf():
+		return fmt.Sprintf("less specific: takes %s, where %s is named", a.narrow.paths(), best.narrow.paths())
 	case e.methodRank(a.entry) == rankFallback && best.entry.Method == e.q.Method:
 		return fmt.Sprintf("takes %s, which comes after %s", a.entry.Method, best.entry.Method)
 	case e.methodRank(a.entry) == rankHEAD && best.entry.Method == "*":
@@ -285,6 +330,12 @@ func (e *explainer) lessSpecific(a, best *attempt) string {
 		return fmt.Sprintf("takes HEAD only for GET, where %s is named", best.entry.Method)
 	case a.entry.Method == "*" && best.entry.Method != "*":
 		return fmt.Sprintf("any method, where %s is named", best.entry.Method)
+	case a.narrow.count(header) != best.narrow.count(header):
+		return fmt.Sprintf("less specific: conditions on %d headers, not %d", a.narrow.count(header), best.narrow.count(header))
+	case a.narrow.count(parameter) != best.narrow.count(parameter):
+		return fmt.Sprintf("less specific: conditions on %d query parameters, not %d", a.narrow.count(parameter), best.narrow.count(parameter))
+	case len(a.entry.ContentType) == len(best.entry.ContentType):
+		return "fits as well, and comes later in the configuration"
 	case a.entry.ContentType == "":
 		return fmt.Sprintf("any content type, where %s is named", best.entry.ContentType)
 	default:

@@ -247,13 +247,8 @@ func (m *matcher) accept(at ref) ref {
 			return best
 		}
 		by := none
-		if flags&m.skip == 0 && (flags&isNarrow == 0 && m.q.Tried == nil || m.admits(r)) {
-			if flags&noAllow == 0 {
-				m.miss = max(m.miss, MethodNotAllowed)
-			}
+		if flags&m.skip == 0 {
 			switch method := r.method(); {
-			case m.allow != nil:
-				m.collect(method, flags)
 			case method == m.method:
 				by = exact
 			case method == m.fallback:
@@ -263,8 +258,17 @@ func (m *matcher) accept(at ref) ref {
 			case method == getMethod && m.head && flags&noHEAD == 0:
 				by = get
 			}
+			if (flags&isNarrow != 0 || m.q.Tried != nil) && (by >= rank && m.miss != NotFound && m.allow == nil || !m.admits(r)) {
+				// It does not count, or there is nothing that it would change.
+				by = none
+			} else if flags&noAllow == 0 {
+				m.miss = max(m.miss, MethodNotAllowed)
+				if m.allow != nil {
+					m.collect(r.method(), flags)
+				}
+			}
 		}
-		if by < rank {
+		if by < rank && m.allow == nil {
 			if ct := r.contentType(); ct == 0 || isMediaType(m.contentType, m.t.contentTypes[ct]) {
 				best, rank = next, by
 				if flags&isNarrow != 0 {
@@ -283,9 +287,6 @@ func (m *matcher) accept(at ref) ref {
 
 // collect notes the methods that a row which fits allows.
 func (m *matcher) collect(method uint16, flags uint8) {
-	if flags&noAllow != 0 {
-		return
-	}
 	if method == anyMethod {
 		for id := range knownMethods {
 			m.allow[id] = true

@@ -53,8 +53,7 @@ func (r *Regexp) String() string { return r.source }
 // repetitions of repetitions make much of little.
 func size(re *syntax.Regexp) int {
 	n := 1
-	switch re.Op {
-	case syntax.OpLiteral, syntax.OpCharClass:
+	if re.Op == syntax.OpLiteral {
 		n += len(re.Rune)
 	}
 	for _, sub := range re.Sub {

@@ -40,7 +40,7 @@ func (t *Table) Unreachable() []Shadowed {
 			return cmp.Or(
 				x.n.compare(y.n),
 				cmp.Compare(len(y.e.ContentType), len(x.e.ContentType)),
-				cmp.Compare(x.e.Order, y.e.Order),
+				compareOrder(x.e, y.e, x.n, y.n),
 			)
 		})
 		for i, last := range group {
