@@ -8,7 +8,8 @@
 //
 // Bodies that are one message are taken in whole. Those that are many, or no JSON,
 // stay with the handler, which shows each message to the chain
-// ([route.Messages]).
+// ([route.Messages]). A handler that forwards bodies knows of no messages: there the
+// chain finds them itself, as they come.
 //
 // What programs see and may change is up to package transform/view; how bodies are
 // read and written to transform/body.
@@ -84,8 +85,9 @@ const phases = 3
 
 // summary is what the programs of a phase have in common.
 type summary struct {
-	// any says that there are programs, body that one reads or writes the body.
-	any, body bool
+	// any says that there are programs, body that one reads or writes the body, writes
+	// that one may write it.
+	any, body, writes bool
 	// want is what they read of the body.
 	want jq.Paths
 }
@@ -159,6 +161,7 @@ func (c *Chain) program(p *jq.Program, phase view.Phase, predicate bool) (*progr
 	sum := &c.phases[phase]
 	sum.any = true
 	sum.body = sum.body || out.body
+	sum.writes = sum.writes || v.WritesBody()
 	sum.want = sum.want.With(out.reads)
 	c.looks(needs.Input)
 	if sent, ok := needs.Variables["request"]; ok && out.variable && sent.Any() {

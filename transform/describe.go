@@ -35,6 +35,8 @@ func (c *Chain) Describe(e *route.Entry) []string {
 			switch {
 			case many && p.view.WritesBody():
 				line += "; for each message"
+			case s.forward && p.view.WritesBody():
+				line += "; for each message of a stream"
 			case many && c.steps[i].needsBody(view.Phase(phase)):
 				line += "; with the first message"
 			}

@@ -61,12 +61,15 @@ func (k *run) run(next route.Handler) {
 func (k *run) serve(next route.Handler) {
 	response, failure := &k.chain.phases[view.Response], &k.chain.phases[view.Error]
 	k.many.hand(k)
-	if !response.any && (!failure.any || k.shape.rpc) && !k.many.on {
+	if !response.any && (!failure.any || k.shape.rpc) && !k.many.on && k.lines == nil {
 		next.Serve(k.w, k.r, k.x)
 		k.counted()
 		return
 	}
-	if response.body && !k.shape.responses && k.r.Method == http.MethodHead {
+	if response.body && (k.shape.forward || k.shape.early && !k.shape.requests) {
+		k.ask()
+	}
+	if response.body && !k.shape.responses && !k.shape.forward && k.r.Method == http.MethodHead {
 		// What there would be to see is that of a GET. net/http sends nothing of it.
 		k.change()
 		k.r.Method = http.MethodGet
@@ -82,6 +85,7 @@ func (k *run) serve(next route.Handler) {
 	}
 	k.answer.finish()
 	k.restore()
+	k.cut()
 }
 
 // handle has the handler answer through the writer. One that breaks off because the
@@ -94,6 +98,7 @@ func (k *run) handle(next route.Handler) {
 		case fault == nil:
 		case answered && errors.Is(err, http.ErrAbortHandler):
 		default:
+			k.restore()
 			panic(fault)
 		}
 	}()
@@ -105,5 +110,8 @@ func (k *run) handle(next route.Handler) {
 func (k *run) counted() {
 	if k.read {
 		k.x.RequestBytes = k.in
+	}
+	if k.lines != nil {
+		k.x.RequestBytes = k.in + k.lines.source.n.Load()
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -77,15 +77,24 @@ func (k *run) load(skip bool) (skipped bool, err *rpc.Error) {
 		}
 		return skip, maybe(err, !skip)
 	}
-	control := http.NewResponseController(k.w)
-	if t := k.chain.options.BodyTimeout; t > 0 {
-		// Not every ResponseWriter can do it: then the connection's own limits do.
-		_ = control.SetReadDeadline(time.Now().Add(t))
-	} else {
-		_ = control.SetReadDeadline(time.Time{})
+	k.waitFor(k.chain.options.BodyTimeout)
+	if k.isLines() {
+		if err := k.loadLines(name); err != nil {
+			return false, err
+		}
+		k.waitFor(0)
+		return false, nil
+	}
+	source := r
+	if name != "" && k.shape.forward {
+		// If no program changes it, it goes on as it came.
+		source = new(http.Request)
+		*source = *r
+		k.asCame = &inlet{ReadCloser: r.Body, keep: true, most: math.MaxInt}
+		source.Body, k.coding = k.asCame, name
 	}
 	var n int64
-	k.body, n, err = coding.Read(k.body[:0], r, name, k.chain.options.MaxRequestBytes)
+	k.body, n, err = coding.Read(k.body[:0], source, name, k.chain.options.MaxRequestBytes)
 	k.read, k.in = true, k.x.RequestBytes+n
 	k.x.RequestBytes = k.in
 	if err != nil {
@@ -93,9 +102,9 @@ func (k *run) load(skip bool) (skipped bool, err *rpc.Error) {
 		return false, err
 	}
 	// From now on the connection is only watched for the client's leaving.
-	_ = control.SetReadDeadline(time.Time{})
+	k.waitFor(0)
 	k.req.body.raw = k.body
-	if name != "" {
+	if name != "" && !k.shape.forward {
 		k.coded = true
 		k.changeHeader()
 		delete(k.r.Header, "Content-Encoding")
@@ -199,13 +208,17 @@ func (k *run) apply(c *view.Change, s *step) *rpc.Error {
 
 // depart makes k.r ready for the handler, which may become another one.
 func (k *run) depart(next route.Handler) (route.Handler, *rpc.Error) {
-	if k.chain.sentBody.Any() && !k.shape.requests && !k.read {
+	if k.chain.sentBody.Any() && !k.shape.requests && !k.read && k.lines == nil {
 		// Without one that can be read there is nothing to see of it.
 		if _, err := k.load(true); err != nil {
 			return nil, err
 		}
 	}
-	if k.read || k.req.body.changed {
+	if k.lines != nil {
+		if err := k.lines.depart(); err != nil {
+			return nil, err
+		}
+	} else if k.read || k.req.body.changed {
 		if err := k.repack(); err != nil {
 			return nil, err
 		}
@@ -252,7 +265,16 @@ func (k *run) repack() *rpc.Error {
 		case b.value == nil:
 			delete(k.r.Header, "Content-Type")
 		}
-		delete(k.r.Header, "Content-Encoding")
+		if k.shape.forward {
+			unpin(k.r.Header)
+		}
+		if !k.shape.forward || len(data) == 0 {
+			delete(k.r.Header, "Content-Encoding")
+		}
+	}
+	if k.shape.forward {
+		delete(k.r.Header, "Expect") // it has come
+		data = k.recode(data)
 	}
 	k.r.ContentLength, k.r.TransferEncoding = int64(len(data)), nil
 	if len(data) == 0 {
@@ -262,9 +284,23 @@ func (k *run) repack() *rpc.Error {
 	}
 	k.r.Header["Content-Length"] = []string{strconv.Itoa(len(data))}
 	// Who reads a stream may go on for a while after the handler has returned.
-	k.lent = k.x.Entry == nil || len(k.x.Entry.In) > 0
+	k.lent = k.x.Entry == nil || k.shape.forward || len(k.x.Entry.In) > 0
 	k.r.Body = io.NopCloser(bytes.NewReader(data))
 	return nil
+}
+
+// recode is a body in the coding that the header names, as which it is forwarded.
+func (k *run) recode(plain []byte) []byte {
+	switch name := codingOf(k.r.Header); {
+	case name == "":
+		return plain
+	case k.asCame != nil && name == k.coding && !k.req.body.changed:
+		return k.asCame.kept
+	case len(plain) == 0:
+		return plain
+	default:
+		return coding.Append(nil, plain, name)
+	}
 }
 
 // answerBody makes the body of an answer of a program.

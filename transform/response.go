@@ -24,6 +24,7 @@ type answering struct {
 	heading bool
 	// coded says that the body has a coding.
 	coded bool
+	forwarding
 	// inside says that a chain around this one may give another body.
 	inside bool
 }
@@ -34,6 +35,13 @@ func (w *writer) begin() {
 	l := &k.resp
 	w.phase = view.Response
 	if w.given == nil && k.own() {
+		if k.lines != nil {
+			if err, outer := k.lines.failure(); err != nil {
+				// What the handler could not do was that.
+				k.refuse(err, outer)
+				return
+			}
+		}
 		w.phase = view.Error
 	}
 	l.head = k.req.head
@@ -43,6 +51,9 @@ func (w *writer) begin() {
 		l.body.want = jq.Paths{All: true}
 	}
 	l.at, l.passed, l.ready = k.many.reach(k), false, bodiless(w.status)
+	if w.phase == view.Response && w.given == nil {
+		w.recognise()
+	}
 	switch {
 	case w.phase == view.Error:
 		l.head.Error = k.failure()
@@ -57,6 +68,7 @@ func (w *writer) begin() {
 	case w.status == http.StatusNotModified:
 		// The client has the body, as programs have made it.
 		w.bare = true
+	case w.on:
 	case k.many.on && k.many.responses && w.status < 300:
 		if k.many.head(w) {
 			l.at, l.head.Status = 0, w.status
@@ -80,12 +92,22 @@ func (w *writer) advance() {
 		}
 		before := k.trace.before(l, w.phase, s)
 		change, ran, wait, err := k.step(i, w.phase, l)
+		if wait && w.stream != nil {
+			w.open()
+			return
+		}
 		if wait {
 			w.mode = collecting
 			if n, known := w.length(); known && n > int64(k.chain.options.MaxResponseBytes) {
 				_, _ = w.overflow(nil)
 			}
 			return
+		}
+		if err == nil && ran && w.sealed != nil && change.HasBody {
+			// Who reads it has been told.
+			if ran = false; !s.skip {
+				err = k.malformed(s.programs[w.phase], w.sealed)
+			}
 		}
 		if err == nil && ran {
 			err = w.apply(&change, s)
@@ -167,7 +189,11 @@ func (w *writer) overflow(p []byte) (int, error) {
 func (w *writer) complete() {
 	l := &w.k.resp
 	l.ready, l.body.raw = true, w.held
-	if name, err := coding.Of(w.header); err != nil {
+	name, err := w.coding, (*rpc.Error)(nil)
+	if !w.on {
+		name, err = coding.Of(w.header)
+	}
+	if err != nil {
 		l.body.broken = err
 	} else if name != "" && len(w.held) > 0 {
 		w.coded = true
@@ -180,6 +206,10 @@ func (w *writer) complete() {
 
 // deliver sends the answer as programs have made it.
 func (w *writer) deliver() {
+	if w.mode == splitting {
+		w.lead()
+		return
+	}
 	b := &w.k.resp.body
 	held := w.held
 	if w.heading {
@@ -195,8 +225,13 @@ func (w *writer) deliver() {
 			w.k.noteProgram(unwritable(b.writer, err))
 		} else {
 			w.k.many.tmp, held = out, out
-			w.redress(out, contentType)
+			if w.on {
+				held = w.recoded(out)
+			}
+			w.redress(held, contentType)
 		}
+	} else if w.on {
+		held = w.unchanged(held)
 	}
 	w.compare()
 	if bodiless(w.status) {
@@ -233,7 +268,12 @@ func (w *writer) redress(out []byte, contentType string) {
 	case b.value == nil:
 		delete(h, "Content-Type")
 	}
-	delete(h, "Content-Encoding")
+	if w.on {
+		w.loosen()
+	}
+	if !w.on || len(out) == 0 {
+		delete(h, "Content-Encoding")
+	}
 	if delete(h, "Content-Length"); !w.hasTrailers() {
 		h["Content-Length"] = []string{strconv.Itoa(len(out))}
 	}

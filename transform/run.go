@@ -39,6 +39,11 @@ type run struct {
 	read, coded bool
 	body, out   []byte
 	in          int64
+	// asCame is the body with the coding that it had when it came, if it is forwarded
+	// and had one; lines is set if it is read message by message.
+	asCame *inlet
+	coding string
+	lines  *lines
 	// lent says that body and out may be read by somebody else.
 	lent bool
 
@@ -92,7 +97,7 @@ func newRun(c *Chain, w http.ResponseWriter, r *http.Request, x *route.Exchange,
 		k.answer.header = make(http.Header)
 	}
 	k.look()
-	k.req.body = content{limits: c.limits(c.options.MaxRequestBytes), want: c.phases[view.Request].want, curl: !c.options.FormBodies}
+	k.req.body = content{limits: c.limits(c.options.MaxRequestBytes), want: c.phases[view.Request].want, curl: !c.options.FormBodies && !s.forward}
 	return k
 }
 
@@ -102,8 +107,14 @@ func (c *Chain) limits(bytes int) body.Limits {
 
 // release gives the memory back, whether the handler returned or panicked.
 func (k *run) release() {
-	k.give(&k.req)
 	k.give(&k.resp)
+	if k.lines != nil {
+		k.lines.leave()
+	}
+	k.give(&k.req)
+	if k.answer.stream != nil {
+		k.answer.stream.release()
+	}
 	header := k.answer.header
 	clear(header)
 	held := trimmed(k.answer.held)

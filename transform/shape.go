@@ -13,6 +13,8 @@ type shape struct {
 	requests, responses bool
 	// rpc says that it is native gRPC, socket that it is a WebSocket.
 	rpc, socket bool
+	// forward says that the handler copies bodies as bytes.
+	forward bool
 	// early says that the route is not known yet.
 	early bool
 }
@@ -22,6 +24,8 @@ func shapeOf(e *route.Entry) shape {
 	switch {
 	case e == nil:
 		return shape{early: true}
+	case e.Forward:
+		return shape{forward: true}
 	case e.Protocol == "grpc":
 		return shape{requests: true, responses: true, rpc: true}
 	case e.Method == route.MethodWebSocket:

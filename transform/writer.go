@@ -1,7 +1,9 @@
 package transform
 
 import (
+	"bufio"
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 
@@ -17,6 +19,8 @@ const (
 	waiting mode = iota
 	// collecting holds the body back until it is whole.
 	collecting
+	// splitting looks for messages in the body, and sends those that are ready.
+	splitting
 	// passing has sent the head; the rest goes through.
 	passing
 	// swallowing has sent a head without a body.
@@ -25,6 +29,8 @@ const (
 	// from when it has answered in place of the handler.
 	silent
 	discarding
+	// cutting is from when the answer was given up that had been begun.
+	cutting
 )
 
 // writer is what the handler answers through. It holds the head back until programs
@@ -54,6 +60,8 @@ func (w *writer) WriteHeader(status int) {
 	switch {
 	case w.mode != waiting || w.status != 0:
 		return
+	case status == http.StatusSwitchingProtocols && w.k.shape.forward:
+		w.upgrade()
 	case status == http.StatusSwitchingProtocols:
 		// The connection is no longer HTTP, and nothing of it for programs.
 		w.status = status
@@ -96,7 +104,11 @@ func (w *writer) Write(p []byte) (int, error) {
 		}
 		w.held = append(w.held, p...)
 		return len(p), nil
-	case discarding:
+	case splitting:
+		if err := w.split(p, false); err != nil {
+			return 0, err
+		}
+	case discarding, cutting:
 		return 0, errAnswered
 	}
 	return len(p), nil
@@ -110,18 +122,48 @@ func (w *writer) FlushError() error {
 	}
 	switch w.mode {
 	case passing, swallowing:
-		if f, ok := w.k.w.(interface{ FlushError() error }); ok {
-			return f.FlushError()
-		}
-		return http.NewResponseController(w.k.w).Flush()
-	case discarding:
+		return w.flush()
+	case splitting:
+		return w.flushStream()
+	case discarding, cutting:
 		return errAnswered
 	}
 	return nil
 }
 
+// flush flushes what has been sent.
+func (w *writer) flush() error {
+	if f, ok := w.k.w.(interface{ FlushError() error }); ok {
+		return f.FlushError()
+	}
+	return http.NewResponseController(w.k.w).Flush()
+}
+
 // Flush is FlushError for callers that only know http.Flusher.
 func (w *writer) Flush() { _ = w.FlushError() }
+
+// upgrade sends the head of a connection that becomes another protocol's, of which
+// nothing is for programs. One that makes another status of it refuses that.
+func (w *writer) upgrade() {
+	w.status = http.StatusSwitchingProtocols
+	w.begin()
+	if w.mode == passing && w.status != http.StatusSwitchingProtocols {
+		w.mode = discarding
+	}
+}
+
+// Hijack implements [http.Hijacker]. A connection that has been answered on stays.
+func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if w.mode == silent || w.mode == discarding || w.mode == cutting {
+		return nil, nil, errAnswered
+	}
+	conn, rw, err := http.NewResponseController(w.k.w).Hijack()
+	if err == nil && w.mode == waiting {
+		// Whoever has it writes the head.
+		w.mode = discarding
+	}
+	return conn, rw, err
+}
 
 // Unwrap is for [http.ResponseController].
 func (w *writer) Unwrap() http.ResponseWriter { return w.k.w }
@@ -161,10 +203,13 @@ func (w *writer) finish() {
 		w.implicit = true
 		w.WriteHeader(http.StatusOK)
 	}
-	if w.mode == collecting {
+	switch w.mode {
+	case collecting:
 		w.complete()
+	case splitting:
+		w.conclude()
 	}
-	if w.mode == passing || w.mode == swallowing {
+	if w.mode == passing || w.mode == splitting || w.mode == swallowing {
 		w.trailers()
 	}
 }
@@ -204,7 +249,7 @@ func (w *writer) hasTrailers() bool {
 // leave is called where the chain answers a request in place of the handler, which
 // may not have read what there is to come of a stream.
 func (k *run) leave() {
-	if k.shape.requests && !k.shape.rpc && !k.shape.socket {
+	if k.lines != nil || k.shape.requests && !k.shape.rpc && !k.shape.socket {
 		route.LeaveBody(&k.answer, k.came)
 	}
 }
@@ -213,7 +258,13 @@ func (k *run) leave() {
 // has said of the connection stays: the rest of a body that it has not read would be
 // taken for the next request.
 func (w *writer) restart() {
+	if w.stream != nil {
+		w.stream.release()
+	}
 	connection := w.header["Connection"]
+	if w.status == http.StatusSwitchingProtocols {
+		connection = nil // it was said of another protocol
+	}
 	clear(w.header)
 	if connection != nil {
 		w.header["Connection"] = connection
