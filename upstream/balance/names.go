@@ -144,7 +144,7 @@ func (s *Set) resolve(ctx context.Context, t target) ([]string, error) {
 // learn takes in what a lookup found, and says when to look again.
 func (s *Set) learn(n *name, addresses []string, err error) time.Duration {
 	s.mu.Lock()
-	first, failed := !n.asked, n.failing
+	known, failed := len(n.addresses) > 0, n.failing
 	n.asked = true
 	n.failing = err != nil
 	var added, removed []string
@@ -168,7 +168,7 @@ func (s *Set) learn(n *name, addresses []string, err error) time.Duration {
 	case err == nil && failed:
 		s.log.Info("name resolved again", "name", n.name)
 	}
-	if !first && len(added)+len(removed) > 0 {
+	if known && len(added)+len(removed) > 0 {
 		s.log.Info("endpoints changed", "name", n.name, "added", added, "removed", removed)
 	}
 	if kept == 0 {
