@@ -22,8 +22,9 @@ type nameServer struct {
 	zone map[string][]netip.Addr
 	// code is what is answered in place of addresses, if it is an error.
 	code dnsmessage.RCode
-	// silent says that nothing is answered.
+	// silent says that nothing is answered, and mute of which name.
 	silent bool
+	mute   string
 	// asked counts questions for IPv4 addresses: there is one in each lookup.
 	asked int
 	conn  net.PacketConn
@@ -77,7 +78,7 @@ func (s *nameServer) answer(message []byte) []byte {
 	if question.Type == dnsmessage.TypeA {
 		s.asked++
 	}
-	if s.silent {
+	if s.silent || question.Name.String() == s.mute {
 		return nil
 	}
 	addresses, exists := s.zone[question.Name.String()]

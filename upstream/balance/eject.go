@@ -203,7 +203,6 @@ func (s *Set) proved(e *Endpoint, connected bool) {
 	var c change
 	if m := e.of; m.probing == e && !m.gone && (m.down || !connected) {
 		c = s.probed(m, OK)
-		s.admit()
 	}
 	s.mu.Unlock()
 	s.tell(c)

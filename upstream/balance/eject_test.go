@@ -79,6 +79,12 @@ func TestFailingEndpointIsEjectedAndProbed(t *testing.T) {
 			set.Done(probe(t, set, all[0]), balance.Neutral)
 			set.Done(probe(t, set, all[0]), balance.OK)
 			require.Equal(t, map[string]int{all[0]: 33, all[1]: 33, all[2]: 33}, serve(t, set, 99, balance.OK))
+			// It begins anew with what it may fail.
+			for range 4 {
+				hit(t, set, all[0], outcome, all[1:]...)
+			}
+			bad, down = set.Ejected()
+			require.Empty(t, append(bad, down...))
 		})
 	}
 }
@@ -111,6 +117,7 @@ func TestEjectionsGrowLongerAndAreForgiven(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		ejectFirst(t, set, all, balance.Failed, 1)
 		out(3 * time.Second)
+		set.Done(probe(t, set, all[0]), balance.OK)
 	})
 }
 
@@ -191,6 +198,20 @@ func TestRetriesAreNoProbesIfTheyNeedNotBe(t *testing.T) {
 		require.True(t, e.Probe())
 		require.Equal(t, all[0], e.Address())
 		set.Done(e, balance.OK)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		all := addresses(2)
+		set := newSet(t, balance.Config{Targets: all, Ejection: balance.Ejection{Failures: 1}})
+		for i := range all {
+			hit(t, set, all[i], balance.Unreachable, all[1-i])
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		// The first has waited longest, but it is known to the request.
+		e := pick(t, set, all[0])
+		require.True(t, e.Probe())
+		require.Equal(t, all[1], e.Address())
+		set.Done(e, balance.Neutral)
 	})
 }
 
@@ -296,6 +317,75 @@ func TestAllDown(t *testing.T) {
 		// What is left out now begins anew.
 		time.Sleep(10 * time.Second)
 		set.Done(probe(t, set, all[2]), balance.OK)
+	})
+}
+
+func TestRetryAfterIsWhenTheNextMayBeProbed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := addresses(2)
+		set := newSet(t, balance.Config{Targets: all, Ejection: balance.Ejection{Failures: 1}})
+		hit(t, set, all[0], balance.Unreachable, all[1])
+		time.Sleep(300 * time.Millisecond)
+		hit(t, set, all[1], balance.Unreachable)
+		require.Equal(t, 700*time.Millisecond, refused(t, set, t.Context(), rpc.UpstreamUnreachable).RetryAfter)
+		time.Sleep(700 * time.Millisecond)
+		first := probe(t, set, all[0])
+		require.Equal(t, 300*time.Millisecond, refused(t, set, t.Context(), rpc.UpstreamUnreachable).RetryAfter)
+		set.Done(first, balance.Unreachable)
+	})
+}
+
+// Probes before their time do not make an ejection longer, or an outage of all would
+// leave each of them out for long when it fails next.
+func TestOutageOfAllDoesNotCountForEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := addresses(2)
+		set := newSet(t, balance.Config{Targets: all})
+		serve(t, set, 10, balance.Unreachable)
+		for range 9 {
+			time.Sleep(time.Second)
+			serve(t, set, 2, balance.Unreachable)
+		}
+		// 9.5 s after they were ejected, for 10 s.
+		time.Sleep(500 * time.Millisecond)
+		refused(t, set, t.Context(), rpc.UpstreamUnreachable)
+		time.Sleep(499 * time.Millisecond)
+		refused(t, set, t.Context(), rpc.UpstreamUnreachable)
+		time.Sleep(1 * time.Millisecond)
+		first := pick(t, set)
+		set.Done(first, balance.OK)
+		set.Done(pick(t, set), balance.OK)
+		again := []string{first.Address(), all[0]}
+		if again[0] == all[0] {
+			again[1] = all[1]
+		}
+		ejectFirst(t, set, again, balance.Unreachable, 5)
+		time.Sleep(20*time.Second - 1)
+		require.Len(t, serve(t, set, 10, balance.OK), 1)
+		time.Sleep(1)
+		set.Done(probe(t, set, again[0]), balance.OK)
+	})
+}
+
+// What a probe shows is what counts: bad answers in place of none, and the other way
+// round.
+func TestProbeTellsWhatIsWrongNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := addresses(2)
+		set := newSet(t, balance.Config{Targets: all, Ejection: balance.Ejection{Failures: 1, MaxTime: 10 * time.Second}})
+		ejectFirst(t, set, all, balance.Unreachable, 1)
+		for range 3 {
+			time.Sleep(10 * time.Second)
+			set.Done(probe(t, set, all[0]), balance.Failed)
+			bad, down := set.Ejected()
+			require.Equal(t, all[:1], bad)
+			require.Empty(t, down)
+			time.Sleep(10 * time.Second)
+			set.Done(probe(t, set, all[0]), balance.Unreachable)
+			bad, down = set.Ejected()
+			require.Empty(t, bad)
+			require.Equal(t, all[:1], down)
+		}
 	})
 }
 

@@ -37,3 +37,15 @@ func (s *Set) Ejected() (bad, down []string) {
 	}
 	return bad, down
 }
+
+// Generation changes when an endpoint comes back: what requests before had counts no
+// more then.
+func (s *Set) Generation() []*Endpoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*Endpoint
+	for _, m := range s.all {
+		all = append(all, m.current)
+	}
+	return all
+}

@@ -178,8 +178,9 @@ func TestChangesKeepState(t *testing.T) {
 		server := newNameServer(t)
 		server.set("books.test.", "192.0.2.1", "192.0.2.2", "192.0.2.3")
 		all := []string{"192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"}
+		var log journal
 		set := newSet(t, balance.Config{
-			Targets: []string{"books.test.:80"}, Resolver: server.pipes(), LeastRequest: true,
+			Targets: []string{"books.test.:80"}, Resolver: server.pipes(), LeastRequest: true, Log: log.logger(),
 			Requests: 7, Ejection: balance.Ejection{Failures: 1, BaseTime: time.Minute},
 		})
 		for range 3 {
@@ -196,7 +197,9 @@ func TestChangesKeepState(t *testing.T) {
 		// The limit has those of the one that is gone, too, until they end.
 		held := []*balance.Endpoint{pick(t, set), pick(t, set)}
 		refused(t, set, t.Context(), rpc.UpstreamOverloaded)
+		require.Len(t, log.lines(), 2, "an ejection and a change")
 		set.Done(going[0], balance.Failed)
+		require.Empty(t, log.lines(), "what is gone is not ejected")
 		set.Done(going[1], balance.OK)
 		held = append(held, pick(t, set), pick(t, set))
 		refused(t, set, t.Context(), rpc.UpstreamOverloaded)
@@ -207,6 +210,64 @@ func TestChangesKeepState(t *testing.T) {
 		require.Equal(t, all[:1], bad)
 		time.Sleep(50 * time.Second)
 		set.Done(probe(t, set, all[0]), balance.OK)
+	})
+}
+
+// A probe of an endpoint that is gone, or that came back without it, decides nothing.
+func TestChangesOvertakeProbes(t *testing.T) {
+	warmUp(t)
+	for _, gone := range []bool{true, false} {
+		for _, outcome := range []balance.Outcome{balance.OK, balance.Failed} {
+			synctest.Test(t, func(t *testing.T) {
+				server := newNameServer(t)
+				server.set("books.test.", "192.0.2.1", "192.0.2.2")
+				all := []string{"192.0.2.1:80", "192.0.2.2:80"}
+				var log journal
+				set := newSet(t, balance.Config{
+					Targets: []string{"books.test.:80"}, Resolver: server.pipes(), Log: log.logger(), Ejection: balance.Ejection{Failures: 1},
+				})
+				ejectFirst(t, set, all, balance.Failed, 1)
+				time.Sleep(10 * time.Second)
+				e := probe(t, set, all[0])
+				if gone {
+					server.set("books.test.", "192.0.2.2")
+				} else {
+					// The only one is not ejected for bad answers.
+					server.set("books.test.", "192.0.2.1")
+				}
+				time.Sleep(10 * time.Second)
+				require.Len(t, log.lines(), 2, "an ejection and a change")
+				before := set.Generation()
+				set.Answered(e)
+				set.Done(e, outcome)
+				require.True(t, slices.Equal(before, set.Generation()))
+				require.Empty(t, log.lines())
+				require.Len(t, serve(t, set, 10, balance.OK), 1)
+			})
+		}
+	}
+}
+
+func TestUnreachableStaysSoWhenOthersGo(t *testing.T) {
+	warmUp(t)
+	synctest.Test(t, func(t *testing.T) {
+		server := newNameServer(t)
+		server.set("books.test.", "192.0.2.1", "192.0.2.2")
+		set := newSet(t, balance.Config{
+			Targets: []string{"books.test.:80"}, Resolver: server.pipes(), Requests: 1, Waiting: 1, Ejection: balance.Ejection{Failures: 1},
+		})
+		hit(t, set, "192.0.2.1:80", balance.Unreachable, "192.0.2.2:80")
+		running := pick(t, set)
+		waiting := pickLater(t.Context(), set)
+		require.Empty(t, waiting)
+		server.set("books.test.", "192.0.2.1")
+		got := <-waiting
+		refusal(t, got.err, rpc.UpstreamUnreachable)
+		require.LessOrEqual(t, got.after, 10*time.Second)
+		_, down := set.Ejected()
+		require.Equal(t, []string{"192.0.2.1:80"}, down)
+		set.Done(running, balance.OK)
+		set.Done(probe(t, set, "192.0.2.1:80"), balance.OK)
 	})
 }
 
@@ -316,6 +377,19 @@ func TestFirstLookup(t *testing.T) {
 			server.set("authors.test.", "192.0.2.1", "192.0.2.2")
 			time.Sleep(time.Second + 1)
 			require.Equal(t, []string{"192.0.2.1:80", "192.0.2.1:81", "192.0.2.2:80"}, used(t, set))
+		})
+	})
+	t.Run("one of two names hangs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			server := newNameServer(t)
+			server.set("books.test.", "192.0.2.1")
+			server.mute = "authors.test."
+			set := newSet(t, balance.Config{Targets: []string{"authors.test.:80", "books.test.:80"}, Resolver: server.pipes()})
+			got := <-pickLater(t.Context(), set)
+			require.NoError(t, got.err)
+			require.Zero(t, got.after)
+			set.Close()
+			time.Sleep(time.Minute)
 		})
 	})
 	t.Run("closed in its middle", func(t *testing.T) {
