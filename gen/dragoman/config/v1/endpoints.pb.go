@@ -27,6 +27,9 @@ const (
 // one request tries it: if that succeeds, the endpoint is back, else it is left out for
 // twice as long. Failures are lost connections, timeouts and the statuses 502, 503
 // and 504.
+//
+// One that cannot be connected to is left out however many are left. When all are,
+// requests are answered 503 at once, and each endpoint is tried once a second.
 type Ejection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Failures is how many in a row eject an endpoint. `0` ejects none.
@@ -41,8 +44,8 @@ type Ejection struct {
 	//
 	// Default: `5m`, or time if that is longer. Example: `1m`
 	MaxTime *durationpb.Duration `protobuf:"bytes,3,opt,name=max_time,json=maxTime,proto3" json:"max_time,omitempty"`
-	// MaxPercent bounds how many of the endpoints are left out; one may always be
-	// where there are several.
+	// MaxPercent bounds how many of the endpoints are left out though they can be
+	// connected to; one may always be where there are several, and a single one never is.
 	//
 	// Default: `50`. Example: `100`
 	MaxPercent    *uint32 `protobuf:"varint,4,opt,name=max_percent,json=maxPercent,proto3,oneof" json:"max_percent,omitempty"`
