@@ -36,7 +36,7 @@ type row struct {
 
 var (
 	layer0 = []string{"gen/**", "kind", "reflect/schema", "transcoder/httprule", "internal/near"}
-	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body", "transform/frame", "transcoder/coding", "transcoder/entity", "rewrite"}, layer0...)
+	layer1 = append([]string{"rpc", "rpc/adapt", "transcoder/codec", "transcoder/validate", "config", "transform/jq", "transform/body", "transform/frame", "transcoder/coding", "transcoder/entity", "rewrite", "forwarded"}, layer0...)
 	layer2 = append([]string{"transcoder", "route", "upstream", "upstream/retry", "proxy", "filter", "transform", "transform/view", "header", "reply", "reflect/source", "reflect/service"}, layer1...)
 	layer3 = []string{"transcoder/rest", "transcoder/grpc", "upstream/*", "reflect/source/*", "filter/*", "transcoder/validate/cel"}
 	layer4 = []string{"gateway", "server"}
@@ -79,8 +79,12 @@ var table = []row{
 	// Where messages begin and end in a stream of bytes.
 	{packages: []string{"transform/frame"}, not: pure},
 
+	// Who a client is, from headers alone.
+	{packages: []string{"forwarded"}, not: []string{"context", "sync", "google.golang.org/grpc"}},
+
 	// 2: contracts. Those of one layer know each other only where it is said.
-	{packages: []string{"route"}, may: with(layer0, "rpc", "transcoder/codec", "config")},
+	// An exchange knows its client.
+	{packages: []string{"route"}, may: with(layer0, "rpc", "transcoder/codec", "config", "forwarded")},
 	// A protocol hands out routes.
 	{packages: []string{"transcoder"}, may: with(layer1, "route")},
 	// A filter stands around the handlers of routes.
@@ -140,7 +144,7 @@ var table = []row{
 var serving = []string{
 	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "proxy", "reflect/schema", "reflect/service",
 	"transcoder", "transcoder/coding", "transcoder/entity", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
-	"transform", "transform/body", "transform/frame", "transform/jq", "transform/view", "header", "internal/near", "rewrite", "reply",
+	"transform", "transform/body", "transform/frame", "transform/jq", "transform/view", "header", "internal/near", "rewrite", "forwarded", "reply",
 }
 
 const (

@@ -23,6 +23,10 @@ func (g *Gateway) logAccess(x *exchange, r *http.Request, start time.Time, abort
 		// gRPC answer of trailers alone.
 		status = http.StatusOK
 	}
+	remote := r.RemoteAddr
+	if x.Client != nil {
+		remote = x.Client.Address
+	}
 	attrs := append(x.attrs[:0],
 		slog.String("method", r.Method),
 		slog.String("path", x.request.Path),
@@ -30,7 +34,7 @@ func (g *Gateway) logAccess(x *exchange, r *http.Request, start time.Time, abort
 		slog.Duration("duration", time.Since(start)),
 		slog.Int64("bytes_in", x.RequestBytes),
 		slog.Int64("bytes_out", x.ResponseBytes),
-		slog.String("remote", r.RemoteAddr),
+		slog.String("remote", remote),
 	)
 	if e := x.Entry; e != nil {
 		upstream := x.Upstream

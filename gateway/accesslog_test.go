@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ type serving func(w http.ResponseWriter, r *http.Request, x *route.Exchange)
 func (f serving) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) { f(w, r, x) }
 
 // logLine is the line of one request to /a.
-func logLine(t *testing.T, serve serving) string {
+func logLine(t *testing.T, serve serving, trusted ...netip.Prefix) string {
 	template, err := httprule.Parse("/a")
 	require.NoError(t, err)
 	table, err := route.Compile([]*route.Entry{{Method: "GET", Template: template, Handler: serve}})
@@ -38,7 +39,12 @@ func logLine(t *testing.T, serve serving) string {
 	}
 	settings := transcoder.DefaultSettings()
 	serveTable(t, g, table, &settings)
-	(&handler{gateway: g}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/a", nil))
+	r := httptest.NewRequest("GET", "/a", nil)
+	r.Header.Set("Connection", "x-told, close")
+	r.Header.Set("X-Told", "by the client")
+	r.Header.Set("X-Forwarded-For", "6.6.6.6, 203.0.113.1")
+	r.Header.Set("X-Forwarded-Proto", "https")
+	(&handler{gateway: g, trusted: trusted}).ServeHTTP(httptest.NewRecorder(), r)
 	require.Equal(t, 1, strings.Count(log.String(), "\n"))
 	return log.String()
 }
@@ -76,6 +82,22 @@ func TestLogFields(t *testing.T) {
 	require.Contains(t, many, `"f999"`)
 	require.NotContains(t, many, `"f967"`)
 	require.Less(t, len(many), (maxFields+1)*(maxFieldBytes+64))
+}
+
+// TestTrustedProxies has the line, and whoever handles the request, know the client
+// behind a proxy that is trusted, and believes nobody else.
+func TestTrustedProxies(t *testing.T) {
+	scheme := ""
+	serve := func(_ http.ResponseWriter, r *http.Request, x *route.Exchange) {
+		scheme = x.Scheme(r)
+		require.NotContains(t, r.Header, "X-Told", "what Connection names is gone before anybody looks")
+		require.Equal(t, []string{"close"}, r.Header["Connection"])
+	}
+	// httptest's requests come from 192.0.2.1:1234.
+	require.Contains(t, logLine(t, serve, netip.MustParsePrefix("192.0.2.0/24")), `"remote":"203.0.113.1"`)
+	require.Equal(t, "https", scheme)
+	require.Contains(t, logLine(t, serve, netip.MustParsePrefix("10.0.0.0/8")), `"remote":"192.0.2.1:1234"`)
+	require.Equal(t, "http", scheme)
 }
 
 // TestForgets keeps nothing of one request for the next: neither what it says in

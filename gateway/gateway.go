@@ -22,6 +22,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/filter"
+	"github.com/dragoman-gateway/dragoman/forwarded"
 	"github.com/dragoman-gateway/dragoman/reflect/source"
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/transcoder"
@@ -143,7 +144,7 @@ func (g *Gateway) Resolve(ctx context.Context) error {
 func (g *Gateway) Handler(listener string) http.Handler {
 	for i, l := range g.plan.Listeners {
 		if l.Name == listener {
-			return &handler{gateway: g, listener: i}
+			return &handler{gateway: g, listener: i, trusted: forwarded.Of(l.TrustedProxies)}
 		}
 	}
 	return http.NotFoundHandler()

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/forwarded"
+	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
@@ -19,12 +21,15 @@ type handler struct {
 	gateway *Gateway
 	// listener is the index of the listener's table in every snapshot.
 	listener int
+	// trusted are the proxies that are believed what they say of clients.
+	trusted forwarded.Networks
 }
 
 // exchange is the working memory of one request, reused.
 type exchange struct {
 	route.Exchange
 	request route.Request
+	client  forwarded.Client
 	writer  responseWriter
 	attrs   []slog.Attr
 }
@@ -37,6 +42,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Reset()
 	x.Code = -1
 	x.writer = responseWriter{ResponseWriter: w, exchange: &x.Exchange, request: r}
+	proxy.DropNamed(r.Header)
+	if len(h.trusted) > 0 {
+		var told bool
+		if x.client, told = h.trusted.ClientOf(route.PeerOf(r), r.Header); told {
+			x.Client = &x.client
+		}
+	}
 	x.request = requestOf(r)
 	defer h.finish(x, r, start)
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
@@ -127,6 +139,7 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 	}
 	h.gateway.logAccess(x, r, start, caught != nil)
 	x.writer = responseWriter{}
+	x.client = forwarded.Client{}
 	x.Reset() // what it refers to may be large
 	x.request = route.Request{}
 	exchanges.Put(x)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/route"
@@ -31,7 +32,9 @@ type forwarding struct {
 	// upgrades is the protocol that the client asks for, nil if it does not.
 	upgrades []string
 	ctx      context.Context
-	cancel   context.CancelFunc
+	cancel   context.CancelCauseFunc
+	// telling says that the client is being written to.
+	telling atomic.Bool
 
 	// interim guards what is written to the client before the answer's head; begun
 	// says that no more of that is to come.
@@ -64,9 +67,9 @@ func (f *forwarding) forward(out *http.Request) {
 		}
 	}
 	f.watch.timeout, f.watch.idle = f.handler.Timeout, f.handler.IdleTimeout
-	ctx, cancel := context.WithCancel(f.r.Context())
+	ctx, cancel := context.WithCancelCause(f.r.Context())
 	f.ctx, f.cancel = ctx, cancel
-	defer cancel()
+	defer cancel(nil)
 	f.watch.begin(begin, f.expire)
 	defer f.watch.stop()
 	if f.r.ProtoAtLeast(1, 1) {
@@ -82,7 +85,7 @@ func (f *forwarding) forward(out *http.Request) {
 	defer func() {
 		f.watch.stop()
 		f.x.RequestBytes += f.in.finish(answered)
-		cancel()
+		cancel(nil)
 		if res != nil {
 			_ = res.Body.Close()
 		}
@@ -102,12 +105,18 @@ func (f *forwarding) forward(out *http.Request) {
 
 // expire ends an exchange that takes too long, whatever it waits for.
 func (f *forwarding) expire() {
-	f.cancel()
+	var cause error
+	if f.watch.phase == waiting || f.watch.phase == answering && !f.telling.Load() {
+		// It is the upstream that takes too long, which counts for those to come.
+		cause = context.DeadlineExceeded
+	}
+	f.cancel(cause)
 	if f.in.body != nil && !f.in.whole.Load() {
 		f.in.closed.Store(true)
 		f.in.interrupt(0)
 	}
 	if f.watch.phase == answering {
+		// The client may be what waits.
 		_ = http.NewResponseController(f.w).SetWriteDeadline(time.Unix(1, 0))
 	}
 }
@@ -275,10 +284,9 @@ func (f *forwarding) copyBody(res *http.Response, flush bool) error {
 		return nil
 	}
 	flush = flush || res.ContentLength < 0 || isStream(res.Header)
-	control := http.NewResponseController(f.w)
 	if flush && res.ContentLength != 0 {
 		// The first bytes may be long in coming. An error is one of the next write, too.
-		_ = control.Flush()
+		_ = http.NewResponseController(f.w).Flush()
 	}
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
@@ -286,15 +294,10 @@ func (f *forwarding) copyBody(res *http.Response, flush bool) error {
 		n, err := res.Body.Read(buf[:])
 		if n > 0 {
 			f.watch.touch()
-			if _, err := f.w.Write(buf[:n]); err != nil {
+			if err := f.tell(buf[:n], flush && err == nil); err != nil {
 				return clientError{err}
 			}
 			f.watch.touch()
-			if flush && err == nil {
-				if err := control.Flush(); err != nil {
-					return clientError{err}
-				}
-			}
 		}
 		switch {
 		case err == io.EOF: //nolint:errorlint // as readers give it
@@ -303,6 +306,17 @@ func (f *forwarding) copyBody(res *http.Response, flush bool) error {
 			return err
 		}
 	}
+}
+
+// tell writes to the client.
+func (f *forwarding) tell(p []byte, flush bool) error {
+	f.telling.Store(true)
+	_, err := f.w.Write(p)
+	if err == nil && flush {
+		err = http.NewResponseController(f.w).Flush()
+	}
+	f.telling.Store(false)
+	return err
 }
 
 // clientError is an error of writing to the client.

@@ -5,6 +5,7 @@ import (
 	"net/textproto"
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/forwarded"
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
@@ -103,15 +104,9 @@ func checkTwins(h http.Header) *rpc.Error {
 		}
 		twin := textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))
 		_, both := h[twin]
-		if both || isHop(twin) || isForwarded(twin) || twin == "Host" || twin == "Content-Length" {
+		if both || isHop(twin) || forwarded.Is(twin) || twin == "Host" || twin == "Content-Length" {
 			return rpc.Errorf(rpc.InvalidRequest, "header %q: servers may take it for %q: send that one", strings.ToLower(name), strings.ToLower(twin))
 		}
 	}
 	return nil
-}
-
-// isForwarded reports whether a header, by its canonical name, tells of the client on
-// behalf of a proxy.
-func isForwarded(name string) bool {
-	return strings.HasPrefix(name, "X-Forwarded-") || name == "Forwarded" || name == "X-Real-Ip"
 }

@@ -24,6 +24,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/header"
+	"github.com/dragoman-gateway/dragoman/rewrite"
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/upstream"
@@ -34,6 +36,8 @@ type Options struct {
 	// Destinations share the requests by their weights. There must be one with a weight
 	// that is not zero, or only one.
 	Destinations []Destination
+	// Rewrite changes path and host; nil changes nothing.
+	Rewrite *rewrite.Rule
 	// Timeout bounds the wait for the head of the answer, from the end of the request
 	// on; IdleTimeout how long nothing may travel in either body, and in upgraded
 	// connections. Zero is no bound.
@@ -52,6 +56,9 @@ type Destination struct {
 	Name     string
 	Upstream upstream.HTTP
 	Weight   uint32
+	// Headers are the last changes of requests to it and of answers; nil leaves those to
+	// the entry.
+	Headers *header.Edits
 }
 
 // handler forwards the exchanges of one route.
@@ -105,6 +112,9 @@ func (h *handler) pick() *destination {
 func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
 	d := h.pick()
 	x.Upstream = d.Name
+	if d.Headers != nil {
+		x.Edits = d.Headers
+	}
 	// It outlives the exchange where the library goes on with the request.
 	f := &forwarding{handler: h, to: d, w: w, r: r, x: x}
 	out, err := f.request()
@@ -144,7 +154,12 @@ func (f *forwarding) failed(cause error) *rpc.Error {
 	out := &rpc.Error{Reason: rpc.UpstreamUnreachable, Cause: cause}
 	var failed *upstream.Error
 	if errors.As(cause, &failed) {
-		out.Reason = failed.Reason
+		switch failed.Reason {
+		case rpc.InvalidRequest, rpc.ClientClosed:
+			// It blames the request, whose body was read as long as it was asked for.
+		default:
+			out.Reason = failed.Reason
+		}
 		if failed.RetryAfter > 0 {
 			seconds := (failed.RetryAfter + time.Second - 1) / time.Second
 			f.w.Header()["Retry-After"] = []string{strconv.FormatInt(int64(seconds), 10)}
@@ -164,6 +179,8 @@ var messages = map[rpc.Reason]string{
 	rpc.UpstreamProtocol:    "the upstream's answer is broken",
 	rpc.UpstreamOverloaded:  "the upstream has as many requests as it may have",
 	rpc.DeadlineExceeded:    "the upstream did not answer in time",
+	rpc.RequestTooLarge:     "the header is larger than the upstream takes",
+	rpc.InvalidPath:         "the path cannot be sent to the upstream",
 }
 
 // late is the error of an exchange that took too long, nil if it did not.

@@ -6,7 +6,10 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/forwarded"
+	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
 var (
@@ -29,13 +32,12 @@ func (f *forwarding) request() (*http.Request, *rpc.Error) {
 	if err := checkQuery(r.URL.RawQuery); err != nil {
 		return nil, err
 	}
-	f.address(f.x.Path)
-	out := &http.Request{
-		Method: r.Method, URL: &f.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Host: f.to.origin.Host,
-	}
+	out := &http.Request{Method: r.Method, URL: &f.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: f.to.origin.Host}
 	if out.Host == "" {
 		out.Host = r.Host
+	}
+	if err := f.address(out); err != nil {
+		return nil, err
 	}
 	if err := f.header(out); err != nil {
 		return nil, err
@@ -44,14 +46,32 @@ func (f *forwarding) request() (*http.Request, *rpc.Error) {
 	return out, nil
 }
 
-// address makes the URL of an escaped path that has been checked.
-func (f *forwarding) address(path string) {
+// address makes the URL, of a path that has been checked, and the host if there is a
+// rule for it.
+func (f *forwarding) address(out *http.Request) *rpc.Error {
+	path, rule := f.x.Path, f.handler.Rewrite
+	var buf [512]byte
+	if rule.RewritesPath() {
+		text, err := rule.AppendPath(buf[:0], path, f.x)
+		if err != nil {
+			return &rpc.Error{Reason: rpc.InvalidPath, Message: err.Error()}
+		}
+		path = string(text)
+	}
+	if rule.RewritesHost() {
+		host, err := rule.AppendHost(buf[:0], f.x)
+		if err != nil {
+			return &rpc.Error{Reason: rpc.InvalidPath, Message: err.Error()}
+		}
+		out.Host = string(host)
+	}
 	path = escaped(path)
 	if base := f.to.origin.BasePath; base != "" {
 		path = base + path
 	}
 	// RawPath is sent if it is a way to write Path, which it is.
 	f.url = url.URL{Path: unescaped(path), RawPath: path, RawQuery: f.r.URL.RawQuery, ForceQuery: f.r.URL.ForceQuery}
+	return nil
 }
 
 // header makes the header of out.
@@ -60,7 +80,7 @@ func (f *forwarding) header(out *http.Request) *rpc.Error {
 	h := make(http.Header, len(r.Header)+4)
 	underscored := false
 	for name, values := range r.Header {
-		if isHop(name) || isForwarded(name) || name == "Content-Length" || name == "Host" {
+		if isHop(name) || name == "Content-Length" || name == "Host" || forwarded.Is(name) && !f.x.Client.Kept(name) {
 			continue
 		}
 		underscored = underscored || strings.IndexByte(name, '_') >= 0
@@ -72,6 +92,15 @@ func (f *forwarding) header(out *http.Request) *rpc.Error {
 	}
 	if f.upgrades = upgradesOf(r); f.upgrades != nil {
 		h["Connection"], h["Upgrade"] = upgrade, f.upgrades
+	}
+	flags := f.to.origin.Forwarded
+	forwarded.Write(h, route.PeerOf(r), f.x.Client, r.Header, forwarded.Headers{
+		List: flags&upstream.XForwarded != 0, Standard: flags&upstream.StandardForwarded != 0,
+	})
+	if f.to.Headers != nil {
+		if err := f.to.Headers.RequestHeader(h, r, f.x); err != nil {
+			return err
+		}
 	}
 	if underscored {
 		if err := checkTwins(h); err != nil {
@@ -133,5 +162,5 @@ func mayTrail(name string) bool {
 	case "Authorization", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type", "Cookie", "Host", "Set-Cookie":
 		return false
 	}
-	return !isHop(name) && !isForwarded(name) && strings.IndexByte(name, '_') < 0
+	return !isHop(name) && !forwarded.Is(name) && strings.IndexByte(name, '_') < 0
 }

@@ -80,7 +80,7 @@ func (h *redirect) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchan
 func (h *redirect) append(dst []byte, r *http.Request, x *route.Exchange) ([]byte, *rpc.Error) {
 	scheme := h.Scheme
 	if scheme == "" {
-		scheme = schemeOf(r)
+		scheme = x.Scheme(r)
 	}
 	dst = append(dst, scheme...)
 	dst = append(dst, "://"...)
@@ -123,14 +123,6 @@ func (h *redirect) append(dst []byte, r *http.Request, x *route.Exchange) ([]byt
 }
 
 func invalid(err error) *rpc.Error { return rpc.Errorf(rpc.InvalidPath, "%v", err) }
-
-// schemeOf is the scheme that the client has used.
-func schemeOf(r *http.Request) string {
-	if r.TLS != nil {
-		return "https"
-	}
-	return "http"
-}
 
 func defaultPort(scheme string) string {
 	switch scheme {

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/dragoman-gateway/dragoman/forwarded"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 )
@@ -132,6 +133,10 @@ type Exchange struct {
 	// there was none, or it was the upstream's. Whoever answers with one sets it,
 	// before it writes.
 	Failure *rpc.Error
+
+	// Client is who the request is from, as far as proxies in front of the gateway are
+	// believed: nil if the peer is none of those, and so the client itself.
+	Client *forwarded.Client
 
 	// Edits, if set, takes the place of those of the entry: a handler that chooses one
 	// of several upstreams sets those of its choice, before it writes.

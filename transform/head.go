@@ -33,15 +33,15 @@ func Look(r *http.Request, x *route.Exchange, vars, client bool) view.Head {
 }
 
 func lookAt(h *view.Head, r *http.Request, x *route.Exchange, client bool) {
-	*h = view.Head{Method: r.Method, Scheme: "http", Host: r.Host, Path: x.Path, RawQuery: r.URL.RawQuery, Header: r.Header}
-	if r.TLS != nil {
-		h.Scheme = "https"
-	}
+	*h = view.Head{Method: r.Method, Scheme: x.Scheme(r), Host: r.Host, Path: x.Path, RawQuery: r.URL.RawQuery, Header: r.Header}
 	if h.Path == "" {
 		h.Path = route.EscapedPath(r)
 	}
 	if client {
 		h.Address, h.Names = address(r.RemoteAddr), names(r)
+		if x.Client != nil {
+			h.Address = x.Client.Address
+		}
 	}
 }
 

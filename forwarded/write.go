@@ -1,0 +1,115 @@
+package forwarded
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Headers are the headers that are written.
+type Headers struct {
+	// List is X-Forwarded-For, -Proto and -Host, Standard is Forwarded.
+	List, Standard bool
+}
+
+// Is reports whether a header, by its canonical name, tells of a client on behalf of a
+// proxy: all that begins with X-Forwarded-, Forwarded, and X-Real-IP.
+func Is(name string) bool {
+	return strings.HasPrefix(name, "X-Forwarded-") || name == keyStandard || name == keyReal
+}
+
+// Kept reports whether a header for which Is holds may be passed on as it came: those
+// that tell of other things, such as X-Forwarded-Prefix, from a trusted peer. c is nil
+// if the peer is not.
+func (c *Client) Kept(name string) bool {
+	if c == nil {
+		return false
+	}
+	switch name {
+	case keyFor, keyProto, keyHost, keyStandard, keyReal:
+		return false
+	}
+	return true
+}
+
+var (
+	plain  = []string{"http"}
+	secure = []string{"https"}
+)
+
+// Write sets in out what an upstream is told of the client of a request that came from p
+// with the header in. c is what [Networks.ClientOf] gave, nil if p is not trusted: then
+// p is the client. An X-Forwarded-For that was believed is continued, anything else is
+// made anew.
+func Write(out http.Header, p Peer, c *Client, in http.Header, headers Headers) {
+	peer := host(p.Address)
+	client := Client{Address: peer, Scheme: p.Scheme, Host: p.Host}
+	if c != nil {
+		client = *c
+		if len(in[keyReal]) > 0 {
+			out[keyReal] = []string{client.Address}
+		}
+	}
+	if headers.List {
+		texts := make([]string, 2)
+		texts[0], texts[1] = client.list(peer, in), client.Host
+		out[keyFor] = texts[:1:1]
+		if client.Host != "" {
+			out[keyHost] = texts[1:2:2]
+		}
+		if client.Scheme == "https" {
+			out[keyProto] = secure
+		} else {
+			out[keyProto] = plain
+		}
+	}
+	if headers.Standard {
+		out[keyStandard] = []string{client.standard(peer)}
+	}
+}
+
+// list is X-Forwarded-For.
+func (c *Client) list(peer string, in http.Header) string {
+	switch c.believed {
+	case list, both:
+		return strings.Join(in[keyFor], ", ") + ", " + peer
+	case standard:
+		if c.Address != peer {
+			return c.Address + ", " + peer
+		}
+	}
+	return peer
+}
+
+// standard is Forwarded: the client and, if that is another one, the peer. It is made
+// anew, of what was believed: a quote in the rest, which anybody may have sent, could
+// swallow what is appended.
+func (c *Client) standard(peer string) string {
+	out := c.appendElement(nil, c.Address)
+	if c.Address != peer {
+		out = appendNode(append(out, ", for="...), peer)
+	}
+	return string(out)
+}
+
+func (c *Client) appendElement(dst []byte, address string) []byte {
+	dst = append(dst, "for="...)
+	dst = appendNode(dst, address)
+	if c.Host != "" {
+		dst = append(dst, ";host="...)
+		dst = appendQuoted(dst, c.Host)
+	}
+	dst = append(dst, ";proto="...)
+	return append(dst, c.Scheme...)
+}
+
+// host is the address of a peer without its port and zone, as net/http has them.
+func host(address string) string {
+	if addr, ok := parseAddress(address); ok {
+		text := address
+		if at := strings.LastIndexByte(address, ':'); at > 0 && addr.Is4() && strings.Count(address, ":") == 1 {
+			return text[:at]
+		}
+		return addr.String()
+	}
+	return "unknown"
+}

@@ -1,0 +1,28 @@
+package route
+
+import (
+	"net/http"
+
+	"github.com/dragoman-gateway/dragoman/forwarded"
+)
+
+// PeerOf is the other end of the connection that r came by.
+func PeerOf(r *http.Request) forwarded.Peer {
+	p := forwarded.Peer{Address: r.RemoteAddr, Scheme: "http", Host: r.Host}
+	if r.TLS != nil {
+		p.Scheme = "https"
+	}
+	return p
+}
+
+// Scheme is the one that the client of r has used, http or https: towards a proxy in
+// front of the gateway, if that is believed.
+func (x *Exchange) Scheme(r *http.Request) string {
+	switch {
+	case x.Client != nil:
+		return x.Client.Scheme
+	case r.TLS != nil:
+		return "https"
+	}
+	return "http"
+}
