@@ -225,7 +225,13 @@ func endpoints(cfg *configpb.HTTPUpstream, targets []string, env upstream.Env) b
 			PreferGo: true,
 			Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				var d net.Dialer
-				return d.DialContext(ctx, network, server)
+				conn, err := d.DialContext(ctx, network, server)
+				if err == nil {
+					// The resolver waits for the answer of a dead server even if
+					// nobody waits for it any more.
+					context.AfterFunc(ctx, func() { _ = conn.Close() })
+				}
+				return conn, err
 			},
 		}
 	}
