@@ -98,6 +98,7 @@ func (k *run) handle(next route.Handler) {
 		case fault == nil:
 		case answered && errors.Is(err, http.ErrAbortHandler):
 		default:
+			k.counted()
 			k.restore()
 			panic(fault)
 		}

@@ -283,6 +283,11 @@ func (k *run) repack() *rpc.Error {
 		return nil
 	}
 	k.r.Header["Content-Length"] = []string{strconv.Itoa(len(data))}
+	if k.shape.forward && len(k.r.Trailer) > 0 {
+		// There are no trailers without chunks.
+		k.r.ContentLength = -1
+		delete(k.r.Header, "Content-Length")
+	}
 	// Who reads a stream may go on for a while after the handler has returned.
 	k.lent = k.x.Entry == nil || k.shape.forward || len(k.x.Entry.In) > 0
 	k.r.Body = io.NopCloser(bytes.NewReader(data))
