@@ -322,6 +322,7 @@ func TestFirstLookup(t *testing.T) {
 			// Whoever waits for longer waits for the same lookup, but not for ever.
 			refused(t, set, t.Context(), rpc.UpstreamUnreachable)
 			require.LessOrEqual(t, time.Since(start), 15*time.Second)
+			synctest.Wait()
 			require.Len(t, log.lines(), 1)
 		})
 	})
