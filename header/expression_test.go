@@ -196,3 +196,14 @@ func FuzzValues(f *testing.F) {
 		}
 	})
 }
+
+// TestHeadersOfCalls: those of the protocol are not for expressions.
+func TestHeadersOfCalls(t *testing.T) {
+	for _, entry := range []*route.Entry{nil, {Protocol: "grpc"}} {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r.Header = http.Header{"Content-Type": {"application/grpc"}, "Grpc-Timeout": {"1S"}, "X-A": {"1"}}
+		sent, err := expressions(t, "x-out", `.headers | keys`).Request(r, &route.Exchange{Entry: entry})
+		require.Nil(t, err)
+		require.Equal(t, []string{"x-a"}, sent.Header["X-Out"])
+	}
+}

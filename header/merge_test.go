@@ -229,3 +229,12 @@ func TestErrors(t *testing.T) {
 	require.Equal(t, header.Error{Level: 1, List: "set", Index: 1, Member: "name", Err: first.Err}, *first)
 	require.Equal(t, "request.set[1].name", first.Field())
 }
+
+// TestTrailers: what stands for trailers in an answer's header is no header.
+func TestTrailers(t *testing.T) {
+	e, err := header.Merge(&header.Spec{Response: remove("t*", "trailer*")})
+	require.NoError(t, err)
+	h := http.Header{http.TrailerPrefix + "X-T": {"1"}, "T": {"1"}}
+	require.NoError(t, e.EditHead(h, 200, httptest.NewRequest(http.MethodGet, "/", nil), &route.Exchange{}))
+	require.Equal(t, http.Header{http.TrailerPrefix + "X-T": {"1"}}, h)
+}

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -152,3 +154,43 @@ func TestNoRequestEdits(t *testing.T) {
 type plain struct{ *route.Entry }
 
 func (plain) Serve(http.ResponseWriter, *http.Request, *route.Exchange) {}
+
+// wants are programs that look at messages of requests.
+type wants struct{ route.Messages }
+
+func (wants) Wants() (requests, responses bool) { return true, false }
+
+// TestWebSockets: their header counts before the first message, so it is changed then,
+// whatever looks at messages.
+func TestWebSockets(t *testing.T) {
+	edits, err := header.Merge(&header.Spec{Request: set("x-a", "edits")})
+	require.NoError(t, err)
+	var got http.Header
+	h := edits.Wrap(serve(func(_ http.ResponseWriter, r *http.Request, _ *route.Exchange) { got = r.Header }), refuse)
+	for method, want := range map[string][]string{route.MethodWebSocket: {"edits"}, http.MethodPost: nil} {
+		x := &route.Exchange{Entry: &route.Entry{Method: method}, Messages: wants{}}
+		h.Serve(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil), x)
+		require.Equal(t, want, got["X-A"], method)
+	}
+}
+
+// TestRefusedStreams: the answer does not wait for a body that may never come.
+func TestRefusedStreams(t *testing.T) {
+	edits, err := header.Merge(&header.Spec{Request: header.List{Set: []header.Value{{Name: "x-a", Program: program(t, `error("x")`)}}}})
+	require.NoError(t, err)
+	h := edits.Wrap(serve(shows), refuse)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.Serve(w, r, &route.Exchange{Entry: &route.Entry{Method: "POST", In: []string{"ndjson"}}})
+	}))
+	defer srv.Close()
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+	require.NoError(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	require.Equal(t, http.StatusInternalServerError, res.StatusCode)
+}

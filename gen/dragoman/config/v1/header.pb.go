@@ -171,8 +171,9 @@ type HeaderValue struct {
 	//
 	// Default: empty. Example: `prod`
 	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
-	// JQ is an expression over the request, or over the answer with the request as
-	// $request, as programs see them. A string, a number or a boolean is the value,
+	// JQ is an expression over the head of the request, as programs see it, or over
+	// that of the answer, with that of the request, as it came from the client, as
+	// $request. A string, a number or a boolean is the value,
 	// an array of these several values; null and false leave the header as it is.
 	//
 	// Default: none. Example: `.client.address`
