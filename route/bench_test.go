@@ -121,6 +121,23 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
+// BenchmarkMatchConditions is a match on path, two headers and a query parameter,
+// among entries with other conditions.
+func BenchmarkMatchConditions(b *testing.B) {
+	table := compileWanting(b,
+		"x GET /v1/{name} h:x-tenant=blue h:x-version^=2 q:lang~=[a-z]+", "y GET /v1/{name} h:x-tenant=red h:x-version^=2 q:lang",
+		"z GET /v1/{name}", "u GET prefix:/",
+	)
+	q := asking("GET /v1/a?page=1&lang=en x-tenant:blue x-version:2.1")
+	x := Exchange{Captures: make([]Span, 0, 8)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if table.Match(q, &x) != Found || x.Entry.Route != "x" {
+			b.Fatal(x.Entry)
+		}
+	}
+}
+
 // growth is the time of a random look-up among 100 templates, and how many times
 // that it is among 100,000. Both are the best of many short runs, taken in turn:
 // what the machine can do if it does nothing else for a moment.

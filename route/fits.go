@@ -146,7 +146,8 @@ func joins(lines []string, text string, all bool) bool {
 // hasParameter reports whether the request's query is as c wants it.
 func (m *matcher) hasParameter(c *Condition) bool {
 	found, fits := false, true
-	for pair, rest := "", m.q.RawQuery; rest != "" && fits; {
+	for rest := m.q.RawQuery; rest != "" && fits; {
+		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
 		name, value, _ := strings.Cut(pair, "=")
 		if pair != "" && isName(c.Name, name) {
