@@ -58,7 +58,7 @@ func TestPlanOfActions(t *testing.T) {
 	a, b := plan.Upstreams[0], plan.Upstreams[1]
 	require.Equal(t, []string{"cookie"}, b.Headers.Rule.GetRequest().GetRemove())
 	options := []*Options{defaultOptions()}
-	options[0].Transform = nil
+	options[0].Headers = plan.Listeners[0].Headers
 	all := plan.Listeners
 	require.Empty(t, cmp.Diff([]*Route{
 		{

@@ -166,6 +166,7 @@ func (l *linker) linkListeners() {
 
 			TrustedProxies: trusted(cfg.GetTrustedProxies()),
 		}
+		ln.Options.Headers = ln.Headers
 		for _, t := range ln.Transform {
 			if !t.PreRoute {
 				ln.Options.Transform = append(ln.Options.Transform, t)

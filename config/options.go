@@ -69,13 +69,14 @@ func (o *Options) with(src optionsSource) *Options {
 		Validate: setOr(src, "validate", o.Validate),
 
 		Transform: o.Transform,
+		Headers:   o.Headers,
 	}
 }
 
 func (o *Options) equal(p *Options) bool {
 	return o.Validate == p.Validate && proto.Equal(o.Print, p.Print) && proto.Equal(o.Parse, p.Parse) &&
 		proto.Equal(o.Errors, p.Errors) && proto.Equal(o.HTTP, p.HTTP) &&
-		proto.Equal(o.Stream, p.Stream) && proto.Equal(o.Files, p.Files) && slices.Equal(o.Transform, p.Transform)
+		proto.Equal(o.Stream, p.Stream) && proto.Equal(o.Files, p.Files) && slices.Equal(o.Transform, p.Transform) && o.Headers == p.Headers
 }
 
 // override is base with the fields that are set in own; lists and messages are

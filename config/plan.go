@@ -63,6 +63,8 @@ type Options struct {
 	// Transform has the transforms of the listener that run once the route is
 	// chosen, the outermost first. Those of route and upstream are not among them.
 	Transform []*Transform
+	// Headers are the changes of headers of the listener alone, too.
+	Headers Headers
 }
 
 // TLSFiles are names of files in PEM, relative to [File.Dir].

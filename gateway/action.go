@@ -14,6 +14,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 	"github.com/dragoman-gateway/dragoman/transform"
+	"github.com/dragoman-gateway/dragoman/upstream/retry"
 )
 
 // What logs and lists call the entries of routes that transcode nothing.
@@ -25,17 +26,31 @@ const (
 
 // action compiles a route that forwards, redirects or answers by itself.
 func (c *compiler) action(rt *config.Route) {
+	policy := retryPolicy(rt)
 	for i, options := range rt.Options {
 		if slices.Contains(rt.Options[:i], options) {
 			continue
 		}
-		compiled := compiledRoute{cfg: rt, options: options}
+		compiled := compiledRoute{cfg: rt, options: options, retry: policy}
 		settings := settingsOf(rt, options)
 		for i := range rt.Match {
 			compiled.entries = append(compiled.entries, c.matched(&compiled, i, settings)...)
 		}
 		c.finish(&compiled, settings)
 	}
+}
+
+// retryPolicy is how a route tries again; nil if it does not. Whatever the route
+// leads to has one budget.
+func retryPolicy(rt *config.Route) *retry.Policy {
+	r := rt.Retry
+	if r == nil {
+		return nil
+	}
+	return retry.New(retry.Config{
+		On: r.On, Attempts: r.Attempts, PerTryTimeout: r.PerTry, Backoff: r.Backoff, MaxBackoff: r.MaxBackoff,
+		BudgetPercent: r.BudgetPercent, RequestBytes: r.MaxRequestBytes,
+	})
 }
 
 // matched are the entries for one entry of a route's match: one for each method.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/header"
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transform"
@@ -149,8 +150,13 @@ func (t *explainer) Serve(w http.ResponseWriter, r *http.Request, x *route.Excha
 	if x.Entry.Inner != nil {
 		inner = x.Entry.Inner
 	}
+	inner, edited, err := header.Within(inner, r, x)
+	if err != nil {
+		t.Refused = err
+		return
+	}
 	if explainer, ok := inner.(transcoder.Explainer); ok {
-		t.Explanation.Explanation = *explainer.Explain(r, x)
+		t.Explanation.Explanation = *explainer.Explain(edited, x)
 	}
 }
 

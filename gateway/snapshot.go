@@ -10,6 +10,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 	"github.com/dragoman-gateway/dragoman/transform"
+	"github.com/dragoman-gateway/dragoman/upstream/retry"
 )
 
 // Snapshot is everything that serving needs, compiled. It is immutable.
@@ -53,7 +54,7 @@ func (g *Gateway) compile() (*Snapshot, error) {
 		snap.tables = append(snap.tables, c.table(l))
 		settings := listenerSettings(l)
 		snap.settings = append(snap.settings, settings)
-		snap.edits = append(snap.edits, nil)
+		snap.edits = append(snap.edits, c.listenerEdits(l))
 		before, refuse := c.listenerChains(l, snap, len(snap.before), settings)
 		snap.before, snap.refuse = append(snap.before, before), append(snap.refuse, refuse)
 		snap.absent = append(snap.absent, c.absent(l))
@@ -82,7 +83,9 @@ type compiledRoute struct {
 	// upstream and exposure are those of a transcode route.
 	upstream *upstreamState
 	exposure *exposure
-	entries  []*route.Entry
+	// retry sends again what failed; nil if nothing is.
+	retry   *retry.Policy
+	entries []*route.Entry
 }
 
 func (c *compiler) problem(rt *config.Route, err error) {
@@ -98,12 +101,12 @@ func (c *compiler) route(rt *config.Route) {
 		return
 	}
 	up := c.upstreams[rt.Transcode.Upstream.Name]
-	exposure := c.expose(rt, up)
+	exposure, policy := c.expose(rt, up), retryPolicy(rt)
 	c.checkBodyFields(rt, exposure)
 	c.checkStreams(rt, exposure)
 	for i, options := range rt.Options {
 		if !slices.Contains(rt.Options[:i], options) {
-			c.routeWith(compiledRoute{cfg: rt, options: options, upstream: up, exposure: exposure})
+			c.routeWith(compiledRoute{cfg: rt, options: options, upstream: up, exposure: exposure, retry: policy})
 		}
 	}
 }
@@ -124,6 +127,7 @@ func (c *compiler) routeWith(compiled compiledRoute) {
 
 // finish puts what stands around the handlers of a route around them.
 func (c *compiler) finish(rt *compiledRoute, settings *transcoder.Settings) {
+	c.headers(rt, settings)
 	c.transforms(rt, settings)
 	c.manners(rt)
 	c.fallThroughs(rt)
@@ -131,7 +135,7 @@ func (c *compiler) finish(rt *compiledRoute, settings *transcoder.Settings) {
 }
 
 func (c *compiler) method(rt *compiledRoute, m *exposed, settings *transcoder.Settings) ([]*route.Entry, error) {
-	up, t := rt.upstream, rt.cfg.Transcode
+	up, t, method := rt.upstream, rt.cfg.Transcode, rpc.NewMethod(m.method)
 	bindings := make([]httprule.Binding, len(m.bindings))
 	for i, b := range m.bindings {
 		bindings[i] = b.Binding
@@ -145,8 +149,8 @@ func (c *compiler) method(rt *compiledRoute, m *exposed, settings *transcoder.Se
 		return nil, err
 	}
 	return c.endpoint(&transcoder.Endpoint{
-		Method:   rpc.NewMethod(m.method),
-		Upstream: up.limit(t.MaxMessageBytes),
+		Method:   method,
+		Upstream: rt.retry.RPC(up.limit(t.MaxMessageBytes), method),
 		Codec:    up.codec,
 		Print:    up.print,
 		Bindings: bindings,
@@ -240,7 +244,11 @@ func (c *compiler) table(l *config.Listener) *route.Table {
 			entries = append(entries, rt.entries...)
 		}
 	}
-	entries = append(entries, c.infrastructure(served)...)
+	edits := c.listenerEdits(l)
+	for _, e := range c.infrastructure(served) {
+		e.Edits = edits
+		entries = append(entries, e)
+	}
 	table, err := route.Compile(firstUpgrades(oncePerUpstream(entries)))
 	if err != nil {
 		c.conflicts(err)

@@ -121,3 +121,14 @@ func (m *messages) Request(dst, json []byte, r *http.Request) ([]byte, *rpc.Erro
 	m.begun = true
 	return out, m.edits.RequestHeader(r.Header, r, m.x)
 }
+
+// Within is the handler that h stands around, if it is one of [Edits.Wrap], with r as
+// that would get it; else both as they are. It is for explanations.
+func Within(h route.Handler, r *http.Request, x *route.Exchange) (route.Handler, *http.Request, *rpc.Error) {
+	around, ok := h.(*handler)
+	if !ok {
+		return h, r, nil
+	}
+	own, err := around.edits.Request(r, x)
+	return around.next, own, err
+}

@@ -21,10 +21,14 @@ type routeLine struct {
 	Method   string   `json:"method"`
 	Path     string   `json:"path"`
 	Protocol string   `json:"protocol"`
-	RPC      string   `json:"rpc"`
-	Upstream string   `json:"upstream"`
+	RPC      string   `json:"rpc,omitempty"`
+	Upstream string   `json:"upstream,omitempty"`
 	Route    string   `json:"route"`
 	Origin   string   `json:"origin"`
+	// Wants are the conditions beyond host, method and path.
+	Wants []string `json:"wants,omitempty"`
+	// FallsThrough says that requests may go on to the next route.
+	FallsThrough bool `json:"falls_through,omitempty"`
 	// In and Out are the forms of streams.
 	In  []string `json:"in,omitempty"`
 	Out []string `json:"out,omitempty"`
@@ -39,8 +43,8 @@ func newRoutes(s streams) *cobra.Command {
 		Use:   "routes [flags] TARGET... | routes [flags] -c FILE",
 		Short: "List every route that would be served",
 		Long: `Routes loads the descriptors as serve does and lists every route: its host,
-HTTP method and path, the RPC and upstream behind it, and where its rule came
-from. Nothing is served.`,
+HTTP method and path, the RPC and upstream behind it, where its rule came from,
+and what else it wants of a request. Nothing is served.`,
 		Example: `  dragoman routes localhost:50051
   dragoman routes -c dragoman.yaml --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -73,7 +77,7 @@ func newRouteLine(listener string, e *route.Entry) routeLine {
 	return routeLine{
 		Listener: listener, Hosts: e.Hosts, Method: e.Method, Path: e.Template.String(), Protocol: e.Protocol,
 		RPC: e.RPC, Upstream: e.Upstream, Route: e.Route, Origin: e.Origin, In: e.In, Out: e.Out,
-		Transforms: e.Transforms,
+		Transforms: e.Transforms, Wants: e.Wants(), FallsThrough: e.FallsThrough,
 	}
 }
 
@@ -90,9 +94,14 @@ func printTable(w io.Writer, lines []routeLine, listeners bool) error {
 		fmt.Fprint(tw, "LISTENER\t")
 	}
 	fmt.Fprint(tw, "HOST\tMETHOD\tPATH\tRPC\tUPSTREAM\tPROTOCOL\tFROM\tSTREAM")
+	// These are for few: most lists do without the columns.
 	transforms := slices.ContainsFunc(lines, func(l routeLine) bool { return len(l.Transforms) > 0 })
 	if transforms {
 		fmt.Fprint(tw, "\tTRANSFORMS")
+	}
+	wants := slices.ContainsFunc(lines, func(l routeLine) bool { return len(l.Wants) > 0 })
+	if wants {
+		fmt.Fprint(tw, "\tWANTS")
 	}
 	fmt.Fprintln(tw)
 	for _, l := range lines {
@@ -103,9 +112,21 @@ func printTable(w io.Writer, lines []routeLine, listeners bool) error {
 		if len(l.Hosts) > 0 {
 			host = strings.Join(l.Hosts, ",")
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", host, l.Method, l.Path, l.RPC, l.Upstream, l.Protocol, l.Origin, streamOf(l.In, l.Out))
-		if transforms && len(l.Transforms) > 0 {
-			fmt.Fprintf(tw, "\t%s", count(len(l.Transforms), "program"))
+		from := l.Origin
+		if l.RPC == "" {
+			// Its place says little without the route.
+			from = l.Route + "." + from
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", host, l.Method, l.Path, l.RPC, l.Upstream, l.Protocol, from, streamOf(l.In, l.Out))
+		if transforms {
+			text := ""
+			if len(l.Transforms) > 0 {
+				text = count(len(l.Transforms), "program")
+			}
+			fmt.Fprintf(tw, "\t%s", text)
+		}
+		if wants {
+			fmt.Fprintf(tw, "\t%s", strings.Join(l.Wants, ", "))
 		}
 		fmt.Fprintln(tw)
 	}

@@ -88,7 +88,8 @@ func Defaults() Config {
 }
 
 // Policy is how the requests of one route are tried again. It is safe for any
-// goroutine, and all that it stands around share its budget.
+// goroutine, and all that it stands around share its budget. A nil Policy tries nothing
+// again.
 type Policy struct {
 	cfg    Config
 	on     conditions
@@ -110,7 +111,7 @@ func New(cfg Config) *Policy {
 }
 
 // does reports whether the policy makes any difference.
-func (p *Policy) does() bool { return p.cfg.Attempts > 1 || p.cfg.PerTryTimeout > 0 }
+func (p *Policy) does() bool { return p != nil && (p.cfg.Attempts > 1 || p.cfg.PerTryTimeout > 0) }
 
 // conditions is the set of failures that are tried again.
 type conditions struct {
