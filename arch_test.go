@@ -106,7 +106,7 @@ var table = []row{
 	// How connections to upstreams are secured, whatever is spoken on them.
 	{packages: []string{"upstream/tlsconfig"}, may: layer0, not: []string{"net/http", "google.golang.org/grpc"}},
 	// It forwards the requests of routes to upstreams.
-	{packages: []string{"proxy"}, may: with(layer1, "route", "upstream", "header")},
+	{packages: []string{"proxy"}, may: with(layer1, "route", "upstream", "header", "rewrite")},
 	{packages: []string{"reflect/source"}, may: layer1},
 	{packages: []string{"reflect/service"}, may: layer1},
 

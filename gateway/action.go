@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/reply"
 	"github.com/dragoman-gateway/dragoman/rewrite"
 	"github.com/dragoman-gateway/dragoman/route"
+	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 	"github.com/dragoman-gateway/dragoman/transform"
@@ -248,7 +251,80 @@ func (g *Gateway) checkAbilities() config.Report {
 
 // forward makes the handler that sends requests to upstreams.
 func (c *compiler) forward(rt *compiledRoute, e *route.Entry, at *matchPlace, settings *transcoder.Settings) bool {
-	return false
+	f := rt.cfg.Forward
+	e.Protocol, e.Upstream = protocolHTTP, sharesOf(f)
+	spec := rewrite.Spec{
+		Path: f.Rewrite.GetPath(), Prefix: nil, Regex: regexOf(f.Rewrite.GetRegex()), Host: f.Rewrite.GetHost(),
+	}
+	if f.Rewrite != nil {
+		spec.Prefix = f.Rewrite.Prefix
+	}
+	rule := c.rewriting(f.Path+".rewrite", spec, e, at)
+	if rule == nil {
+		return false
+	}
+	var shares []proxy.Share
+	for _, d := range f.Destinations {
+		edits := c.edits(rt.levels(d.Upstream, d.Headers)...)
+		up := c.upstreams[d.Upstream.Name]
+		if up == nil {
+			continue // there are none where a plan is only checked
+		}
+		handler := proxy.New(proxy.Options{
+			Name: d.Upstream.Name, Upstream: rt.retry.HTTP(up.http), Rewrite: rule, Headers: edits,
+			Timeout: f.Timeout, IdleTimeout: f.IdleTimeout, MaxRequestBytes: f.MaxRequestBytes,
+			AllowPaths: allowed(f.AllowPaths), Refuse: c.gateway.refuser(settings),
+		})
+		shares = append(shares, proxy.Share{Handler: c.within(rt, e, d.Upstream, handler, settings), Weight: d.Weight})
+	}
+	if len(shares) == 0 {
+		return true
+	}
+	handler, err := proxy.Shared(shares)
+	if err != nil {
+		c.problem(rt.cfg, err)
+		return false
+	}
+	e.Handler = handler
+	return true
+}
+
+// within puts the programs of one of several upstreams around its handler. Those of
+// the only one are among the route's.
+func (c *compiler) within(rt *compiledRoute, e *route.Entry, up *config.Upstream, handler route.Handler, settings *transcoder.Settings) route.Handler {
+	specs := c.gateway.programs.of(up.Transform)
+	if rt.cfg.Upstream() != nil || len(specs) == 0 {
+		return handler
+	}
+	options := transform.Options{Rematch: func(r *http.Request, x *route.Exchange) (route.Handler, *rpc.Error) {
+		_, _ = goOn(r, x)
+		return handler, nil
+	}}
+	chain, err := transform.New(specs, c.gateway.chainOptions(settings, options))
+	if err != nil {
+		c.problem(rt.cfg, err)
+		return handler
+	}
+	return chain.Wrap(e, handler)
+}
+
+func allowed(names []string) proxy.Paths {
+	// The schema knows no others.
+	set, _ := proxy.ParsePaths(names)
+	return set
+}
+
+// sharesOf names the upstreams of a forward route for people, with their weights if
+// there are several.
+func sharesOf(f *config.Forward) string {
+	if len(f.Destinations) == 1 {
+		return f.Destinations[0].Upstream.Name
+	}
+	var out []string
+	for _, d := range f.Destinations {
+		out = append(out, fmt.Sprintf("%s:%d", d.Upstream.Name, d.Weight))
+	}
+	return strings.Join(out, ",")
 }
 
 // redirect makes the handler of a redirect.

@@ -133,7 +133,7 @@ func (t *explainer) choose(w http.ResponseWriter, r *http.Request, x *route.Exch
 		return nil
 	}
 	// As before.
-	t.chains, _ = t.gateway.chains(plan.Listeners[t.listener], plan.Routes[i], nil, transform.Options{Rematch: rematch})
+	t.chains, _ = t.gateway.chains(plan.Listeners[t.listener], plan.Routes[i], nil, transform.Options{Rematch: rematcher(plan.Routes[i])})
 	return t.chains.inner.Trace(w, r, x, t)
 }
 

@@ -102,7 +102,7 @@ func (f *fallThrough) goOn(w http.ResponseWriter, r *http.Request, x *route.Exch
 func (f *fallThrough) find(r *http.Request, x, next *route.Exchange) bool {
 	next.Tried = append(slices.Clip(x.Tried), f.route)
 	q := requestOf(r)
-	q.Path, q.Tried = x.Path, next.Tried
+	q.Tried = next.Tried
 	if route.Upgrades(r) {
 		as := asUpgrade(&q)
 		if x.Table.Match(&as, next) == route.Found && next.Entry.Method == transcoder.MethodWebSocket {

@@ -18,7 +18,7 @@ func (c *compiler) transforms(rt *compiledRoute, settings *transcoder.Settings) 
 	if len(specs) == 0 {
 		return
 	}
-	chain, err := transform.New(specs, c.gateway.chainOptions(settings, transform.Options{Rematch: rematch}))
+	chain, err := transform.New(specs, c.gateway.chainOptions(settings, transform.Options{Rematch: rematcher(rt.cfg)}))
 	if err != nil {
 		c.problem(rt.cfg, err)
 		return
@@ -49,6 +49,15 @@ func describeProgram(p *jq.Program) string { return p.Name() + ": " + p.Needs().
 // shownPath is how much of a path an error shows that a program has made of anything.
 const shownPath = 256
 
+// rematcher is what becomes of a request to a route whose method or path a program has
+// changed.
+func rematcher(rt *config.Route) func(*http.Request, *route.Exchange) (route.Handler, *rpc.Error) {
+	if rt.Transcode == nil {
+		return goOn
+	}
+	return rematch
+}
+
 // rematch finds the entry for a request whose method or path a program has changed:
 // another rule of the same route, and no other route, whose programs have not run.
 func rematch(r *http.Request, x *route.Exchange) (route.Handler, *rpc.Error) {
@@ -71,6 +80,18 @@ func rematch(r *http.Request, x *route.Exchange) (route.Handler, *rpc.Error) {
 		path = path[:shownPath] + "…"
 	}
 	return nil, rpc.Errorf(rpc.NoRoute, "a program makes the request %s %s, for which route %q has no rule; for another route it has to run before, with pre_route", r.Method, path, was.Route)
+}
+
+// goOn is for requests that are not matched by rules of a protocol: the path that a
+// program gives them is what the upstream sees.
+func goOn(r *http.Request, x *route.Exchange) (route.Handler, *rpc.Error) {
+	if path := route.EscapedPath(r); path != x.Path {
+		if x.Matched == "" {
+			x.Matched = x.Path
+		}
+		x.Path = path
+	}
+	return x.Entry.Inner, nil
 }
 
 // refuser answers with an error in the protocol that the request's content type

@@ -20,7 +20,6 @@ import (
 // forwarding is one exchange that is forwarded.
 type forwarding struct {
 	handler *handler
-	to      *destination
 	w       http.ResponseWriter
 	r       *http.Request
 	x       *route.Exchange
@@ -79,7 +78,7 @@ func (f *forwarding) forward(out *http.Request) {
 		}
 		ctx = httptrace.WithClientTrace(ctx, &f.trace)
 	}
-	res, err := f.to.Upstream.Send(out.WithContext(ctx), nil)
+	res, err := f.handler.Upstream.Send(out.WithContext(ctx), nil)
 	f.settled()
 	answered := false
 	defer func() {

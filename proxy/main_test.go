@@ -98,8 +98,7 @@ func serveFor(t testing.TB, o proxy.Options, grace time.Duration) *served {
 		w.WriteHeader(err.HTTPStatus())
 		_, _ = io.WriteString(w, err.Message)
 	}
-	h, err := proxy.New(o)
-	require.NoError(t, err)
+	h := proxy.New(o)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &route.Exchange{Path: route.EscapedPath(r), Code: -1}
 		defer func() {
@@ -123,7 +122,7 @@ func serveFor(t testing.TB, o proxy.Options, grace time.Duration) *served {
 
 // to is one destination.
 func to(u upstream.HTTP) proxy.Options {
-	return proxy.Options{Destinations: []proxy.Destination{{Name: "up", Upstream: u, Weight: 1}}, Timeout: 15 * time.Second, IdleTimeout: time.Minute}
+	return proxy.Options{Name: "up", Upstream: u, Timeout: 15 * time.Second, IdleTimeout: time.Minute}
 }
 
 // backend is a Go server behind a handler.

@@ -19,7 +19,6 @@ package proxy
 
 import (
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -31,13 +30,16 @@ import (
 	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
-// Options say how exchanges of a route are forwarded.
+// Options say how exchanges are forwarded to one upstream.
 type Options struct {
-	// Destinations share the requests by their weights. There must be one with a weight
-	// that is not zero, or only one.
-	Destinations []Destination
+	// Name is the upstream's, for logs and errors.
+	Name     string
+	Upstream upstream.HTTP
 	// Rewrite changes path and host; nil changes nothing.
 	Rewrite *rewrite.Rule
+	// Headers are the last changes of requests, and of answers; nil leaves those to the
+	// entry.
+	Headers *header.Edits
 	// Timeout bounds the wait for the head of the answer, from the end of the request
 	// on; IdleTimeout how long nothing may travel in either body, and in upgraded
 	// connections. Zero is no bound.
@@ -50,73 +52,26 @@ type Options struct {
 	Refuse func(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error)
 }
 
-// Destination is one upstream of several.
-type Destination struct {
-	// Name is the upstream's, for logs and errors.
-	Name     string
-	Upstream upstream.HTTP
-	Weight   uint32
-	// Headers are the last changes of requests to it and of answers; nil leaves those to
-	// the entry.
-	Headers *header.Edits
-}
-
-// handler forwards the exchanges of one route.
+// handler forwards exchanges to one upstream.
 type handler struct {
 	Options
-	destinations []destination
-	total        uint64
-}
-
-type destination struct {
-	Destination
 	origin upstream.Origin
-	// until is the sum of the weights up to this one.
-	until uint64
 }
 
 var _ route.Handler = (*handler)(nil)
 
 // New makes a handler.
-func New(o Options) (route.Handler, error) {
-	h := &handler{Options: o}
-	for _, d := range o.Destinations {
-		if d.Weight == 0 && len(o.Destinations) > 1 {
-			continue
-		}
-		h.total += uint64(max(d.Weight, 1))
-		h.destinations = append(h.destinations, destination{Destination: d, origin: d.Upstream.Origin(), until: h.total})
-	}
-	if len(h.destinations) == 0 {
-		return nil, errors.New("there is no upstream with a weight: want one that is more than 0")
-	}
-	return h, nil
-}
-
-// pick chooses a destination.
-func (h *handler) pick() *destination {
-	if len(h.destinations) == 1 {
-		return &h.destinations[0]
-	}
-	at := rand.Uint64N(h.total)
-	for i := range h.destinations {
-		if at < h.destinations[i].until {
-			return &h.destinations[i]
-		}
-	}
-	panic("unreachable")
-}
+func New(o Options) route.Handler { return &handler{Options: o, origin: o.Upstream.Origin()} }
 
 // Serve implements [route.Handler]. It panics with [http.ErrAbortHandler] if an answer
 // cannot be completed whose head was sent.
 func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
-	d := h.pick()
-	x.Upstream = d.Name
-	if d.Headers != nil {
-		x.Edits = d.Headers
+	x.Upstream = h.Name
+	if h.Headers != nil {
+		x.Edits = h.Headers
 	}
 	// It outlives the exchange where the library goes on with the request.
-	f := &forwarding{handler: h, to: d, w: w, r: r, x: x}
+	f := &forwarding{handler: h, w: w, r: r, x: x}
 	out, err := f.request()
 	if err != nil {
 		route.LeaveBody(w, r)

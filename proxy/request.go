@@ -32,7 +32,7 @@ func (f *forwarding) request() (*http.Request, *rpc.Error) {
 	if err := checkQuery(r.URL.RawQuery); err != nil {
 		return nil, err
 	}
-	out := &http.Request{Method: r.Method, URL: &f.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: f.to.origin.Host}
+	out := &http.Request{Method: r.Method, URL: &f.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: h.origin.Host}
 	if out.Host == "" {
 		out.Host = r.Host
 	}
@@ -51,14 +51,18 @@ func (f *forwarding) request() (*http.Request, *rpc.Error) {
 func (f *forwarding) address(out *http.Request) *rpc.Error {
 	path, rule := f.x.Path, f.handler.Rewrite
 	var buf [512]byte
-	if rule.RewritesPath() {
+	// A program that has given the request another path has had the last word.
+	if rule.RewritesPath() && f.x.Matched == "" {
 		text, err := rule.AppendPath(buf[:0], path, f.x)
 		if err != nil {
 			return &rpc.Error{Reason: rpc.InvalidPath, Message: err.Error()}
 		}
 		path = string(text)
 	}
-	if rule.RewritesHost() {
+	switch {
+	case f.x.Host != "":
+		out.Host = f.x.Host
+	case rule.RewritesHost():
 		host, err := rule.AppendHost(buf[:0], f.x)
 		if err != nil {
 			return &rpc.Error{Reason: rpc.InvalidPath, Message: err.Error()}
@@ -66,7 +70,7 @@ func (f *forwarding) address(out *http.Request) *rpc.Error {
 		out.Host = string(host)
 	}
 	path = escaped(path)
-	if base := f.to.origin.BasePath; base != "" {
+	if base := f.handler.origin.BasePath; base != "" {
 		path = base + path
 	}
 	// RawPath is sent if it is a way to write Path, which it is.
@@ -93,12 +97,12 @@ func (f *forwarding) header(out *http.Request) *rpc.Error {
 	if f.upgrades = upgradesOf(r); f.upgrades != nil {
 		h["Connection"], h["Upgrade"] = upgrade, f.upgrades
 	}
-	flags := f.to.origin.Forwarded
+	flags := f.handler.origin.Forwarded
 	forwarded.Write(h, route.PeerOf(r), f.x.Client, r.Header, forwarded.Headers{
 		List: flags&upstream.XForwarded != 0, Standard: flags&upstream.StandardForwarded != 0,
 	})
-	if f.to.Headers != nil {
-		if err := f.to.Headers.RequestHeader(h, r, f.x); err != nil {
+	if f.handler.Headers != nil {
+		if err := f.handler.Headers.RequestHeader(h, r, f.x); err != nil {
 			return err
 		}
 	}

@@ -24,16 +24,24 @@ func (e *Entry) Names() []string {
 // anew, and allocates.
 func (x *Exchange) Captured(i int) string {
 	if i < len(x.Captures) {
-		return x.Path[x.Captures[i].Start:x.Captures[i].End]
+		return x.matched()[x.Captures[i].Start:x.Captures[i].End]
 	}
 	if x.Entry == nil || x.Entry.Whole == nil || x.Entry.Whole.Regexp == nil {
 		return ""
 	}
-	start, end, ok := x.Entry.Whole.Regexp.group(i-len(x.Captures), x.Path)
+	start, end, ok := x.Entry.Whole.Regexp.group(i-len(x.Captures), x.matched())
 	if !ok {
 		return ""
 	}
-	return x.Path[start:end]
+	return x.matched()[start:end]
+}
+
+// matched is the path that Captures are spans of.
+func (x *Exchange) matched() string {
+	if x.Matched != "" {
+		return x.Matched
+	}
+	return x.Path
 }
 
 // group is where the i-th of the named groups is in an escaped path that r fits.

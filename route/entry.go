@@ -111,7 +111,12 @@ type Exchange struct {
 	Entry *Entry
 	// Path is the escaped path as it came, without the query.
 	Path string
-	// Captures are the spans of Path that the template's variables took, in
+	// Matched is the path that was matched, if a program has given the request another
+	// one since, which is then Path; else empty.
+	Matched string
+	// Host is the one that a program of the route wants the upstream to see; else empty.
+	Host string
+	// Captures are the spans of Path, or of Matched, that the template's variables took, in
 	// the order of Template.Variables.
 	Captures []Span
 

@@ -22,7 +22,7 @@ func (x *Exchange) Variables() []Variable {
 			if i >= len(x.Captures) {
 				break
 			}
-			text := x.Path[x.Captures[i].Start:x.Captures[i].End]
+			text := x.matched()[x.Captures[i].Start:x.Captures[i].End]
 			if decoded, err := httprule.AppendUnescaped(nil, text, httprule.Standard.Slashes(v.Multi)); err == nil {
 				text = strings.ToValidUTF8(string(decoded), "\uFFFD")
 			}
@@ -30,7 +30,7 @@ func (x *Exchange) Variables() []Variable {
 		}
 	}
 	if w := x.Entry.Whole; w != nil && w.Regexp != nil {
-		out = w.Regexp.groups(out, x.Path, x.Entry.TrailingSlash)
+		out = w.Regexp.groups(out, x.matched(), x.Entry.TrailingSlash)
 	}
 	return out
 }

@@ -54,8 +54,7 @@ func proxied(t testing.TB, h2c bool, service http.HandlerFunc) handler {
 	u.address = strings.TrimPrefix(server.URL, "http://")
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { _ = u.Close() })
-	h, err := proxy.New(proxy.Options{Destinations: []proxy.Destination{{Name: "up", Upstream: u, Weight: 1}}, Timeout: time.Minute, IdleTimeout: time.Minute, Refuse: refuse})
-	require.NoError(t, err)
+	h := proxy.New(proxy.Options{Name: "up", Upstream: u, Timeout: time.Minute, IdleTimeout: time.Minute, Refuse: refuse})
 	return h.Serve
 }
 

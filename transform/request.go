@@ -174,6 +174,9 @@ func (k *run) apply(c *view.Change, s *step) *rpc.Error {
 	if c.Host != "" {
 		k.change()
 		k.r.Host, h.Host = c.Host, c.Host
+		if !k.shape.early {
+			k.x.Host = c.Host
+		}
 	}
 	if c.Path != "" {
 		decoded, err := url.PathUnescape(c.Path)
