@@ -666,6 +666,8 @@ func TestForwardedUpgrades(t *testing.T) {
 		require.Equal(t, want, resp.StatusCode, program)
 		if want != 101 {
 			require.NotContains(t, resp.Header, "Upgrade")
+			rest, _ := io.ReadAll(in)
+			require.False(t, strings.HasSuffix(string(rest), "hello\n"), "the connection is not the handler's")
 			continue
 		}
 		if strings.Contains(program, "x-a") {
@@ -675,6 +677,28 @@ func TestForwardedUpgrades(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "hello\n", line)
 	}
+}
+
+// Who reads on after the handler has returned, as transports do, gets what is its own,
+// and no more programs run.
+func TestForwardedBodiesOutliveTheirHandler(t *testing.T) {
+	bodies := make(chan io.Reader, 2)
+	g := serve(t, setup{entry: forwarded(t), specs: []spec{{request: `.body.n += 1`}}, next: func(_ http.ResponseWriter, r *http.Request, _ *route.Exchange) {
+		bodies <- r.Body
+	}})
+	g.do(t, "POST /v1/a\n"+jsonBody+"\n\n{\"n\":1}")
+	first := <-bodies
+	for range 5 {
+		g.do(t, "POST /v1/a\n"+jsonBody+"\n\n{\"n\":7}")
+		<-bodies
+	}
+	require.Equal(t, `{"n":2}`, all(t, first))
+
+	g.do(t, "POST /v1/a\n"+ndjson+"\n\n{\"n\":1}\n{\"n\":2}\n")
+	_ = g.exchange(t)
+	got, err := io.ReadAll(<-bodies)
+	require.Error(t, err)
+	require.Equal(t, "{\"n\":2}\n", string(got))
 }
 
 func chainOf(t testing.TB, in ...spec) *transform.Chain {
