@@ -19,7 +19,7 @@ func TestMergeModel(t *testing.T) {
 	patterns := []string{"x-*", "X-IN-*", "x-in*", "c*", "g*", "a*"}
 	random := rand.New(rand.NewPCG(1, 2))
 	valid := 0
-	for range 20_000 {
+	for range 8_000 {
 		levels := make([]*header.Spec, 1+random.IntN(4))
 		for i := range levels {
 			levels[i] = both(randomList(random, i, names[:6], patterns))
@@ -43,7 +43,7 @@ func TestMergeModel(t *testing.T) {
 		}
 		require.Equal(t, want, edited(t, e, came), "%+v", levels)
 	}
-	require.Greater(t, valid, 5_000)
+	require.Greater(t, valid, 2_000)
 }
 
 func randomList(random *rand.Rand, level int, names, patterns []string) header.List {
