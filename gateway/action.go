@@ -66,7 +66,7 @@ func (c *compiler) matched(rt *compiledRoute, i int, settings *transcoder.Settin
 	}
 	base := route.Entry{
 		Hosts: rt.cfg.Hosts, Route: rt.cfg.Name, Origin: fmt.Sprintf("match[%d]", i),
-		Template: at.template, Whole: at.whole, Headers: headers, Query: query, Order: rt.cfg.Index,
+		Template: at.template, Whole: at.whole, Headers: headers, Query: query, Order: rt.cfg.Index<<16 + i,
 	}
 	if !c.act(rt, &base, at, settings) {
 		return nil
@@ -275,7 +275,7 @@ func (c *compiler) forward(rt *compiledRoute, e *route.Entry, at *matchPlace, se
 			Timeout: f.Timeout, IdleTimeout: f.IdleTimeout, MaxRequestBytes: f.MaxRequestBytes,
 			AllowPaths: allowed(f.AllowPaths), Refuse: c.gateway.refuser(settings),
 		})
-		shares = append(shares, proxy.Share{Handler: c.within(rt, e, d.Upstream, handler, settings), Weight: d.Weight})
+		shares = append(shares, proxy.Share{Name: d.Upstream.Name, Handler: c.within(rt, e, d.Upstream, handler, settings), Weight: d.Weight})
 	}
 	if len(shares) == 0 {
 		return true

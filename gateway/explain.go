@@ -155,9 +155,36 @@ func (t *explainer) Serve(w http.ResponseWriter, r *http.Request, x *route.Excha
 		t.Refused = err
 		return
 	}
-	if explainer, ok := inner.(transcoder.Explainer); ok {
-		t.Explanation.Explanation = *explainer.Explain(edited, x)
+	switch inner := inner.(type) {
+	case transcoder.Explainer:
+		t.Explanation.Explanation = *inner.Explain(edited, x)
+	case route.Describer:
+		t.Stages, t.Refused = inner.Describe(edited, x)
 	}
+	if t.Refused == nil {
+		t.Stages = append(t.Stages, t.afterwards(x)...)
+	}
+}
+
+// afterwards is what the route of x may do when it has an answer, or none.
+func (t *explainer) afterwards(x *route.Exchange) (lines []string) {
+	plan := t.gateway.plan
+	i := slices.IndexFunc(plan.Routes, func(rt *config.Route) bool { return rt.Name == x.Entry.Route })
+	if i < 0 {
+		return nil
+	}
+	if r := plan.Routes[i].Retry; r != nil {
+		lines = append(lines, fmt.Sprintf("on %s: try again, if that is safe, %d times in all", strings.Join(r.On, ", "), r.Attempts))
+	}
+	if f := plan.Routes[i].FallThrough; f != nil {
+		next := &route.Exchange{}
+		to := "there is none, so the answer is the client's"
+		if (&fallThrough{route: x.Entry.Route}).find(t.Request, x, next) {
+			to = "route " + next.Entry.Route
+		}
+		lines = append(lines, fmt.Sprintf("on %s: go on to the next route: %s", strings.Join(f.On, ", "), to))
+	}
+	return lines
 }
 
 // near finds the candidates for q, which is of r.

@@ -160,7 +160,7 @@ func (c *compiler) method(rt *compiledRoute, m *exposed, settings *transcoder.Se
 
 		AutoMapping: t.AutoMapping,
 		Prefix:      t.Prefix,
-	}, route.Entry{Hosts: rt.cfg.Hosts, Route: rt.cfg.Name, Upstream: up.cfg.Name, Order: rt.cfg.Index})
+	}, route.Entry{Hosts: rt.cfg.Hosts, Route: rt.cfg.Name, Upstream: up.cfg.Name, Order: rt.cfg.Index << 16})
 }
 
 // place is where the configuration says what an entry of the route comes from.

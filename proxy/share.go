@@ -10,6 +10,8 @@ import (
 
 // Share is a handler with its part of the requests.
 type Share struct {
+	// Name is that of the upstream, for people.
+	Name    string
 	Handler route.Handler
 	// Weight is its part of the sum of all; zero is none.
 	Weight int
@@ -17,6 +19,7 @@ type Share struct {
 
 // shared gives each request to one of several handlers.
 type shared struct {
+	names    []string
 	handlers []route.Handler
 	// until has for each the sum of the weights up to it.
 	until []int64
@@ -34,7 +37,7 @@ func Shared(shares []Share) (route.Handler, error) {
 			continue
 		}
 		sum += int64(s.Weight)
-		h.handlers, h.until = append(h.handlers, s.Handler), append(h.until, sum)
+		h.names, h.handlers, h.until = append(h.names, s.Name), append(h.handlers, s.Handler), append(h.until, sum)
 	}
 	switch len(h.handlers) {
 	case 0:

@@ -37,6 +37,13 @@ type HeadEdits interface {
 	EditHead(h http.Header, status int, r *http.Request, x *Exchange) error
 }
 
+// Describer is a [Handler] that can say what it would do with a request.
+type Describer interface {
+	// Describe says it in lines for people, or gives the error that the client would
+	// get. It writes nothing and calls nobody.
+	Describe(r *http.Request, x *Exchange) ([]string, *rpc.Error)
+}
+
 // Entry is one route. It is immutable once compiled into a [Table].
 type Entry struct {
 	// Hosts are lower-case host names without port, each exact or "*.suffix"

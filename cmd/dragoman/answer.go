@@ -228,8 +228,11 @@ func (a *answer) print(w io.Writer) error {
 	}
 	if a.Route != "" {
 		fmt.Fprintf(head, "route\t%s\n", a.Route)
-		fmt.Fprintf(head, "method\t%s\n", a.RPC)
-		fmt.Fprintf(head, "upstream\t%s\n", a.Upstream)
+		for _, field := range [][2]string{{"method", a.RPC}, {"upstream", a.Upstream}} {
+			if field[1] != "" {
+				fmt.Fprintf(head, "%s\t%s\n", field[0], field[1])
+			}
+		}
 	}
 	if stream := streamOf(a.In, a.Out); stream != "" {
 		fmt.Fprintf(head, "stream\t%s\n", stream)
@@ -267,7 +270,11 @@ func (a *answer) print(w io.Writer) error {
 		if len(c.Hosts) > 0 {
 			host = strings.Join(c.Hosts, ",") + " "
 		}
-		fmt.Fprintf(tw, "%s %s\t%s%s\t%s\t%s\t%s\n", mark, c.Method, host, c.Path, c.RPC, c.Origin, c.Why)
+		from := c.Origin
+		if c.RPC == "" {
+			from = c.Route + "." + from
+		}
+		fmt.Fprintf(tw, "%s %s\t%s%s\t%s\t%s\t%s\n", mark, c.Method, host, c.Path, c.RPC, from, c.Why)
 	})
 	p.table("fields", len(a.Bindings), func(tw io.Writer, i int) {
 		b := a.Bindings[i]
