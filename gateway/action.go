@@ -252,7 +252,7 @@ func (g *Gateway) checkAbilities() config.Report {
 // forward makes the handler that sends requests to upstreams.
 func (c *compiler) forward(rt *compiledRoute, e *route.Entry, at *matchPlace, settings *transcoder.Settings) bool {
 	f := rt.cfg.Forward
-	e.Protocol, e.Upstream = protocolHTTP, sharesOf(f)
+	e.Protocol, e.Upstream, e.Forward = protocolHTTP, sharesOf(f), true
 	spec := rewrite.Spec{
 		Path: f.Rewrite.GetPath(), Prefix: nil, Regex: regexOf(f.Rewrite.GetRegex()), Host: f.Rewrite.GetHost(),
 	}
