@@ -20,7 +20,7 @@ type requestBody struct {
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // readers return it as it is
+	if err != nil && err != io.EOF {
 		b.failed.Store(true)
 	}
 	return n, err
@@ -95,7 +95,7 @@ func once(r *http.Request, http2 bool) {
 		return
 	}
 	r.GetBody = nil
-	if r.Body != nil && r.Body != http.NoBody {
+	if hasBody(r) {
 		return
 	}
 	if http2 {

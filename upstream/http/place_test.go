@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/http2"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -246,6 +248,57 @@ func TestBodiesAreStreamed(t *testing.T) {
 		_, err = resp.Body.Read(buf)
 		require.Equal(t, io.EOF, err)
 		require.NoError(t, resp.Body.Close())
+	}
+}
+
+// What a service may send ahead of answers that nobody reads is what it is told.
+func TestWindows(t *testing.T) {
+	settings := make(chan http2.Frame, 10)
+	address := raw(t, func(conn net.Conn) {
+		if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+			return
+		}
+		fr := http2.NewFramer(conn, conn)
+		for range 2 {
+			frame, err := fr.ReadFrame()
+			if err != nil {
+				return
+			}
+			switch frame := frame.(type) {
+			case *http2.SettingsFrame:
+				window, _ := frame.Value(http2.SettingInitialWindowSize)
+				if window != 64<<10 {
+					t.Errorf("window of a stream: %d", window)
+				}
+			case *http2.WindowUpdateFrame:
+				if frame.Increment != 1<<20 {
+					t.Errorf("window of the connection: %d more", frame.Increment)
+				}
+			default:
+				t.Errorf("a %v", frame)
+			}
+			settings <- frame
+		}
+	})
+	up := newUpstream(t, &configpb.HTTPUpstream{Url: "http://" + address, Version: "http2"})
+	refusal(t, up, request(t, http.MethodPost, "/", nil))
+	require.Len(t, settings, 2)
+}
+
+// Requests are the caller's: the same one can be sent again, elsewhere.
+func TestRequestsAreNotChanged(t *testing.T) {
+	server := serveBoth(t, func(http.ResponseWriter, *http.Request) {})
+	for _, version := range []string{"http1", "http2"} {
+		up := newUpstream(t, &configpb.HTTPUpstream{Url: "http://" + server + "/base", Version: version})
+		r := request(t, http.MethodPost, "/a%2Fb?c", nil)
+		r.Header.Set("User-Agent", "curl/8")
+		r.Header.Set("Idempotency-Key", "1")
+		before := r.Clone(t.Context())
+		send(t, up, r)
+		require.Equal(t, before.URL, r.URL)
+		require.Equal(t, before.Header, r.Header)
+		require.Equal(t, before.Host, r.Host)
+		require.Nil(t, r.Body)
 	}
 }
 

@@ -1,11 +1,13 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -21,9 +23,9 @@ var (
 	errUnwilling   = errors.New("the upstream refuses the request again and again")
 )
 
-// Send implements [upstream.HTTP]. It changes r: its URL, its Host if that is empty, its
-// Body and GetBody, and a header without User-Agent is given an empty one, which is not
-// sent.
+// Send implements [upstream.HTTP]. It does not change r, but for a header without
+// User-Agent, which is given an empty one that is not sent. It closes the body of r,
+// also if it fails.
 //
 // A context that ends because of [context.DeadlineExceeded], or with that as its cause,
 // counts as a failure of the endpoint; one that ends otherwise does not.
@@ -36,46 +38,41 @@ func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 			return nil, &upstream.Error{Reason: rpc.UpstreamProtocol, NotSent: true, Err: errNoUpgrade}
 		}
 	}
-	if err := u.address(r); err != nil {
+	x := &exchange{up: u, ctx: r.Context(), out: *r, url: *r.URL}
+	if err := setTarget(&x.url); err != nil {
 		closeBody(r)
 		return nil, &upstream.Error{Reason: rpc.InvalidPath, NotSent: true, Err: err}
 	}
-	ctx := r.Context()
-	endpoint, err := u.set.Pick(ctx, tried)
-	if err != nil {
+	var err error
+	if x.endpoint, err = u.set.Pick(x.ctx, tried); err != nil {
 		closeBody(r)
 		return nil, err
 	}
 	u.calls.Add(1)
-	x := &exchange{up: u, endpoint: endpoint, ctx: ctx}
-	r.URL.Scheme = u.origin.Scheme
-	r.URL.Host = endpoint.Address()
-	if socket, ok := u.sockets[r.URL.Host]; ok {
-		r.URL.Host = socket
-	}
-	if r.Body != nil && r.Body != http.NoBody {
-		x.request = requestBody{ReadCloser: r.Body}
-		r.Body = &x.request
-	}
 	http2 := u.http2.Load() && !upgrade
-	once(r, http2)
-	if endpoint.Probe() || u.connectionWait > 0 || http2 && (r.Body == nil || r.Body == http.NoBody) {
-		r = x.watched(r)
+	x.prepare(http2)
+	out := &x.out
+	if x.endpoint.Probe() || u.connectionWait > 0 || http2 && !hasBody(out) {
+		out = x.watched(out)
 	}
-	resp, err := transport.RoundTrip(r)
+	resp, err := transport.RoundTrip(out)
 	if err != nil {
 		return nil, x.fail(err)
 	}
 	return x.answer(resp, upgrade)
 }
 
-// address makes r one for this upstream, but for the endpoint.
-func (u *Upstream) address(r *http.Request) error {
-	if r.Host == "" {
-		r.Host = u.origin.Host
+// prepare makes out a request to the endpoint.
+func (x *exchange) prepare(http2 bool) {
+	u, r := x.up, &x.out
+	r.URL = &x.url
+	r.URL.Scheme = u.origin.Scheme
+	r.URL.Host = x.endpoint.Address()
+	if socket, ok := u.sockets[r.URL.Host]; ok {
+		r.URL.Host = socket
 	}
 	if r.Host == "" {
-		r.Host = u.host
+		r.Host = cmp.Or(u.origin.Host, u.host)
 	}
 	if r.Header == nil {
 		r.Header = make(http.Header)
@@ -83,8 +80,14 @@ func (u *Upstream) address(r *http.Request) error {
 	if _, ok := r.Header["User-Agent"]; !ok {
 		r.Header["User-Agent"] = nil // or the transport gives its own
 	}
-	return setTarget(r.URL)
+	if hasBody(r) {
+		x.request = requestBody{ReadCloser: r.Body}
+		r.Body = &x.request
+	}
+	once(r, http2)
 }
+
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
 // mostConnections is how many connections a request over HTTP/2 tries that is refused
 // on them unseen. The transport would go on, with pauses that add up to a minute; one
@@ -154,6 +157,10 @@ type exchange struct {
 	up       *Upstream
 	endpoint *balance.Endpoint
 	ctx      context.Context
+	// out is the request as it is sent, with url. It is a copy, because the transport may
+	// still look at it when another attempt has begun.
+	out http.Request
+	url url.URL
 	// cancel ends ctx; nil if that is the caller's.
 	cancel context.CancelCauseFunc
 	// waiting says that the request has no connection yet, as far as is watched.
