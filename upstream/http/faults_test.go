@@ -160,7 +160,7 @@ func TestOneOfThreeIsBad(t *testing.T) {
 			start := time.Now()
 			const requests = 1000
 			for range requests {
-				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
 				resp, err := up.Send(request(t, http.MethodGet, "/", nil).WithContext(ctx), nil)
 				if err == nil {
 					if resp.StatusCode != http.StatusOK {

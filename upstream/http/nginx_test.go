@@ -102,10 +102,12 @@ func TestNginx(t *testing.T) {
 	ca.issue(t, "server", "legacy.internal")
 	ca.issue(t, "gateway", "gateway.internal")
 	behind := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["Trailer"] = []string{"X-Sum"}
-		_ = http.NewResponseController(w).EnableFullDuplex()
-		n, _ := io.Copy(w, r.Body)
-		w.Header().Set("X-Sum", fmt.Sprint(n))
+		// All of it first: nginx may read no answer before it has sent the request.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Errorf("the body behind nginx: %v", err)
+		}
+		_, _ = w.Write(body)
 	})
 	at := startNginx(t, ca, behind.Listener.Addr().String())
 	trusted := &configpb.ClientTLS{Ca: "ca.pem"}
@@ -164,7 +166,9 @@ func TestNginx(t *testing.T) {
 	t.Run("h2c where there is none", func(t *testing.T) {
 		up := newUpstream(t, &configpb.HTTPUpstream{Url: "http://legacy.internal", Endpoints: []string{at[1]}, Version: "http2"})
 		got := refusal(t, up, request(t, http.MethodPost, "/", nil))
-		require.Equal(t, rpc.UpstreamProtocol, got.Reason, "%v", got)
+		// nginx answers in HTTP/1.1 and closes: it depends on what is seen first.
+		require.Contains(t, []rpc.Reason{rpc.UpstreamProtocol, rpc.UpstreamUnreachable}, got.Reason, "%v", got)
+		require.False(t, got.NotSent)
 	})
 
 	t.Run("HTTP/1.1 where there is h2c", func(t *testing.T) {

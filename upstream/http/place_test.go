@@ -140,8 +140,8 @@ func TestConnectionLimit(t *testing.T) {
 			mu.Unlock()
 			<-release
 		})
-		up := newUpstream(t, &configpb.HTTPUpstream{Url: server.URL, Version: version, ConnectTimeout: durationpb.New(20 * time.Millisecond),
-			Limits: &configpb.UpstreamLimits{Connections: proto.Uint32(2), WaitTimeout: durationpb.New(30 * time.Millisecond)}})
+		up := newUpstream(t, &configpb.HTTPUpstream{Url: server.URL, Version: version, ConnectTimeout: durationpb.New(time.Second),
+			Limits: &configpb.UpstreamLimits{Connections: proto.Uint32(2), WaitTimeout: durationpb.New(100 * time.Millisecond)}})
 		var wg sync.WaitGroup
 		for range 2 {
 			connected := make(chan struct{})
