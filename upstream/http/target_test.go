@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -118,12 +120,16 @@ func FuzzPath(f *testing.F) {
 	up := newUpstream(f, &configpb.HTTPUpstream{Url: "http://" + address})
 	f.Fuzz(func(t *testing.T, path string) {
 		r := request(t, http.MethodGet, "/", nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		r = r.WithContext(ctx)
 		r.URL = &url.URL{RawPath: path}
 		if path == "" {
 			return
 		}
 		resp, err := up.Send(r, nil)
 		if err != nil {
+			require.ErrorContains(t, err, "INVALID_PATH")
 			return
 		}
 		defer resp.Body.Close()
