@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
@@ -83,11 +84,17 @@ func (f *forwarding) connected(info httptrace.GotConnInfo) {
 // tunnel is the client's side of an upgraded connection, with what it has sent already.
 type tunnel struct {
 	net.Conn
-	early io.Reader
+	early *bufio.Reader
 }
 
-// Read implements [io.Reader].
-func (t *tunnel) Read(p []byte) (int, error) { return t.early.Read(p) }
+// Read implements [io.Reader]. Behind what was read early it reads the connection
+// itself: through net/http's reader the end of the client's side would end the context.
+func (t *tunnel) Read(p []byte) (int, error) {
+	if n := t.early.Buffered(); n > 0 {
+		return t.early.Read(p[:min(n, len(p))])
+	}
+	return t.Conn.Read(p)
+}
 
 // pipe copies what comes from src to dst and then ends that side of conn, which dst
 // writes to. If it cannot, that is an error: nobody would know.
