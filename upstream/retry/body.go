@@ -170,7 +170,7 @@ func (r *replay) Read(p []byte) (int, error) {
 func (r *replay) readKept(p []byte) (int, error) {
 	s := r.source
 	switch {
-	case r.closed || s.current != r:
+	case r.closed:
 		return 0, errClosed
 	case s.more:
 		return 0, s.err
