@@ -325,6 +325,35 @@ func TestBrokenRequestBodies(t *testing.T) {
 	}
 }
 
+// The same when the answer has begun.
+func TestBrokenRequestBodiesDuringTheAnswer(t *testing.T) {
+	for _, version := range []string{"http1", "http2"} {
+		t.Run(version, func(t *testing.T) {
+			server := serveBoth(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodPost {
+					return
+				}
+				control := http.NewResponseController(w)
+				_ = control.EnableFullDuplex()
+				_ = control.Flush()
+				_, _ = io.Copy(io.Discard, r.Body)
+				panic(http.ErrAbortHandler)
+			})
+			other := closedAddress(t)
+			up := newUpstream(t, &configpb.HTTPUpstream{Url: "http://legacy", Version: version,
+				Endpoints: []string{server, other}, Ejection: &configpb.Ejection{Failures: proto.Uint32(1)}})
+			in, out := io.Pipe()
+			resp, err := up.Send(request(t, http.MethodPost, "/", in), &upstream.Tried{other})
+			require.NoError(t, err)
+			require.NoError(t, out.CloseWithError(errors.New("the client broke off")))
+			_, err = io.Copy(io.Discard, resp.Body)
+			require.Error(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.False(t, ejected(t, up, server))
+		})
+	}
+}
+
 func TestRequestsThatAreNone(t *testing.T) {
 	server := serve(t, func(http.ResponseWriter, *http.Request) {})
 	for _, version := range []string{"http1", "http2"} {
