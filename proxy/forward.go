@@ -299,7 +299,7 @@ func (f *forwarding) copyBody(res *http.Response, flush bool) error {
 			f.watch.touch()
 		}
 		switch {
-		case err == io.EOF: //nolint:errorlint // as readers give it
+		case err == io.EOF:
 			return nil
 		case err != nil:
 			return err
@@ -339,7 +339,7 @@ func isStream(h http.Header) bool {
 func (f *forwarding) abort(cause error) {
 	err := f.late(cause)
 	if err == nil {
-		if _, client := cause.(clientError); client || f.r.Context().Err() != nil { //nolint:errorlint // it is never wrapped
+		if _, client := cause.(clientError); client || f.r.Context().Err() != nil {
 			err = &rpc.Error{Reason: rpc.ClientClosed, Message: errGone.Message, Cause: cause}
 		} else if err = f.in.fault(); err == nil {
 			err = &rpc.Error{Reason: rpc.UpstreamUnreachable, Message: "the upstream's answer was cut short", Cause: cause}

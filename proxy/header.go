@@ -39,12 +39,11 @@ func DropNamed(h http.Header) {
 			}
 		}
 	}
-	switch {
-	case kept == 0:
+	if kept == 0 {
 		delete(h, "Connection")
-	default:
-		h["Connection"] = options(lines)
+		return
 	}
+	h["Connection"] = options(lines)
 }
 
 // isOption reports whether what Connection names, in canonical form, is about the

@@ -59,7 +59,7 @@ func (in *inlet) Read(p []byte) (int, error) {
 	case in.most > 0 && in.n > in.most:
 		in.err = errTooLarge
 		return 0, errTooLarge
-	case err == io.EOF: //nolint:errorlint // as readers give it
+	case err == io.EOF:
 		in.takeTrailer()
 		in.whole.Store(true)
 		in.f.watch.enter(waiting)

@@ -112,7 +112,7 @@ func (f *forwarding) pipe(dst io.Writer, src io.Reader, conn net.Conn, count *in
 			f.watch.touch()
 		}
 		switch {
-		case err == io.EOF: //nolint:errorlint // as readers give it
+		case err == io.EOF:
 			if half, ok := conn.(interface{ CloseWrite() error }); ok {
 				return half.CloseWrite()
 			}
