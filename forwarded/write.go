@@ -51,7 +51,7 @@ func Write(out http.Header, p Peer, c *Client, in http.Header, headers Headers) 
 	}
 	if headers.List {
 		texts := make([]string, 2)
-		texts[0], texts[1] = client.list(peer, in), client.Host
+		texts[0], texts[1] = client.list(peer, in[keyFor]), client.Host
 		out[keyFor] = texts[:1:1]
 		if client.Host != "" {
 			out[keyHost] = texts[1:2:2]
@@ -67,11 +67,15 @@ func Write(out http.Header, p Peer, c *Client, in http.Header, headers Headers) 
 	}
 }
 
-// list is X-Forwarded-For.
-func (c *Client) list(peer string, in http.Header) string {
+// For is the X-Forwarded-For of a request that came from the peer at an address with the
+// header in: what was believed of it, and the peer.
+func (c *Client) For(address string, in http.Header) string { return c.list(host(address), in[keyFor]) }
+
+// list is X-Forwarded-For, of the lines that came.
+func (c *Client) list(peer string, lines []string) string {
 	switch c.believed {
 	case list, both:
-		return strings.Join(in[keyFor], ", ") + ", " + peer
+		return strings.Join(lines, ", ") + ", " + peer
 	case standard:
 		if c.Address != peer {
 			return c.Address + ", " + peer

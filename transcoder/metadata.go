@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/forwarded"
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
@@ -19,13 +20,14 @@ import (
 // ASCII, is left out: the call works without it.
 //
 // x-forwarded-for, -proto and -host say what the gateway saw; the client's own
-// are dropped. The values alias r's.
-func AppendMetadata(dst rpc.Header, r *http.Request, p *rpc.HeaderPolicy) (rpc.Header, error) {
+// are dropped. client, if it is not nil, is who a trusted proxy tells of: then they say
+// what that has seen. The values alias r's.
+func AppendMetadata(dst rpc.Header, r *http.Request, client *forwarded.Client, p *rpc.HeaderPolicy) (rpc.Header, error) {
 	start := len(dst)
 	connection := r.Header["Connection"]
 	for key, values := range r.Header {
 		name, ok := metadataName(key)
-		if !ok || !crosses(name) || forwarded(name) || !p.Passes(name) || named(connection, name) {
+		if !ok || !crosses(name) || isForwarded(name) || !p.Passes(name) || named(connection, name) {
 			continue
 		}
 		if strings.HasSuffix(name, "-bin") {
@@ -41,7 +43,7 @@ func AppendMetadata(dst rpc.Header, r *http.Request, p *rpc.HeaderPolicy) (rpc.H
 			}
 		}
 	}
-	dst = appendForwarded(dst, r, p)
+	dst = appendForwarded(dst, r, client, p)
 	// http.Header is a map: without an order the same request would not give
 	// the same call. The sort is stable, so the values of a name keep theirs.
 	slices.SortStableFunc(dst[start:], func(a, b rpc.HeaderField) int { return strings.Compare(a.Name, b.Name) })
@@ -87,16 +89,16 @@ func crosses(name string) bool {
 	return !strings.HasPrefix(name, "grpc-") && !strings.HasPrefix(name, "content-") && !strings.HasPrefix(name, "sec-websocket-")
 }
 
-// forwarded reports whether the gateway sets this name itself.
-func forwarded(name string) bool {
+// isForwarded reports whether the gateway sets this name itself.
+func isForwarded(name string) bool {
 	return name == "x-forwarded-for" || name == "x-forwarded-proto" || name == "x-forwarded-host" || own(name)
 }
 
 // own reports whether only the gateway may say this.
 func own(name string) bool { return name == rpc.ErrorHeader || name == rpc.IgnoredHeader }
 
-func appendForwarded(dst rpc.Header, r *http.Request, p *rpc.HeaderPolicy) rpc.Header {
-	proto := "http"
+func appendForwarded(dst rpc.Header, r *http.Request, client *forwarded.Client, p *rpc.HeaderPolicy) rpc.Header {
+	asked, proto := r.Host, "http"
 	if r.TLS != nil {
 		proto = "https"
 	}
@@ -104,9 +106,12 @@ func appendForwarded(dst rpc.Header, r *http.Request, p *rpc.HeaderPolicy) rpc.H
 	if host, _, err := net.SplitHostPort(peer); err == nil {
 		peer = host
 	}
+	if client != nil {
+		peer, asked, proto = client.For(r.RemoteAddr, r.Header), client.Host, client.Scheme
+	}
 	for _, f := range [...]rpc.HeaderField{
 		{Name: "x-forwarded-for", Value: peer},
-		{Name: "x-forwarded-host", Value: r.Host},
+		{Name: "x-forwarded-host", Value: asked},
 		{Name: "x-forwarded-proto", Value: proto},
 	} {
 		if f.Value != "" && printable(f.Value) && p.Passes(f.Name) {

@@ -4,10 +4,12 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dragoman-gateway/dragoman/forwarded"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 )
@@ -50,7 +52,7 @@ func TestAppendMetadata(t *testing.T) {
 		{"C13 lists", request("X-Data-Bin", "AAE= , /w,"), rpc.Header{{Name: "x-data-bin", Value: "\x00\x01"}, {Name: "x-data-bin", Value: "\xff"}, {Name: "x-data-bin", Value: ""}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := transcoder.AppendMetadata(nil, test.r, &rpc.HeaderPolicy{})
+			got, err := transcoder.AppendMetadata(nil, test.r, nil, &rpc.HeaderPolicy{})
 			require.NoError(t, err)
 			var rest rpc.Header
 			for _, f := range got {
@@ -77,7 +79,7 @@ func names(h rpc.Header) []string {
 
 func TestAppendMetadataAppends(t *testing.T) {
 	dst := append(make(rpc.Header, 0, 16), rpc.HeaderField{Name: "zz", Value: "first"})
-	got, err := transcoder.AppendMetadata(dst, request("A", "1"), &rpc.HeaderPolicy{Allow: []string{"a"}})
+	got, err := transcoder.AppendMetadata(dst, request("A", "1"), nil, &rpc.HeaderPolicy{Allow: []string{"a"}})
 	require.NoError(t, err)
 	require.Equal(t, rpc.Header{{Name: "zz", Value: "first"}, {Name: "a", Value: "1"}}, got)
 }
@@ -86,21 +88,35 @@ func TestAppendMetadataForwarded(t *testing.T) {
 	r := request()
 	r.TLS = &tls.ConnectionState{}
 	r.RemoteAddr = "[2001:db8::1]:443"
-	got, err := transcoder.AppendMetadata(nil, r, &rpc.HeaderPolicy{Deny: []string{"x-forwarded-host"}})
+	got, err := transcoder.AppendMetadata(nil, r, nil, &rpc.HeaderPolicy{Deny: []string{"x-forwarded-host"}})
 	require.NoError(t, err)
 	require.Equal(t, rpc.Header{{Name: "x-forwarded-for", Value: "2001:db8::1"}, {Name: "x-forwarded-proto", Value: "https"}}, got)
+}
+
+// TestAppendMetadataTrusted tells the service of the client that a trusted proxy tells of.
+func TestAppendMetadataTrusted(t *testing.T) {
+	r := request("X-Forwarded-For", "6.6.6.6, 203.0.113.1", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "outside")
+	r.RemoteAddr = "10.0.0.1:443"
+	trusted := forwarded.Networks{netip.MustParsePrefix("10.0.0.0/8")}
+	client, told := trusted.ClientOf(forwarded.Peer{Address: r.RemoteAddr, Scheme: "http", Host: r.Host}, r.Header)
+	require.True(t, told)
+	got, err := transcoder.AppendMetadata(nil, r, &client, &rpc.HeaderPolicy{})
+	require.NoError(t, err)
+	require.Equal(t, rpc.Header{
+		{Name: "x-forwarded-for", Value: "6.6.6.6, 203.0.113.1, 10.0.0.1"}, {Name: "x-forwarded-host", Value: "outside"}, {Name: "x-forwarded-proto", Value: "https"},
+	}, got)
 }
 
 // TestC13BadBase64 is refused: what the service would get is not what was meant.
 func TestC13BadBase64(t *testing.T) {
 	for _, value := range []string{"%", "AAE=x", "A", "a b"} {
-		_, err := transcoder.AppendMetadata(nil, request("X-Data-Bin", value), &rpc.HeaderPolicy{})
+		_, err := transcoder.AppendMetadata(nil, request("X-Data-Bin", value), nil, &rpc.HeaderPolicy{})
 		var e *rpc.Error
 		require.ErrorAs(t, err, &e, value)
 		require.Equal(t, rpc.InvalidRequest, e.Reason)
 		require.Equal(t, `header "x-data-bin": the value is not base64`, e.Message)
 	}
-	_, err := transcoder.AppendMetadata(nil, request("X-Data-Bin", "%"), &rpc.HeaderPolicy{Deny: []string{"x-data-bin"}})
+	_, err := transcoder.AppendMetadata(nil, request("X-Data-Bin", "%"), nil, &rpc.HeaderPolicy{Deny: []string{"x-data-bin"}})
 	require.NoError(t, err, "what does not travel need not be right")
 }
 
@@ -110,7 +126,7 @@ func TestAppendMetadataAllocations(t *testing.T) {
 	dst := make(rpc.Header, 0, 16)
 	policy := &rpc.HeaderPolicy{}
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		dst, _ = transcoder.AppendMetadata(dst[:0], r, policy)
+		dst, _ = transcoder.AppendMetadata(dst[:0], r, nil, policy)
 	}))
 	require.Len(t, dst, 7)
 }

@@ -49,7 +49,7 @@ func (h *handler) Explain(r *http.Request, x *route.Exchange) *transcoder.Explan
 		}
 	}
 	// Programs that see the message may have changed it.
-	md, refused := metadata(nil, r, settings)
+	md, refused := metadata(nil, r, nil, settings)
 	if refused != nil {
 		e.Refused = refused
 		return e

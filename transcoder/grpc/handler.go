@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/forwarded"
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
@@ -91,7 +92,7 @@ func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 		}
 	}
 	if err == nil {
-		e.header, err = metadata(e.header, r, settings)
+		e.header, err = metadata(e.header, r, x.Client, settings)
 		e.call.Header = e.header
 	}
 	if err == nil && e.in == nil {
@@ -126,8 +127,8 @@ func (h *handler) opening(e *exchange, r *http.Request) (*rpc.Buffer, *rpc.Error
 	return nil, nil
 }
 
-func metadata(dst rpc.Header, r *http.Request, settings *transcoder.Settings) (rpc.Header, *rpc.Error) {
-	md, err := transcoder.AppendMetadata(dst, r, &settings.RequestMetadata)
+func metadata(dst rpc.Header, r *http.Request, client *forwarded.Client, settings *transcoder.Settings) (rpc.Header, *rpc.Error) {
+	md, err := transcoder.AppendMetadata(dst, r, client, &settings.RequestMetadata)
 	if err == nil {
 		return md, nil
 	}

@@ -157,7 +157,7 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 		message.Release()
 		return err
 	}
-	if err := l.metadata(k, r); err != nil {
+	if err := l.metadata(k, r, x); err != nil {
 		message.Release()
 		return err
 	}
@@ -166,9 +166,9 @@ func (l *rule) prepare(k *work, w http.ResponseWriter, r *http.Request, x *route
 }
 
 // metadata makes the call's of the request.
-func (l *rule) metadata(k *work, r *http.Request) *rpc.Error {
+func (l *rule) metadata(k *work, r *http.Request, x *route.Exchange) *rpc.Error {
 	var fault error
-	if k.call.Header, fault = transcoder.AppendMetadata(k.call.Header, r, &l.settings.RequestMetadata); fault != nil {
+	if k.call.Header, fault = transcoder.AppendMetadata(k.call.Header, r, x.Client, &l.settings.RequestMetadata); fault != nil {
 		var own *rpc.Error
 		if errors.As(fault, &own) {
 			return own

@@ -113,7 +113,7 @@ func (l *rule) head(k *work, w http.ResponseWriter, r *http.Request, x *route.Ex
 	if err != nil {
 		return request, err
 	}
-	if err := l.metadata(k, r); err != nil {
+	if err := l.metadata(k, r, x); err != nil {
 		return request, err
 	}
 	// The end of the call ends the reading, and the deadline the call. One of the

@@ -137,7 +137,7 @@ func (t *webSocket) admit(k *work, w http.ResponseWriter, r *http.Request, x *ro
 			return err
 		}
 	}
-	if k.call.Header, fault = transcoder.AppendMetadata(k.call.Header, r, &t.settings.RequestMetadata); fault != nil {
+	if k.call.Header, fault = transcoder.AppendMetadata(k.call.Header, r, x.Client, &t.settings.RequestMetadata); fault != nil {
 		if errors.As(fault, &err) {
 			return err
 		}
