@@ -351,3 +351,41 @@ func TestMaxRequestBytes(t *testing.T) {
 		}
 	}
 }
+
+// A client that is silent in the middle of its body is told of an upstream that is lost,
+// over HTTP/2 at once.
+func TestLostUpstreamOfSilentClient(t *testing.T) {
+	for _, version := range versions {
+		up := backendH2C(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadFull(r.Body, make([]byte, 5))
+			panic(http.ErrAbortHandler)
+		}))
+		s := serve(t, to(up))
+		body, send := upload(t)
+		go func() { _, _ = io.WriteString(send, "begin") }()
+		res, _ := do(t, client(t, version), request(t, "POST", "http://"+s.address+"/", body))
+		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+		require.Equal(t, string(rpc.UpstreamUnreachable), s.last(t).Reason)
+	}
+}
+
+// An answer that comes before the body, and lasts, is not cut because nobody wants the
+// body any more.
+func TestLongEarlyAnswer(t *testing.T) {
+	pairs(t, func(t *testing.T, version string, backend func(testing.TB, http.HandlerFunc) *plain) {
+		up := backend(t, func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).EnableFullDuplex()
+			w.WriteHeader(http.StatusForbidden)
+			for range 8 {
+				_, _ = io.WriteString(w, "no ")
+				w.(http.Flusher).Flush()
+				<-time.After(100 * time.Millisecond)
+			}
+		})
+		s := serve(t, to(up))
+		body, _ := upload(t)
+		res, text := do(t, client(t, version), request(t, "POST", "http://"+s.address+"/", body))
+		require.Equal(t, http.StatusForbidden, res.StatusCode)
+		require.Equal(t, strings.Repeat("no ", 8), text)
+	})
+}

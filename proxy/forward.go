@@ -34,6 +34,8 @@ type forwarding struct {
 	cancel   context.CancelCauseFunc
 	// telling says that the client is being written to.
 	telling atomic.Bool
+	// headed says that there is an answer, or that there is none.
+	headed atomic.Bool
 
 	// interim guards what is written to the client before the answer's head; begun
 	// says that no more of that is to come.
@@ -79,6 +81,7 @@ func (f *forwarding) forward(out *http.Request) {
 		ctx = httptrace.WithClientTrace(ctx, &f.trace)
 	}
 	res, err := f.handler.Upstream.Send(out.WithContext(ctx), nil)
+	f.headed.Store(true)
 	f.settled()
 	answered := false
 	defer func() {

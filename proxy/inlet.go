@@ -22,8 +22,9 @@ type inlet struct {
 	most, n int64
 
 	mu sync.Mutex // held while the body is read
-	// closed says that nothing more is to be read, whole that all of it has been.
-	closed, whole atomic.Bool
+	// closed says that nothing more is to be read, whole that all of it has been,
+	// and lost that reading was ended because the upstream was gone.
+	closed, whole, lost atomic.Bool
 	// err is what ended the body before its end, if the upstream was not it.
 	err error
 	// trailer gets the trailers that the client has announced.
@@ -63,7 +64,7 @@ func (in *inlet) Read(p []byte) (int, error) {
 		in.takeTrailer()
 		in.whole.Store(true)
 		in.f.watch.enter(waiting)
-	case err != nil:
+	case err != nil && !in.closed.Load():
 		in.err = err
 	}
 	return n, err
@@ -87,8 +88,32 @@ func (in *inlet) Close() error {
 		in.mu.Unlock()
 		return nil
 	}
-	in.interrupt(route.Linger)
+	if in.f.r.ProtoMajor >= 2 {
+		in.interrupt(0)
+		return nil
+	}
+	// Over HTTP/1 the end of a read is that of the exchange, whose answer may be under
+	// way. If there is none, the upstream waits for this read to say why.
+	time.AfterFunc(closing, in.abandon)
 	return nil
+}
+
+// closing is how long a read may outlive the wish for it without an answer.
+const closing = 100 * time.Millisecond
+
+// abandon ends a read because there is no upstream any more that could answer. It does
+// nothing if there is an answer, or no read.
+func (in *inlet) abandon() {
+	if in.f.headed.Load() {
+		return
+	}
+	if in.mu.TryLock() {
+		in.mu.Unlock()
+		return
+	}
+	in.closed.Store(true)
+	in.lost.Store(true)
+	in.interrupt(0)
 }
 
 // interrupt makes a read that is waiting end: over HTTP/1 when more comes, or after

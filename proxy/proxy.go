@@ -103,7 +103,7 @@ func (f *forwarding) failed(cause error) *rpc.Error {
 	if err := f.late(cause); err != nil {
 		return err
 	}
-	if f.r.Context().Err() != nil {
+	if f.r.Context().Err() != nil && !f.in.lost.Load() {
 		return errGone
 	}
 	out := &rpc.Error{Reason: rpc.UpstreamUnreachable, Cause: cause}
