@@ -41,6 +41,14 @@ func TestExamples(t *testing.T) {
 	dragoman := gatewaytest.Build(t, "./cmd/dragoman")
 	t.Run("hello", func(t *testing.T) { hello(t, dragoman) })
 	t.Run("library", func(t *testing.T) { library(t, dragoman) })
+	t.Run("fall-through", func(t *testing.T) {
+		forwarding(t, dragoman, "fall-through", map[string]string{"-rest": "localhost:8000", "-grpc": "localhost:9090"})
+	})
+	t.Run("routing", func(t *testing.T) {
+		forwarding(t, dragoman, "routing", map[string]string{
+			"-stable": "localhost:8001", "-canary": "localhost:8002", "-flaky": "localhost:8003",
+		})
+	})
 }
 
 func hello(t *testing.T, dragoman string) {
@@ -78,4 +86,32 @@ func library(t *testing.T, dragoman string) {
 			}
 		})
 	}
+}
+
+// forwarding runs the example in dir, whose server has several addresses: those of
+// dragoman.yaml, by their flags.
+func forwarding(t *testing.T, dragoman, dir string, addresses map[string]string) {
+	// Nothing listens on port 1.
+	local := []string{`":8080"`, `"127.0.0.1:0"`, "localhost:8009", "127.0.0.1:1"}
+	var args []string
+	for name := range addresses {
+		args = append(args, name, "127.0.0.1:0")
+	}
+	service := gatewaytest.Run(t, dir, false, gatewaytest.Build(t, "./examples/"+dir), args...)
+	for range addresses {
+		m := service.WaitFor(`serving (\w+) on (.*)`)
+		local = append(local, addresses["-"+strings.ToLower(m[1])], m[2])
+	}
+	// A copy with addresses that are free here, beside what it may name.
+	examples := t.TempDir()
+	require.NoError(t, os.CopyFS(examples, os.DirFS(".")))
+	path := filepath.Join(examples, dir, "dragoman.yaml")
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	config := strings.NewReplacer(local...).Replace(string(text)) + "\nadmin: { address: \"127.0.0.1:0\" }\n"
+	require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
+	address := gatewaytest.Run(t, dir, true, dragoman, "serve", "-c", path, "--log-format", "json").WaitFor(listening)[1]
+	try(t, dir, address)
+	t.Setenv("PATH", filepath.Dir(dragoman)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	gatewaytest.Console(t, filepath.Join(dir, "README.md"), gatewaytest.Root(), "localhost:8080", address, *update)
 }

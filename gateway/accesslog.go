@@ -41,8 +41,13 @@ func (g *Gateway) logAccess(x *exchange, r *http.Request, start time.Time, abort
 		if upstream == "" {
 			upstream = e.Upstream
 		}
-		attrs = append(attrs, slog.String("route", e.Route), slog.String("protocol", e.Protocol),
-			slog.String("rpc", e.RPC), slog.String("upstream", upstream))
+		attrs = append(attrs, slog.String("route", e.Route), slog.String("protocol", e.Protocol))
+		if e.RPC != "" {
+			attrs = append(attrs, slog.String("rpc", e.RPC))
+		}
+		if upstream != "" {
+			attrs = append(attrs, slog.String("upstream", upstream))
+		}
 	}
 	if x.Code >= 0 {
 		attrs = append(attrs, slog.String("grpc_status", codeName(x.Code)))
