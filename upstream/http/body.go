@@ -6,19 +6,71 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/dragoman-gateway/dragoman/upstream/balance"
 )
 
 // requestBody remembers whether it was the client's part of an exchange that failed,
-// for which no endpoint is to blame.
+// for which no endpoint is to blame. Until it is read it stays open, as the transport
+// closes it too where there is no connection, and another endpoint may take it.
 type requestBody struct {
 	io.ReadCloser
 	failed atomic.Bool
+
+	mu sync.Mutex
+	// begun says that it is read, or will not be by another, closed that the transport
+	// has closed it before that.
+	begun, closed bool
+}
+
+// begin reports whether the body may be read.
+func (b *requestBody) begin() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.begun = true
+	return !b.closed
+}
+
+// isRead reports whether somebody has begun to read.
+func (b *requestBody) isRead() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.begun
+}
+
+// Close implements [io.Closer].
+func (b *requestBody) Close() error {
+	b.mu.Lock()
+	b.closed = true
+	begun := b.begun
+	b.mu.Unlock()
+	if begun {
+		return b.ReadCloser.Close()
+	}
+	return nil
+}
+
+// settle ends the waiting for another endpoint: what the transport has closed is
+// closed, and after a failure it is in any case.
+func (b *requestBody) settle(failed bool) {
+	if b.ReadCloser == nil {
+		return
+	}
+	b.mu.Lock()
+	waits := b.closed && !b.begun
+	b.begun = true
+	b.mu.Unlock()
+	if waits || failed {
+		_ = b.ReadCloser.Close()
+	}
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
+	if !b.begin() {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
 		b.failed.Store(true)

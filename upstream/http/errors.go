@@ -42,6 +42,12 @@ func (x *exchange) interrupted() error {
 	}
 }
 
+// isConnect reports whether an error of an exchange is that there was no connection.
+func isConnect(err error) bool {
+	var connect connectError
+	return errors.As(err, &connect)
+}
+
 func (x *exchange) end(failure *upstream.Error, outcome balance.Outcome) error {
 	failure.Endpoint = x.endpoint.Address()
 	x.finish(outcome)

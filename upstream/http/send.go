@@ -23,12 +23,19 @@ var (
 	errUnwilling   = errors.New("the upstream refuses the request again and again")
 )
 
+// mostDials is how many endpoints a request tries to connect to.
+const mostDials = 3
+
 // Send implements [upstream.HTTP]. It does not change r, but for a header without
 // User-Agent, which is given an empty one that is not sent. It closes the body of r,
 // also if it fails.
 //
 // A context that ends because of [context.DeadlineExceeded], or with that as its cause,
 // counts as a failure of the endpoint; one that ends otherwise does not.
+//
+// An endpoint that there is no connection to is no answer: the next one is tried, up to
+// three in all. So a name with an address on which nobody listens, as localhost has
+// for many a service, costs nothing but the attempt.
 func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response, error) {
 	transport := u.transport
 	upgrade := r.Header.Get("Upgrade") != ""
@@ -38,17 +45,43 @@ func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 			return nil, &upstream.Error{Reason: rpc.UpstreamProtocol, NotSent: true, Err: errNoUpgrade}
 		}
 	}
-	x := &exchange{up: u, ctx: r.Context(), out: *r, url: *r.URL}
-	if err := setTarget(&x.url); err != nil {
-		closeBody(r)
-		return nil, &upstream.Error{Reason: rpc.InvalidPath, NotSent: true, Err: err}
+	var refused error
+	for dials := 1; ; dials++ {
+		x := &exchange{up: u, ctx: r.Context(), out: *r, url: *r.URL}
+		if err := setTarget(&x.url); err != nil {
+			closeBody(r)
+			return nil, &upstream.Error{Reason: rpc.InvalidPath, NotSent: true, Err: err}
+		}
+		before := 0
+		if tried != nil {
+			before = len(*tried)
+		}
+		var err error
+		if x.endpoint, err = u.set.Pick(x.ctx, tried); err != nil {
+			closeBody(r)
+			return nil, cmp.Or(refused, err)
+		}
+		u.calls.Add(1)
+		if refused != nil && len(*tried) == before {
+			// There is no other one.
+			x.finish(balance.Neutral)
+			closeBody(r)
+			return nil, refused
+		}
+		resp, err := u.try(x, transport, upgrade)
+		if err == nil || dials == mostDials || !isConnect(err) || x.request.isRead() || r.Context().Err() != nil {
+			x.request.settle(err != nil)
+			return resp, err
+		}
+		refused = err
+		if tried == nil {
+			tried = &upstream.Tried{x.endpoint.Address()}
+		}
 	}
-	var err error
-	if x.endpoint, err = u.set.Pick(x.ctx, tried); err != nil {
-		closeBody(r)
-		return nil, err
-	}
-	u.calls.Add(1)
+}
+
+// try sends the request of x.
+func (u *Upstream) try(x *exchange, transport *http.Transport, upgrade bool) (*http.Response, error) {
 	http2 := u.http2.Load() && !upgrade
 	x.prepare(http2)
 	out := &x.out
@@ -81,7 +114,7 @@ func (x *exchange) prepare(http2 bool) {
 		r.Header["User-Agent"] = nil // or the transport gives its own
 	}
 	if hasBody(r) {
-		x.request = requestBody{ReadCloser: r.Body}
+		x.request.ReadCloser = r.Body
 		r.Body = &x.request
 	}
 	once(r, http2)
