@@ -134,12 +134,20 @@ func (c *compiler) place(m *config.Match) *matchPlace {
 
 // conditions are those on headers and query.
 func (c *compiler) conditions(m *config.Match) (headers, query []route.Condition) {
-	return c.values(m.Path+".headers", m.Rule.GetHeaders()), c.values(m.Path+".query", m.Rule.GetQuery())
+	return c.values(m.Path+".headers", m.Rule.GetHeaders(), route.CheckHeaderName), c.values(m.Path+".query", m.Rule.GetQuery(), nil)
 }
 
-func (c *compiler) values(path string, list []*configpb.ValueMatch) []route.Condition {
+// values are the conditions of list, but for those with a name that checkName, if it
+// is not nil, does not let through.
+func (c *compiler) values(path string, list []*configpb.ValueMatch, checkName func(string) error) []route.Condition {
 	var out []route.Condition
 	for i, v := range list {
+		if checkName != nil {
+			if err := checkName(v.GetName()); err != nil {
+				c.report = append(c.report, c.gateway.plan.File.Problem(fmt.Sprintf("%s[%d].name", path, i), "%v", err))
+				continue
+			}
+		}
 		cond := route.Condition{Name: v.GetName(), Exact: v.Exact, Prefix: v.Prefix, Invert: v.GetInvert()}
 		if v.Regex != nil {
 			var err error

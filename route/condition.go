@@ -115,12 +115,11 @@ func conditions(in []Condition, on string) ([]Condition, error) {
 			return nil, fmt.Errorf("a condition on a %s: want a name", on)
 		case set > 1:
 			return nil, fmt.Errorf("%s %q: want one of exact, prefix and regex", on, c.Name)
-		case on == header && !isToken(c.Name):
-			return nil, fmt.Errorf("header %q: want a name of letters, digits and hyphens", c.Name)
-		case on == header && strings.EqualFold(c.Name, "host"):
-			return nil, fmt.Errorf("header %q: want the hosts of the route instead", c.Name)
 		}
 		if on == header {
+			if err := CheckHeaderName(c.Name); err != nil {
+				return nil, fmt.Errorf("header %w", err)
+			}
 			c.Name = http.CanonicalHeaderKey(c.Name)
 		}
 	}
@@ -129,6 +128,17 @@ func conditions(in []Condition, on string) ([]Condition, error) {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(text(a), text(b)))
 	})
 	return slices.CompactFunc(out, func(a, b Condition) bool { return text(a) == text(b) }), nil
+}
+
+// CheckHeaderName reports why there can be no condition on a header with this name.
+func CheckHeaderName(name string) error {
+	switch {
+	case strings.EqualFold(name, "host"), strings.EqualFold(name, ":authority"):
+		return fmt.Errorf("%q: want the hosts of the route instead", name)
+	case !isToken(name):
+		return fmt.Errorf("%q: want a name of letters, digits and hyphens", name)
+	}
+	return nil
 }
 
 // isToken reports whether s may be the name of a header (RFC 9110, section 5.1).
