@@ -103,6 +103,9 @@ var table = []row{
 	{packages: []string{"upstream/balance"}, may: with(layer1, "upstream")},
 	// It stands around upstreams of any kind, for one route.
 	{packages: []string{"upstream/retry"}, may: with(layer1, "upstream")},
+	// What functions of AWS Lambda are called with and answer with: bytes and plain
+	// structs, and of net/http the header.
+	{packages: []string{"upstream/lambda/event"}, not: []string{"context", "sync", "google.golang.org/grpc", "google.golang.org/protobuf"}},
 	// How connections to upstreams are secured, whatever is spoken on them.
 	{packages: []string{"upstream/tlsconfig"}, may: layer0, not: []string{"net/http", "google.golang.org/grpc"}},
 	// It forwards the requests of routes to upstreams.
@@ -142,7 +145,7 @@ var table = []row{
 // What reads configuration and .proto files cannot do without: protovalidate,
 // protoyaml and protocompile link it.
 var serving = []string{
-	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "proxy", "reflect/schema", "reflect/service",
+	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "upstream/lambda/event", "proxy", "reflect/schema", "reflect/service",
 	"transcoder", "transcoder/coding", "transcoder/entity", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
 	"transform", "transform/body", "transform/frame", "transform/jq", "transform/view", "header", "internal/near", "rewrite", "forwarded", "reply",
 }

@@ -1,0 +1,326 @@
+package event
+
+import (
+	"encoding/base64"
+	"errors"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// ErrNotJSON says that a body is not JSON, and so can be no event. The client may send
+// another; the operator may choose another format.
+var ErrNotJSON = errors.New("the request body is not JSON, and the raw event is the body: send JSON, or use another event format")
+
+// clock is how API Gateway writes the time of a request.
+const clock = "02/Jan/2006:15:04:05 -0700"
+
+// Append appends in as an event, which is one JSON value.
+//
+//   - Raw is the body, unchanged, and {} if there is none, which is what a function gets
+//     that is invoked with nothing. The Invoke API takes JSON alone (its
+//     InvalidRequestContentException), so what is not JSON in UTF-8 is [ErrNotJSON], the
+//     only error of Append. It is not made a JSON string: then true and truth would come
+//     as values of different types.
+//   - Names of headers are in lower case, except in APIGatewayV1, which has them as
+//     [http.Header] does. Host, Content-Length (if there is a body) and, except in HTTP,
+//     X-Forwarded-For, -Proto and -Port are added if they are known and not there.
+//   - Where a format has one value of a name, it is the last that was sent, except in
+//     APIGatewayV2, which has all of them, joined with commas.
+//   - Paths are as the client sent them in every format. An HTTP API of AWS decodes
+//     rawPath, a function URL does not; decoded it could not be read again. The values of
+//     pathParameters are decoded.
+//   - Names and values of query parameters are decoded, except in ALB and ALBMulti: there
+//     functions have to, at AWS as well. What cannot be decoded stays as it is.
+//   - A body is text if its content type says so, it has no content coding, and it is
+//     UTF-8; otherwise base64, and isBase64Encoded is true. Text for APIGatewayV2, ALB and
+//     ALBMulti are text/* and application/json, javascript and xml; for HTTP and
+//     APIGatewayV1, as for a REST API without binary media types, also forms, types that
+//     end with +json or +xml, and bodies without a content type.
+//   - What was not sent is null in APIGatewayV1, left out of APIGatewayV2, and empty in
+//     the others, as at AWS.
+//
+// Bytes that are not UTF-8 become U+FFFD, except in the body. Append allocates dst, if
+// it is too small, and little else.
+func Append(dst []byte, format Format, in *Request) ([]byte, error) {
+	if format == Raw {
+		return appendRaw(dst, in.Body)
+	}
+	// The usual request has no more, and then lists of them cost nothing.
+	var headerRoom, queryRoom [24]pair
+	w := writer{
+		Request: in,
+		lower:   format != APIGatewayV1,
+		none:    `{}`,
+		headers: pairs{list: appendHeader(headerRoom[:0], format, in), fold: true},
+		query:   pairs{list: appendQuery(queryRoom[:0], in.RawQuery, format != ALB && format != ALBMulti)},
+	}
+	sortPairs(&w.headers)
+	sortPairs(&w.query)
+	if w.isText = isText(format, in); format == APIGatewayV1 {
+		w.none = `null`
+	}
+	w.dst = slices.Grow(dst, w.size())
+	switch format {
+	case APIGatewayV1:
+		w.v1()
+	case APIGatewayV2:
+		w.v2()
+	case ALB, ALBMulti:
+		w.alb(format == ALBMulti)
+	default:
+		w.http()
+	}
+	return w.dst, nil
+}
+
+func appendRaw(dst, body []byte) ([]byte, error) {
+	if len(body) == 0 {
+		return append(dst, "{}"...), nil
+	}
+	if !isJSON(body) {
+		return dst, ErrNotJSON
+	}
+	return append(dst, body...), nil
+}
+
+// writer writes one event.
+type writer struct {
+	*Request
+	dst            []byte
+	headers, query pairs
+	// lower says that names of headers are written in lower case, none what stands for an
+	// object without members.
+	lower  bool
+	none   string
+	isText bool
+}
+
+// size is about as many bytes as the event will have.
+func (w *writer) size() int {
+	n := 1024 + 4*len(w.Path) + 3*len(w.RawQuery) + len(w.Body) + len(w.Body)/16
+	if !w.isText {
+		n += len(w.Body) / 3
+	}
+	for _, p := range w.headers.list {
+		n += 2 * (len(p.name) + len(p.value) + 8)
+	}
+	return n
+}
+
+func (w *writer) http() {
+	w.text(`{"httpMethod":`, w.Method)
+	w.text(`,"path":`, w.Path)
+	w.text(`,"queryString":`, w.RawQuery)
+	w.last(`,"queryStringParameters":`, &w.query)
+	w.all(`,"multiValueQueryStringParameters":`, &w.query)
+	w.last(`,"headers":`, &w.headers)
+	w.all(`,"multiValueHeaders":`, &w.headers)
+	w.body(`""`)
+	w.raw(`}`)
+}
+
+func (w *writer) v1() {
+	resource := w.Resource
+	if resource == "" {
+		resource = "/{proxy+}"
+	}
+	w.text(`{"version":"1.0","resource":`, resource)
+	w.text(`,"path":`, w.Path)
+	w.text(`,"httpMethod":`, w.Method)
+	w.last(`,"headers":`, &w.headers)
+	w.all(`,"multiValueHeaders":`, &w.headers)
+	w.last(`,"queryStringParameters":`, &w.query)
+	w.all(`,"multiValueQueryStringParameters":`, &w.query)
+	w.raw(`,"pathParameters":`)
+	w.vars()
+	w.raw(`,"stageVariables":null,"requestContext":{"accountId":"","apiId":""`)
+	w.domain()
+	w.text(`,"extendedRequestId":`, w.RequestID)
+	w.text(`,"httpMethod":`, w.Method)
+	w.text(`,"identity":{"accessKey":null,"accountId":null,"apiKey":null,"apiKeyId":null,"caller":null,`+
+		`"cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,"cognitoIdentityId":null,`+
+		`"cognitoIdentityPoolId":null,"principalOrgId":null,"sourceIp":`, w.Client)
+	w.text(`,"user":null,"userAgent":`, w.Header.Get("User-Agent"))
+	w.text(`,"userArn":null},"path":`, w.Path)
+	w.text(`,"protocol":`, w.protocol())
+	w.text(`,"requestId":`, w.RequestID)
+	w.time(`,"requestTime":"`)
+	w.text(`,"resourceId":"","resourcePath":`, resource)
+	w.text(`,"stage":`, w.stage())
+	w.raw(`}`)
+	w.body(`null`)
+	w.raw(`}`)
+}
+
+func (w *writer) v2() {
+	w.raw(`{"version":"2.0","routeKey":`)
+	w.routeKey()
+	w.text(`,"rawPath":`, w.Path)
+	w.text(`,"rawQueryString":`, w.RawQuery)
+	w.cookies(`,"cookies":[`)
+	w.joined(`,"headers":`, &w.headers)
+	if len(w.query.list) > 0 {
+		w.joined(`,"queryStringParameters":`, &w.query)
+	}
+	if len(w.Vars) > 0 {
+		w.raw(`,"pathParameters":`)
+		w.vars()
+	}
+	w.raw(`,"requestContext":{"accountId":"","apiId":""`)
+	w.domain()
+	w.text(`,"http":{"method":`, w.Method)
+	w.text(`,"path":`, w.Path)
+	w.text(`,"protocol":`, w.protocol())
+	w.text(`,"sourceIp":`, w.Client)
+	w.text(`,"userAgent":`, w.Header.Get("User-Agent"))
+	w.text(`},"requestId":`, w.RequestID)
+	w.raw(`,"routeKey":`)
+	w.routeKey()
+	w.text(`,"stage":`, w.stage())
+	w.time(`,"time":"`)
+	w.raw(`}`)
+	w.body("")
+	w.raw(`}`)
+}
+
+func (w *writer) alb(multi bool) {
+	w.text(`{"requestContext":{"elb":{"targetGroupArn":""}},"httpMethod":`, w.Method)
+	w.text(`,"path":`, w.Path)
+	if multi {
+		w.all(`,"multiValueQueryStringParameters":`, &w.query)
+		w.all(`,"multiValueHeaders":`, &w.headers)
+	} else {
+		w.last(`,"queryStringParameters":`, &w.query)
+		w.last(`,"headers":`, &w.headers)
+	}
+	w.body(`""`)
+	w.raw(`}`)
+}
+
+func (w *writer) raw(s string) { w.dst = append(w.dst, s...) }
+
+func (w *writer) text(before, s string) {
+	w.dst = appendString(append(w.dst, before...), s)
+}
+
+// domain writes domainName and domainPrefix.
+func (w *writer) domain() {
+	name := w.Host
+	if host, _, err := net.SplitHostPort(name); err == nil {
+		name = host
+	}
+	prefix, _, _ := strings.Cut(name, ".")
+	w.text(`,"domainName":`, name)
+	w.text(`,"domainPrefix":`, prefix)
+}
+
+// time writes the time as text, for which before has the opening quote, and in
+// milliseconds, under the same name with Epoch.
+func (w *writer) time(before string) {
+	at := w.Time.In(time.UTC)
+	w.raw(before)
+	w.dst = at.AppendFormat(w.dst, clock)
+	w.raw(`"`)
+	w.raw(before[:len(before)-len(`":"`)])
+	w.raw(`Epoch":`)
+	w.dst = strconv.AppendInt(w.dst, at.UnixMilli(), 10)
+}
+
+// routeKey writes "GET /v1/books/{id}".
+func (w *writer) routeKey() {
+	if w.Resource == "" {
+		w.raw(`"$default"`)
+		return
+	}
+	w.raw(`"`)
+	w.dst = appendEscaped(w.dst, w.Method)
+	w.raw(` `)
+	w.dst = appendEscaped(w.dst, w.Resource)
+	w.raw(`"`)
+}
+
+func (w *writer) stage() string {
+	if w.Stage == "" {
+		return "$default"
+	}
+	return w.Stage
+}
+
+func (w *writer) protocol() string {
+	if w.Protocol == "" {
+		return "HTTP/1.1"
+	}
+	return w.Protocol
+}
+
+// vars writes the path's variables. A route that has no
+// template has the whole path as proxy, unless that is only a slash.
+func (w *writer) vars() {
+	proxy := ""
+	if w.Resource == "" {
+		proxy = strings.TrimPrefix(w.Path, "/")
+	}
+	if len(w.Vars) == 0 && proxy == "" {
+		w.raw(w.none)
+		return
+	}
+	before := `{`
+	for _, v := range w.Vars {
+		if v.Name == "proxy" {
+			proxy = ""
+		}
+		w.text(before, v.Name)
+		w.text(`:`, v.Text)
+		before = `,`
+	}
+	if proxy != "" {
+		w.raw(before)
+		w.text(`"proxy":`, unescapePath(proxy))
+	}
+	w.raw(`}`)
+}
+
+// body writes body and isBase64Encoded. A body that is empty is written as empty says,
+// and left out if that is nothing.
+func (w *writer) body(empty string) {
+	switch {
+	case len(w.Body) == 0:
+		if empty != "" {
+			w.raw(`,"body":`)
+			w.raw(empty)
+		}
+		w.raw(`,"isBase64Encoded":false`)
+	case w.isText:
+		w.raw(`,"body":`)
+		w.dst = appendString(w.dst, w.Body)
+		w.raw(`,"isBase64Encoded":false`)
+	default:
+		w.raw(`,"body":"`)
+		w.dst = base64.StdEncoding.AppendEncode(w.dst, w.Body)
+		w.raw(`","isBase64Encoded":true`)
+	}
+}
+
+// isText says whether the body of in goes into an event as it is.
+func isText(format Format, in *Request) bool {
+	if coding := in.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return false
+	}
+	contentType, _, _ := strings.Cut(in.Header.Get("Content-Type"), ";")
+	contentType = strings.ToLower(strings.TrimSpace(contentType))
+	text := strings.HasPrefix(contentType, "text/")
+	switch contentType {
+	case "application/json", "application/javascript", "application/xml":
+		text = true
+	case "", "application/x-www-form-urlencoded", "application/graphql", "application/x-ndjson":
+		text = format == HTTP || format == APIGatewayV1
+	}
+	if format == HTTP || format == APIGatewayV1 {
+		text = text || strings.HasSuffix(contentType, "+json") || strings.HasSuffix(contentType, "+xml")
+	}
+	return text && utf8.Valid(in.Body)
+}
