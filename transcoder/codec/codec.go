@@ -149,6 +149,19 @@ func (m *Message) FieldByName(name []byte) *Field {
 	return nil
 }
 
+// FieldByNumber is the field with this number, nil if there is none. Extensions are
+// not found.
+func (m *Message) FieldByNumber(number protoreflect.FieldNumber) *Field {
+	if f := m.field(uint32(number)); f != nil && !f.extension {
+		return f
+	}
+	return nil
+}
+
+// Plain reports whether the JSON form of the message is an object of its fields, and
+// not a form of its own, as well-known types have.
+func (m *Message) Plain() bool { return m.form == formObject || m.form == formEmpty }
+
 // AppendWire appends the message that a whole JSON text describes to dst, in
 // the wire format. Required fields are not checked, see
 // [Message.CheckRequired]. b says what is bound already and may be nil. On
@@ -196,6 +209,24 @@ func (m *Message) AppendJSON(dst, wire []byte, s *Scratch) ([]byte, error) {
 // presence.
 func (f *Field) AppendJSON(dst, wire []byte, s *Scratch) ([]byte, error) {
 	return s.printer.print(dst, wire, s, f.parent, f)
+}
+
+// AppendSetJSON is [Field.AppendJSON] for a field that may be absent: then ok is
+// false, and nothing is appended. Without presence, a zero and an empty list or map
+// are absent.
+func (f *Field) AppendSetJSON(dst, wire []byte, s *Scratch) (out []byte, ok bool, err error) {
+	p := &s.printer
+	p.begin(dst, wire, s)
+	p.careful = true
+	if out, ok = p.ifSet(dst, f); ok && len(out) > p.limit {
+		p.tooLarge()
+	}
+	err = p.errorOrNil()
+	p.end()
+	if err != nil {
+		return dst, false, err
+	}
+	return out, len(out) > len(dst), nil
 }
 
 // CheckRequired reports the first required field that is missing in a

@@ -45,15 +45,21 @@ func (p *printer) cut(out []byte, m *Message, n *maskNode, parts []span) ([]byte
 	// Both are in the order of the numbers.
 	selected := n.fields
 	end := len(p.runs)
-	for a := base; a < end && len(selected) > 0; {
+	for a := base; a < end && (n.except || len(selected) > 0); {
 		b := p.group(a)
 		f := &m.fields[p.runs[a].field]
 		for len(selected) > 0 && selected[0].field.number < f.number {
 			selected = selected[1:]
 		}
-		if len(selected) > 0 && selected[0].field == f {
+		named := len(selected) > 0 && selected[0].field == f
+		switch {
+		case named && (selected[0].below != nil || !n.except):
 			if out, ok = p.cutField(out, &selected[0], a, b); !ok {
 				return out, false
+			}
+		case !named && n.except:
+			for _, r := range p.runs[a:b] {
+				out = append(out, p.in[r.start:r.end]...)
 			}
 		}
 		a = b

@@ -37,6 +37,8 @@
 // a serialized message to the fields that a client asked for, and
 // [AppendValueText] and [FieldNumberValue] read one field of it. What a query may
 // hold beside scalars is read by [Field.AppendEntry] and [Field.AppendJSONText].
+// The way back, from a message to a request, are [AppendURLText], [Field.AppendSetJSON]
+// and, for what is left ([Message.Without]), [Mask.AppendQuery].
 //
 // All memory that a translation needs beyond the output lives in a [Scratch],
 // so in a steady state nothing is allocated.

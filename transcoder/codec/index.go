@@ -147,6 +147,20 @@ func (p *printer) indexed(out []byte, m *Message, parts []span) ([]byte, bool) {
 
 // alone appends the value of one field of the message that is the input.
 func (p *printer) alone(out []byte, f *Field) ([]byte, bool) {
+	start := len(out)
+	out, ok := p.ifSet(out, f)
+	switch {
+	case !ok || len(out) > start:
+		return out, ok
+	case f.shape == shapeOne && !f.implicit:
+		return append(out, "null"...), true
+	}
+	return f.appendZero(out), true
+}
+
+// ifSet is alone, but appends nothing for a field that is not set, or a zero that
+// the form leaves out.
+func (p *printer) ifSet(out []byte, f *Field) ([]byte, bool) {
 	m := f.parent
 	p.depth--
 	whole := [1]span{{0, len(p.in)}}
@@ -154,7 +168,7 @@ func (p *printer) alone(out []byte, f *Field) ([]byte, bool) {
 	if !ok {
 		return out, false
 	}
-	start, end := len(out), len(p.runs)
+	end := len(p.runs)
 	for a := base; a < end; {
 		b := p.group(a)
 		if g := &m.fields[p.runs[a].field]; g == f {
@@ -174,13 +188,7 @@ func (p *printer) alone(out []byte, f *Field) ([]byte, bool) {
 		}
 		a = b
 	}
-	if len(out) > start {
-		return out, true
-	}
-	if f.shape == shapeOne && !f.implicit {
-		return append(out, "null"...), true
-	}
-	return f.appendZero(out), true
+	return out, true
 }
 
 // field appends what p.runs[a:b], all of f, come to: after f's name if named

@@ -36,6 +36,9 @@ type Mask struct {
 // maskNode is what a mask selects of one message: everything, or some fields,
 // in the order of their numbers.
 type maskNode struct {
+	// except turns fields into what is left out: those that are whole, and of the
+	// others what is below them.
+	except bool
 	all    bool
 	fields []maskField
 }

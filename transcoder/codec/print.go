@@ -45,8 +45,12 @@ type printer struct {
 	// rival is the member of a oneof that stands in the place of the field which
 	// was looked for last, nil if none does.
 	rival *Field
-	// text is a value that is compared.
+	// text is a value that is compared, or goes into a query.
 	text []byte
+	// name is that of the query parameter at hand.
+	name []byte
+	// alphabet is how bytes are written that stand alone as text.
+	alphabet *base64.Encoding
 }
 
 // place is where a field begins in the output, with its comma.
@@ -61,6 +65,7 @@ const maxMoved = 8
 
 func (p *printer) begin(dst, wire []byte, s *Scratch) {
 	p.in, p.err, p.only = wire, nil, nil
+	p.alphabet = base64.StdEncoding
 	p.maxDepth, p.maxJSON = s.maxDepth(), s.maxJSON()
 	p.depth, p.limit = p.maxDepth, len(dst)+p.maxJSON
 	p.places, p.moved = p.places[:0], 0

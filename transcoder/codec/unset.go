@@ -59,7 +59,7 @@ func (f *Field) appendZero(out []byte) []byte {
 // selects them, and returns those that come after it.
 func appendUnset(out []byte, rest []unset, number uint32, only *maskNode) ([]byte, []unset) {
 	for len(rest) > 0 && rest[0].number < number {
-		if only == nil || only.find(rest[0].number) != nil {
+		if _, shown := only.part(rest[0].number); shown {
 			out = append(out, rest[0].text...)
 		}
 		rest = rest[1:]
@@ -102,6 +102,22 @@ func (n *maskNode) find(number uint32) *maskField {
 		return nil
 	}
 	return &n.fields[i]
+}
+
+// part says whether n, nil for everything, selects a field, and what of the messages
+// in it, nil for all.
+func (n *maskNode) part(number uint32) (below *maskNode, selected bool) {
+	if n == nil || n.all {
+		return nil, true
+	}
+	e := n.find(number)
+	switch {
+	case e == nil:
+		return nil, n.except
+	case e.below == nil:
+		return nil, !n.except
+	}
+	return e.below, true
 }
 
 // inside is what is selected of the messages in f, which is selected, nil if

@@ -31,12 +31,22 @@ import (
 //
 // On failure it returns dst as it was and an *[Error].
 func AppendValueText(dst []byte, parents []*Field, f *Field, wire []byte, s *Scratch) (out []byte, ok bool, err error) {
+	return s.appendValueText(dst, parents, f, wire, base64.StdEncoding)
+}
+
+// AppendURLText is [AppendValueText] for a URL: bytes are in the alphabet of base64
+// that is made for one.
+func AppendURLText(dst []byte, parents []*Field, f *Field, wire []byte, s *Scratch) (out []byte, ok bool, err error) {
+	return s.appendValueText(dst, parents, f, wire, base64.URLEncoding)
+}
+
+func (s *Scratch) appendValueText(dst []byte, parents []*Field, f *Field, wire []byte, alphabet *base64.Encoding) (out []byte, ok bool, err error) {
 	if f.shape != shapeOne || !f.BindableText() {
 		return dst, false, &Error{Kind: KindType, Message: fmt.Sprintf("%s has no form as text", f.jsonName)}
 	}
 	p := &s.printer
 	p.begin(dst, wire, s)
-	p.careful = true
+	p.careful, p.alphabet = true, alphabet
 	base, found, err := p.find(parents, f)
 	out = dst
 	switch {
@@ -80,6 +90,25 @@ func FieldNumberValue(parents []*Field, f *Field, wire []byte, s *Scratch) (n in
 	}
 	p.end()
 	return n, err == nil && (found || base >= 0 && f.implicit), err
+}
+
+// BytesValue is the content of a single field of type bytes or string inside parents,
+// as in [AppendValueText], of a serialized message: a part of wire, not looked at. It
+// is nil if the field is absent, and may be empty if it is not.
+func BytesValue(parents []*Field, f *Field, wire []byte, s *Scratch) (content []byte, err error) {
+	if f.shape != shapeOne || f.kind != protoreflect.BytesKind && f.kind != protoreflect.StringKind {
+		return nil, &Error{Kind: KindType, Message: fmt.Sprintf("%s is neither a single string nor bytes", f.jsonName)}
+	}
+	p := &s.printer
+	p.begin(nil, wire, s)
+	p.careful = true
+	base, found, err := p.find(parents, f)
+	if found {
+		start, end := p.length(p.spans[base].start, p.spans[base].end)
+		content = wire[start:end:end]
+	}
+	p.end()
+	return content, err
 }
 
 // Integer reports whether the field is a single integer or enum.
@@ -223,7 +252,7 @@ func (p *printer) scalarText(out []byte, f *Field, at span) ([]byte, bool) {
 	start, end := p.length(at.start, at.end)
 	value := p.in[start:end]
 	if f.kind == protoreflect.BytesKind {
-		return base64.StdEncoding.AppendEncode(out, value), true
+		return p.alphabet.AppendEncode(out, value), true
 	}
 	if !utf8.Valid(value) {
 		return out, p.badUTF8(start) >= 0

@@ -73,11 +73,26 @@ func AppendUnescaped(dst []byte, escaped string, slashes Slashes) ([]byte, error
 	}
 }
 
-// appendEscaped writes text as a literal of a template.
-func appendEscaped(dst []byte, text string) []byte {
+// AppendLiteral appends text as a literal of a template: what RFC 3986 allows in a
+// segment stays as it is, but for * and :.
+func AppendLiteral(dst []byte, text string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(text) {
 		if c := text[i]; isText(c) {
+			dst = append(dst, c)
+		} else {
+			dst = append(dst, '%', digits[c>>4], digits[c&15])
+		}
+	}
+	return dst
+}
+
+// AppendValue appends one segment of a variable's value as a path has it:
+// percent-encoded but for unreserved characters, as google/api/http.proto says.
+func AppendValue(dst, value []byte) []byte {
+	const digits = "0123456789ABCDEF"
+	for _, c := range value {
+		if isLetter(c) || isDigit(c) || c == '-' || c == '.' || c == '~' {
 			dst = append(dst, c)
 		} else {
 			dst = append(dst, '%', digits[c>>4], digits[c&15])

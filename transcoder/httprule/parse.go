@@ -266,7 +266,7 @@ func (t *Template) String() string {
 		}
 		switch seg.Kind {
 		case Literal:
-			b = appendEscaped(b, seg.Literal)
+			b = AppendLiteral(b, seg.Literal)
 		case Single:
 			b = append(b, '*')
 		case Multi:
@@ -278,7 +278,7 @@ func (t *Template) String() string {
 		}
 	}
 	if t.Verb != "" {
-		b = appendEscaped(append(b, ':'), t.Verb)
+		b = AppendLiteral(append(b, ':'), t.Verb)
 	}
 	return string(b)
 }
