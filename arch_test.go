@@ -117,6 +117,8 @@ var table = []row{
 	{packages: []string{"transcoder/rest", "transcoder/grpc"}, may: with(layer1, "transcoder", "route")},
 	{packages: []string{"transcoder/rest/plan"}, may: layer1, not: pure},
 	{packages: []string{"transcoder/rest/split"}, not: pure},
+	// Rules read backwards: what transcoder/rest/plan reads, this writes.
+	{packages: []string{"transcoder/outbound/plan"}, may: layer1, not: pure},
 	{packages: []string{"upstream/*"}, may: with(layer1, "upstream", "upstream/balance", "upstream/tlsconfig")},
 	{packages: []string{"reflect/source/*"}, may: with(layer1, "reflect/source")},
 	{packages: []string{"filter/*"}, may: with(layer1, "filter", "route")},
@@ -147,6 +149,7 @@ var table = []row{
 var serving = []string{
 	"rpc", "rpc/adapt", "kind", "route", "server", "upstream", "upstream/*", "upstream/lambda/event", "proxy", "reflect/schema", "reflect/service",
 	"transcoder", "transcoder/coding", "transcoder/entity", "transcoder/httprule", "transcoder/codec", "transcoder/validate", "filter", "filter/*", "transcoder/rest", "transcoder/rest/plan", "transcoder/rest/split", "transcoder/grpc",
+	"transcoder/outbound/plan",
 	"transform", "transform/body", "transform/frame", "transform/jq", "transform/view", "header", "internal/near", "rewrite", "forwarded", "reply",
 }
 
