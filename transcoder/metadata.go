@@ -20,14 +20,14 @@ import (
 // ASCII, is left out: the call works without it.
 //
 // x-forwarded-for, -proto and -host say what the gateway saw; the client's own
-// are dropped. client, if it is not nil, is who a trusted proxy tells of: then they say
+// are dropped, as is all else that only proxies say ([forwarded.Is]). client, if it is not nil, is who a trusted proxy tells of: then they say
 // what that has seen. The values alias r's.
 func AppendMetadata(dst rpc.Header, r *http.Request, client *forwarded.Client, p *rpc.HeaderPolicy) (rpc.Header, error) {
 	start := len(dst)
 	connection := r.Header["Connection"]
 	for key, values := range r.Header {
 		name, ok := metadataName(key)
-		if !ok || !crosses(name) || isForwarded(name) || !p.Passes(name) || named(connection, name) {
+		if !ok || !crosses(name) || own(name) || forwarded.Is(key) && !client.Kept(key) || !p.Passes(name) || named(connection, name) {
 			continue
 		}
 		if strings.HasSuffix(name, "-bin") {
@@ -87,11 +87,6 @@ func crosses(name string) bool {
 		return false
 	}
 	return !strings.HasPrefix(name, "grpc-") && !strings.HasPrefix(name, "content-") && !strings.HasPrefix(name, "sec-websocket-")
-}
-
-// isForwarded reports whether the gateway sets this name itself.
-func isForwarded(name string) bool {
-	return name == "x-forwarded-for" || name == "x-forwarded-proto" || name == "x-forwarded-host" || own(name)
 }
 
 // own reports whether only the gateway may say this.
