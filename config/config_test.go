@@ -239,7 +239,7 @@ func TestFromMessage(t *testing.T) {
 	})
 	require.Nil(t, f)
 	require.EqualError(t, err, `command line: upstreams[0].grpc.target: "http://localhost" must not be a URL: leave out http:// or https:// and anything behind the port, and add tls: {} if the upstream speaks TLS
-command line: upstreams[1]: wants grpc or http
+command line: upstreams[1]: wants grpc, http, aws_lambda, google_function or azure_function
 command line: admin.address: "9901" must be HOST:PORT, [IPv6]:PORT or :PORT with a port from 0 to 65535, for example 127.0.0.1:9901`)
 
 	_, err = FromMessage("command line", nil)

@@ -50,6 +50,13 @@ const (
 	// UpstreamOverloaded: the upstream has as many requests as it may have, and as
 	// many wait as may.
 	UpstreamOverloaded Reason = "UPSTREAM_OVERLOADED"
+	// FunctionFailed: a function that was called has failed, and answered with nothing
+	// else.
+	FunctionFailed Reason = "FUNCTION_FAILED"
+	// FunctionThrottled: a function runs as often as it may at once.
+	FunctionThrottled Reason = "FUNCTION_THROTTLED"
+	// UpstreamDenied: the gateway may not call the upstream, or has no credentials.
+	UpstreamDenied Reason = "UPSTREAM_DENIED"
 	// NotReady: the upstream's descriptors are not loaded yet.
 	NotReady Reason = "NOT_READY"
 	// ProgramFailed: a program of the configuration failed, or what it gave cannot
@@ -88,6 +95,9 @@ var reasons = map[Reason]struct {
 	UpstreamTooLarge:     {http.StatusBadGateway, codes.ResourceExhausted},
 	UpstreamUnreachable:  {http.StatusServiceUnavailable, codes.Unavailable},
 	UpstreamOverloaded:   {http.StatusServiceUnavailable, codes.Unavailable},
+	FunctionFailed:       {http.StatusBadGateway, codes.Unknown},
+	FunctionThrottled:    {http.StatusTooManyRequests, codes.ResourceExhausted},
+	UpstreamDenied:       {http.StatusBadGateway, codes.Internal},
 	NotReady:             {http.StatusServiceUnavailable, codes.Unavailable},
 	ProgramFailed:        {http.StatusInternalServerError, codes.Internal},
 	ProgramLimit:         {http.StatusInternalServerError, codes.ResourceExhausted},

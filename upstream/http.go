@@ -44,6 +44,12 @@ type Origin struct {
 	BasePath string
 	// Forwarded says which headers tell the upstream of the client.
 	Forwarded Forwarded
+	// Aware says that the upstream wants to know more of a request than what is sent:
+	// see [About].
+	Aware bool
+	// Whole says that the upstream takes the body and nothing else of a request. Who
+	// can choose puts everything there.
+	Whole bool
 }
 
 // Forwarded is a set of headers that tell an upstream who the client is and what it
@@ -72,6 +78,10 @@ type Error struct {
 	Endpoint string
 	// RetryAfter is how long a client had better wait; zero if nothing is known.
 	RetryAfter time.Duration
+	// Message is what the client is told; empty is what it is told for such a Reason.
+	// Header are further fields of the answer, for the client too.
+	Message string
+	Header  http.Header
 	Err        error
 }
 

@@ -75,7 +75,12 @@ type ForwardRoute struct {
 	// Compression compresses answers for clients that accept it.
 	//
 	// Default: none, the upstream does it or not. Example: `{}`
-	Compression   *Compression `protobuf:"bytes,10,opt,name=compression,proto3" json:"compression,omitempty"`
+	Compression *Compression `protobuf:"bytes,10,opt,name=compression,proto3" json:"compression,omitempty"`
+	// Lambda is for upstreams that are functions of AWS Lambda: what the route says of
+	// its calls.
+	//
+	// Default: all as the upstream says. Example: `{qualifier: live}`
+	Lambda        *LambdaCall `protobuf:"bytes,11,opt,name=lambda,proto3" json:"lambda,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -176,6 +181,13 @@ func (x *ForwardRoute) GetCors() *CORS {
 func (x *ForwardRoute) GetCompression() *Compression {
 	if x != nil {
 		return x.Compression
+	}
+	return nil
+}
+
+func (x *ForwardRoute) GetLambda() *LambdaCall {
+	if x != nil {
+		return x.Lambda
 	}
 	return nil
 }
@@ -365,7 +377,7 @@ var File_dragoman_config_v1_forward_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_forward_proto_rawDesc = "" +
 	"\n" +
-	" dragoman/config/v1/forward.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fdragoman/config/v1/header.proto\x1a dragoman/config/v1/options.proto\x1a dragoman/config/v1/rewrite.proto\x1a\x1egoogle/protobuf/duration.proto\"\x8e\x06\n" +
+	" dragoman/config/v1/forward.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fdragoman/config/v1/header.proto\x1a(dragoman/config/v1/lambda_upstream.proto\x1a dragoman/config/v1/options.proto\x1a dragoman/config/v1/rewrite.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc6\x06\n" +
 	"\fForwardRoute\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12B\n" +
 	"\tupstreams\x18\x02 \x03(\v2$.dragoman.config.v1.WeightedUpstreamR\tupstreams\x12\x14\n" +
@@ -378,7 +390,8 @@ const file_dragoman_config_v1_forward_proto_rawDesc = "" +
 	"\x06limits\x18\b \x01(\v2!.dragoman.config.v1.ForwardLimitsR\x06limits\x12,\n" +
 	"\x04cors\x18\t \x01(\v2\x18.dragoman.config.v1.CORSR\x04cors\x12A\n" +
 	"\vcompression\x18\n" +
-	" \x01(\v2\x1f.dragoman.config.v1.CompressionR\vcompression:\xac\x01\xbaH\xa8\x01\x1a\xa5\x01\n" +
+	" \x01(\v2\x1f.dragoman.config.v1.CompressionR\vcompression\x126\n" +
+	"\x06lambda\x18\v \x01(\v2\x1e.dragoman.config.v1.LambdaCallR\x06lambda:\xac\x01\xbaH\xa8\x01\x1a\xa5\x01\n" +
 	"\x16forward_route.upstream\x12.must have one of upstream, upstreams and group\x1a[[this.upstream != '', this.upstreams.size() > 0, this.group != ''].filter(x, x).size() == 1\"\xa0\x01\n" +
 	"\x10WeightedUpstream\x12\"\n" +
 	"\bupstream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\bupstream\x12&\n" +
@@ -415,23 +428,25 @@ var file_dragoman_config_v1_forward_proto_goTypes = []any{
 	(*durationpb.Duration)(nil), // 5: google.protobuf.Duration
 	(*CORS)(nil),                // 6: dragoman.config.v1.CORS
 	(*Compression)(nil),         // 7: dragoman.config.v1.Compression
-	(*Headers)(nil),             // 8: dragoman.config.v1.Headers
+	(*LambdaCall)(nil),          // 8: dragoman.config.v1.LambdaCall
+	(*Headers)(nil),             // 9: dragoman.config.v1.Headers
 }
 var file_dragoman_config_v1_forward_proto_depIdxs = []int32{
-	1, // 0: dragoman.config.v1.ForwardRoute.upstreams:type_name -> dragoman.config.v1.WeightedUpstream
-	4, // 1: dragoman.config.v1.ForwardRoute.rewrite:type_name -> dragoman.config.v1.Rewrite
-	5, // 2: dragoman.config.v1.ForwardRoute.timeout:type_name -> google.protobuf.Duration
-	5, // 3: dragoman.config.v1.ForwardRoute.idle_timeout:type_name -> google.protobuf.Duration
-	3, // 4: dragoman.config.v1.ForwardRoute.limits:type_name -> dragoman.config.v1.ForwardLimits
-	6, // 5: dragoman.config.v1.ForwardRoute.cors:type_name -> dragoman.config.v1.CORS
-	7, // 6: dragoman.config.v1.ForwardRoute.compression:type_name -> dragoman.config.v1.Compression
-	8, // 7: dragoman.config.v1.WeightedUpstream.headers:type_name -> dragoman.config.v1.Headers
-	1, // 8: dragoman.config.v1.UpstreamGroup.upstreams:type_name -> dragoman.config.v1.WeightedUpstream
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	1,  // 0: dragoman.config.v1.ForwardRoute.upstreams:type_name -> dragoman.config.v1.WeightedUpstream
+	4,  // 1: dragoman.config.v1.ForwardRoute.rewrite:type_name -> dragoman.config.v1.Rewrite
+	5,  // 2: dragoman.config.v1.ForwardRoute.timeout:type_name -> google.protobuf.Duration
+	5,  // 3: dragoman.config.v1.ForwardRoute.idle_timeout:type_name -> google.protobuf.Duration
+	3,  // 4: dragoman.config.v1.ForwardRoute.limits:type_name -> dragoman.config.v1.ForwardLimits
+	6,  // 5: dragoman.config.v1.ForwardRoute.cors:type_name -> dragoman.config.v1.CORS
+	7,  // 6: dragoman.config.v1.ForwardRoute.compression:type_name -> dragoman.config.v1.Compression
+	8,  // 7: dragoman.config.v1.ForwardRoute.lambda:type_name -> dragoman.config.v1.LambdaCall
+	9,  // 8: dragoman.config.v1.WeightedUpstream.headers:type_name -> dragoman.config.v1.Headers
+	1,  // 9: dragoman.config.v1.UpstreamGroup.upstreams:type_name -> dragoman.config.v1.WeightedUpstream
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_forward_proto_init() }
@@ -440,6 +455,7 @@ func file_dragoman_config_v1_forward_proto_init() {
 		return
 	}
 	file_dragoman_config_v1_header_proto_init()
+	file_dragoman_config_v1_lambda_upstream_proto_init()
 	file_dragoman_config_v1_options_proto_init()
 	file_dragoman_config_v1_rewrite_proto_init()
 	file_dragoman_config_v1_forward_proto_msgTypes[1].OneofWrappers = []any{}

@@ -36,12 +36,16 @@ type Upstream struct {
 	//
 	//	*Upstream_Grpc
 	//	*Upstream_Http
+	//	*Upstream_AwsLambda
+	//	*Upstream_GoogleFunction
+	//	*Upstream_AzureFunction
 	Kind isUpstream_Kind `protobuf_oneof:"kind"`
 	// Descriptors say where the upstream's services are described. Each upstream
 	// has its own, so two may hold different versions of one package. An upstream
-	// that does not speak gRPC has none.
+	// that does not speak gRPC wants them for transcode routes alone, and they cannot come
+	// by reflection.
 	//
-	// Default: `{reflection: {}}` for gRPC. Example: `{image: {path: image.binpb}}`
+	// Default: `{reflection: {}}` for gRPC, else none. Example: `{image: {path: image.binpb}}`
 	Descriptors *Descriptors `protobuf:"bytes,3,opt,name=descriptors,proto3" json:"descriptors,omitempty"`
 	// Transform reshapes requests and answers of the upstream, within those of its routes, with
 	// jq. All entries run: the first is the outermost, so it is the first for
@@ -120,6 +124,33 @@ func (x *Upstream) GetHttp() *HTTPUpstream {
 	return nil
 }
 
+func (x *Upstream) GetAwsLambda() *AWSLambdaUpstream {
+	if x != nil {
+		if x, ok := x.Kind.(*Upstream_AwsLambda); ok {
+			return x.AwsLambda
+		}
+	}
+	return nil
+}
+
+func (x *Upstream) GetGoogleFunction() *GoogleFunctionUpstream {
+	if x != nil {
+		if x, ok := x.Kind.(*Upstream_GoogleFunction); ok {
+			return x.GoogleFunction
+		}
+	}
+	return nil
+}
+
+func (x *Upstream) GetAzureFunction() *AzureFunctionUpstream {
+	if x != nil {
+		if x, ok := x.Kind.(*Upstream_AzureFunction); ok {
+			return x.AzureFunction
+		}
+	}
+	return nil
+}
+
 func (x *Upstream) GetDescriptors() *Descriptors {
 	if x != nil {
 		return x.Descriptors
@@ -153,26 +184,59 @@ type Upstream_Grpc struct {
 }
 
 type Upstream_Http struct {
-	// HTTP is an upstream that speaks HTTP, for forward routes.
+	// HTTP is an upstream that speaks HTTP.
 	//
 	// Default: none. Example: `{url: "http://legacy:8000"}`
 	Http *HTTPUpstream `protobuf:"bytes,5,opt,name=http,proto3,oneof"`
+}
+
+type Upstream_AwsLambda struct {
+	// AWSLambda is a function of AWS Lambda.
+	//
+	// Default: none. Example: `{function: thumbnails, region: eu-west-1}`
+	AwsLambda *AWSLambdaUpstream `protobuf:"bytes,7,opt,name=aws_lambda,json=awsLambda,proto3,oneof"`
+}
+
+type Upstream_GoogleFunction struct {
+	// GoogleFunction is a function of Google Cloud Functions, or a service of Cloud
+	// Run.
+	//
+	// Default: none. Example: `{url: "https://resize-abc123-ew.a.run.app"}`
+	GoogleFunction *GoogleFunctionUpstream `protobuf:"bytes,8,opt,name=google_function,json=googleFunction,proto3,oneof"`
+}
+
+type Upstream_AzureFunction struct {
+	// AzureFunction is an app of Azure Functions.
+	//
+	// Default: none. Example:
+	// `{url: "https://orders.azurewebsites.net", key_file: /run/secrets/azure}`
+	AzureFunction *AzureFunctionUpstream `protobuf:"bytes,9,opt,name=azure_function,json=azureFunction,proto3,oneof"`
 }
 
 func (*Upstream_Grpc) isUpstream_Kind() {}
 
 func (*Upstream_Http) isUpstream_Kind() {}
 
+func (*Upstream_AwsLambda) isUpstream_Kind() {}
+
+func (*Upstream_GoogleFunction) isUpstream_Kind() {}
+
+func (*Upstream_AzureFunction) isUpstream_Kind() {}
+
 var File_dragoman_config_v1_upstream_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_upstream_proto_rawDesc = "" +
 	"\n" +
-	"!dragoman/config/v1/upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a$dragoman/config/v1/descriptors.proto\x1a&dragoman/config/v1/grpc_upstream.proto\x1a\x1fdragoman/config/v1/header.proto\x1a&dragoman/config/v1/http_upstream.proto\x1a\"dragoman/config/v1/transform.proto\"\xcc\x03\n" +
+	"!dragoman/config/v1/upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a'dragoman/config/v1/azure_upstream.proto\x1a$dragoman/config/v1/descriptors.proto\x1a(dragoman/config/v1/google_upstream.proto\x1a&dragoman/config/v1/grpc_upstream.proto\x1a\x1fdragoman/config/v1/header.proto\x1a&dragoman/config/v1/http_upstream.proto\x1a(dragoman/config/v1/lambda_upstream.proto\x1a\"dragoman/config/v1/transform.proto\"\xbf\x05\n" +
 	"\bUpstream\x12\x89\x01\n" +
 	"\x04name\x18\x01 \x01(\tBu\xbaHr\xba\x01o\n" +
 	"\rupstream.name\x12,must be 1 to 128 letters, digits or ._:/@[]-\x1a0this.matches('^[0-9A-Za-z._:/@\\\\[\\\\]-]{1,128}$')R\x04name\x126\n" +
 	"\x04grpc\x18\x02 \x01(\v2 .dragoman.config.v1.GRPCUpstreamH\x00R\x04grpc\x126\n" +
-	"\x04http\x18\x05 \x01(\v2 .dragoman.config.v1.HTTPUpstreamH\x00R\x04http\x12A\n" +
+	"\x04http\x18\x05 \x01(\v2 .dragoman.config.v1.HTTPUpstreamH\x00R\x04http\x12F\n" +
+	"\n" +
+	"aws_lambda\x18\a \x01(\v2%.dragoman.config.v1.AWSLambdaUpstreamH\x00R\tawsLambda\x12U\n" +
+	"\x0fgoogle_function\x18\b \x01(\v2*.dragoman.config.v1.GoogleFunctionUpstreamH\x00R\x0egoogleFunction\x12R\n" +
+	"\x0eazure_function\x18\t \x01(\v2).dragoman.config.v1.AzureFunctionUpstreamH\x00R\razureFunction\x12A\n" +
 	"\vdescriptors\x18\x03 \x01(\v2\x1f.dragoman.config.v1.DescriptorsR\vdescriptors\x12;\n" +
 	"\ttransform\x18\x04 \x03(\v2\x1d.dragoman.config.v1.TransformR\ttransform\x125\n" +
 	"\aheaders\x18\x06 \x01(\v2\x1b.dragoman.config.v1.HeadersR\aheadersB\r\n" +
@@ -192,24 +256,30 @@ func file_dragoman_config_v1_upstream_proto_rawDescGZIP() []byte {
 
 var file_dragoman_config_v1_upstream_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_dragoman_config_v1_upstream_proto_goTypes = []any{
-	(*Upstream)(nil),     // 0: dragoman.config.v1.Upstream
-	(*GRPCUpstream)(nil), // 1: dragoman.config.v1.GRPCUpstream
-	(*HTTPUpstream)(nil), // 2: dragoman.config.v1.HTTPUpstream
-	(*Descriptors)(nil),  // 3: dragoman.config.v1.Descriptors
-	(*Transform)(nil),    // 4: dragoman.config.v1.Transform
-	(*Headers)(nil),      // 5: dragoman.config.v1.Headers
+	(*Upstream)(nil),               // 0: dragoman.config.v1.Upstream
+	(*GRPCUpstream)(nil),           // 1: dragoman.config.v1.GRPCUpstream
+	(*HTTPUpstream)(nil),           // 2: dragoman.config.v1.HTTPUpstream
+	(*AWSLambdaUpstream)(nil),      // 3: dragoman.config.v1.AWSLambdaUpstream
+	(*GoogleFunctionUpstream)(nil), // 4: dragoman.config.v1.GoogleFunctionUpstream
+	(*AzureFunctionUpstream)(nil),  // 5: dragoman.config.v1.AzureFunctionUpstream
+	(*Descriptors)(nil),            // 6: dragoman.config.v1.Descriptors
+	(*Transform)(nil),              // 7: dragoman.config.v1.Transform
+	(*Headers)(nil),                // 8: dragoman.config.v1.Headers
 }
 var file_dragoman_config_v1_upstream_proto_depIdxs = []int32{
 	1, // 0: dragoman.config.v1.Upstream.grpc:type_name -> dragoman.config.v1.GRPCUpstream
 	2, // 1: dragoman.config.v1.Upstream.http:type_name -> dragoman.config.v1.HTTPUpstream
-	3, // 2: dragoman.config.v1.Upstream.descriptors:type_name -> dragoman.config.v1.Descriptors
-	4, // 3: dragoman.config.v1.Upstream.transform:type_name -> dragoman.config.v1.Transform
-	5, // 4: dragoman.config.v1.Upstream.headers:type_name -> dragoman.config.v1.Headers
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	3, // 2: dragoman.config.v1.Upstream.aws_lambda:type_name -> dragoman.config.v1.AWSLambdaUpstream
+	4, // 3: dragoman.config.v1.Upstream.google_function:type_name -> dragoman.config.v1.GoogleFunctionUpstream
+	5, // 4: dragoman.config.v1.Upstream.azure_function:type_name -> dragoman.config.v1.AzureFunctionUpstream
+	6, // 5: dragoman.config.v1.Upstream.descriptors:type_name -> dragoman.config.v1.Descriptors
+	7, // 6: dragoman.config.v1.Upstream.transform:type_name -> dragoman.config.v1.Transform
+	8, // 7: dragoman.config.v1.Upstream.headers:type_name -> dragoman.config.v1.Headers
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_upstream_proto_init() }
@@ -217,14 +287,20 @@ func file_dragoman_config_v1_upstream_proto_init() {
 	if File_dragoman_config_v1_upstream_proto != nil {
 		return
 	}
+	file_dragoman_config_v1_azure_upstream_proto_init()
 	file_dragoman_config_v1_descriptors_proto_init()
+	file_dragoman_config_v1_google_upstream_proto_init()
 	file_dragoman_config_v1_grpc_upstream_proto_init()
 	file_dragoman_config_v1_header_proto_init()
 	file_dragoman_config_v1_http_upstream_proto_init()
+	file_dragoman_config_v1_lambda_upstream_proto_init()
 	file_dragoman_config_v1_transform_proto_init()
 	file_dragoman_config_v1_upstream_proto_msgTypes[0].OneofWrappers = []any{
 		(*Upstream_Grpc)(nil),
 		(*Upstream_Http)(nil),
+		(*Upstream_AwsLambda)(nil),
+		(*Upstream_GoogleFunction)(nil),
+		(*Upstream_AzureFunction)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -1,0 +1,49 @@
+package upstream
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// About is what is known of a request besides what is sent. Whoever sends requests to
+// an upstream whose [Origin] is Aware puts it into their contexts. It is read-only.
+type About struct {
+	// Method, Scheme, Host, Path and RawQuery are those of the request when the
+	// programs of the configuration have run, and before the path is rewritten. Path is
+	// escaped.
+	Method, Scheme, Host, Path, RawQuery string
+	// Client is the address of the client, without port.
+	Client string
+	// Route is the name of the route.
+	Route string
+	// Resource is the path of the match as a template, /v1/books/{id}; empty if it is
+	// something else.
+	Resource string
+	// Vars are what the match has captured.
+	Vars []Var
+	// Options are what the route says of the upstream's kind, of a type that only this
+	// knows; nil if it says nothing.
+	Options proto.Message
+	// RequestID names the request, and no other one.
+	RequestID string
+	// Time is when the request came.
+	Time time.Time
+}
+
+// Var is a part of a path that has a name; Text is decoded.
+type Var struct{ Name, Text string }
+
+type aboutKey struct{}
+
+// WithAbout is ctx with a.
+func WithAbout(ctx context.Context, a *About) context.Context {
+	return context.WithValue(ctx, aboutKey{}, a)
+}
+
+// AboutOf is what ctx has, or nil.
+func AboutOf(ctx context.Context) *About {
+	a, _ := ctx.Value(aboutKey{}).(*About)
+	return a
+}
