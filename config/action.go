@@ -42,6 +42,9 @@ type Forward struct {
 	MaxRequestBytes int64
 	CORS            *configpb.CORS
 	Compression     *configpb.Compression
+	// Lambda is what the route says of calls to a function of AWS Lambda; nil if
+	// nothing.
+	Lambda *configpb.LambdaCall
 }
 
 // Destination is an upstream with its share of the requests. The reference to it
@@ -136,6 +139,7 @@ func (l *linker) forward(path string, cfg *configpb.ForwardRoute) *Forward {
 		MaxRequestBytes: int64(min(cfg.GetLimits().GetRequestBytes(), 1<<62)),
 		CORS:            cfg.GetCors(),
 		Compression:     cfg.GetCompression(),
+		Lambda:          cfg.GetLambda(),
 	}
 	switch {
 	case cfg.GetGroup() != "":

@@ -214,11 +214,13 @@ func (l *linker) linkUpstreams() {
 		up.Kind, up.KindPath = member(cfg, "kind", path)
 		descriptors := fieldPath(path, "descriptors")
 		up.Source, up.SourcePath = member(cfg.GetDescriptors(), "source", descriptors)
-		switch _, grpc := up.Kind.(*configpb.GRPCUpstream); {
+		_, grpc := up.Kind.(*configpb.GRPCUpstream)
+		reflection, _ := up.Source.(*configpb.ReflectionSource)
+		switch {
 		case grpc && up.Source == nil:
 			up.Source, up.SourcePath = &configpb.ReflectionSource{}, descriptors
-		case !grpc && up.Source != nil:
-			l.problem(descriptors, "leave them out", "only an upstream that speaks gRPC has descriptors")
+		case !grpc && reflection != nil && reflection.GetTarget() == "":
+			l.problem(up.SourcePath, "give proto or image, or a target", "only an upstream that speaks gRPC can be asked for descriptors")
 		}
 		if l.unique(names, up.Name, path) {
 			l.upstreams[up.Name] = up
@@ -274,6 +276,9 @@ func (l *linker) transcode(rt *Route, cfg *configpb.Route) {
 		}
 	}
 	t.Upstream = l.upstream(fieldPath(path, "upstream"), cfg.GetTranscode().GetUpstream())
+	if t.Upstream != nil && t.Upstream.Kind != nil && t.Upstream.Source == nil {
+		l.problem(fieldPath(path, "upstream"), "give it descriptors: proto or image", "upstream %q has no descriptors, which say what its methods are", t.Upstream.Name)
+	}
 	for _, m := range rt.Match {
 		for _, name := range []string{"path", "prefix", "prefix_string", "exact", "regex", "methods"} {
 			if m.Rule.ProtoReflect().Has(m.Rule.ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(name))) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/dragoman-gateway/dragoman/config"
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -252,6 +254,9 @@ func (g *Gateway) checkAbilities() config.Report {
 			if up := states[d.Upstream]; up != nil && up.http == nil {
 				wrong(d.Path, "expose it with transcode, which passes gRPC too", "upstream %q takes no requests of HTTP", up.cfg.Name)
 			}
+			if _, is := d.Upstream.Kind.(*configpb.AWSLambdaUpstream); !is && rt.Forward.Lambda != nil {
+				wrong(rt.Forward.Path+".lambda", "leave it out", "upstream %q is no function of AWS Lambda", d.Upstream.Name)
+			}
 		}
 	}
 	return report
@@ -281,7 +286,7 @@ func (c *compiler) forward(rt *compiledRoute, e *route.Entry, at *matchPlace, se
 		handler := proxy.New(proxy.Options{
 			Name: d.Upstream.Name, Upstream: rt.retry.HTTP(up.http), Rewrite: rule, Headers: edits,
 			Timeout: f.Timeout, IdleTimeout: f.IdleTimeout, MaxRequestBytes: f.MaxRequestBytes,
-			AllowPaths: allowed(f.AllowPaths), Refuse: c.gateway.refuser(settings),
+			AllowPaths: allowed(f.AllowPaths), Refuse: c.gateway.refuser(settings), Kind: kindOptions(f),
 		})
 		shares = append(shares, proxy.Share{Name: d.Upstream.Name, Handler: c.within(rt, e, d.Upstream, handler, settings), Weight: d.Weight})
 	}
@@ -314,6 +319,14 @@ func (c *compiler) within(rt *compiledRoute, e *route.Entry, up *config.Upstream
 		return handler
 	}
 	return chain.Wrap(e, handler)
+}
+
+// kindOptions are what a route says of calls to upstreams of some kind.
+func kindOptions(f *config.Forward) proto.Message {
+	if f.Lambda != nil {
+		return f.Lambda
+	}
+	return nil
 }
 
 func allowed(names []string) proxy.Paths {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
 // forwarding is one exchange that is forwarded.
@@ -79,6 +80,9 @@ func (f *forwarding) forward(out *http.Request) {
 			f.trace.GotConn = f.connected
 		}
 		ctx = httptrace.WithClientTrace(ctx, &f.trace)
+	}
+	if f.handler.origin.Aware {
+		ctx = upstream.WithAbout(ctx, f.about())
 	}
 	res, err := f.handler.Upstream.Send(out.WithContext(ctx), nil)
 	f.headed.Store(true)

@@ -23,6 +23,8 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/dragoman-gateway/dragoman/header"
 	"github.com/dragoman-gateway/dragoman/rewrite"
 	"github.com/dragoman-gateway/dragoman/route"
@@ -48,6 +50,8 @@ type Options struct {
 	AllowPaths Paths
 	// MaxRequestBytes bounds the body of a request; zero is no bound.
 	MaxRequestBytes int64
+	// Kind is what the route says of calls to the upstream's kind; nil if nothing.
+	Kind proto.Message
 	// Refuse answers with an error that the gateway made. It must be given.
 	Refuse func(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error)
 }
@@ -115,12 +119,18 @@ func (f *forwarding) failed(cause error) *rpc.Error {
 		default:
 			out.Reason = failed.Reason
 		}
+		out.Message = failed.Message
+		for name, values := range failed.Header {
+			f.w.Header()[name] = values
+		}
 		if failed.RetryAfter > 0 {
 			seconds := (failed.RetryAfter + time.Second - 1) / time.Second
 			f.w.Header()["Retry-After"] = []string{strconv.FormatInt(int64(seconds), 10)}
 		}
 	}
-	out.Message = messages[out.Reason]
+	if out.Message == "" {
+		out.Message = messages[out.Reason]
+	}
 	if out.Message == "" {
 		out.Message = "the upstream did not answer"
 	}
@@ -134,6 +144,9 @@ var messages = map[rpc.Reason]string{
 	rpc.UpstreamProtocol:    "the upstream's answer is broken",
 	rpc.UpstreamOverloaded:  "the upstream has as many requests as it may have",
 	rpc.DeadlineExceeded:    "the upstream did not answer in time",
+	rpc.FunctionFailed:      "the function failed",
+	rpc.FunctionThrottled:   "the function runs as often as it may at once",
+	rpc.UpstreamDenied:      "the gateway may not call the upstream",
 	rpc.RequestTooLarge:     "the header is larger than the upstream takes",
 	rpc.InvalidPath:         "the path cannot be sent to the upstream",
 }

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"net"
 	"net/http"
 
 	"github.com/dragoman-gateway/dragoman/forwarded"
@@ -25,4 +26,16 @@ func (x *Exchange) Scheme(r *http.Request) string {
 		return "https"
 	}
 	return "http"
+}
+
+// Address is the address of the client of r, without port: of the one that a proxy in
+// front of the gateway tells of, if that is believed.
+func (x *Exchange) Address(r *http.Request) string {
+	if x.Client != nil {
+		return x.Client.Address
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return host
+	}
+	return r.RemoteAddr
 }

@@ -2,7 +2,6 @@ package transform
 
 import (
 	"crypto/x509"
-	"net"
 	"net/http"
 
 	"github.com/dragoman-gateway/dragoman/route"
@@ -38,10 +37,7 @@ func lookAt(h *view.Head, r *http.Request, x *route.Exchange, client bool) {
 		h.Path = route.EscapedPath(r)
 	}
 	if client {
-		h.Address, h.Names = address(r.RemoteAddr), names(r)
-		if x.Client != nil {
-			h.Address = x.Client.Address
-		}
+		h.Address, h.Names = x.Address(r), names(r)
 	}
 }
 
@@ -67,14 +63,6 @@ func variables(x *route.Exchange) []view.Var {
 		out = append(out, view.Var(v))
 	}
 	return out
-}
-
-// address is an address without its port.
-func address(remote string) string {
-	if host, _, err := net.SplitHostPort(remote); err == nil {
-		return host
-	}
-	return remote
 }
 
 // names are those of the client's certificate, if it was verified.

@@ -82,7 +82,7 @@ type Error struct {
 	// Header are further fields of the answer, for the client too.
 	Message string
 	Header  http.Header
-	Err        error
+	Err     error
 }
 
 func (e *Error) Error() string {
