@@ -41,15 +41,19 @@ func parseGroups(in string, names []string) (text, error) {
 
 // replaceAll appends the path with all that fits replaced. The pattern sees the path
 // decoded, but everything that is kept of it is taken from the escaped path, by
-// offsets: so it stays what it was.
+// offsets: so it stays what it was. Where a substitution meets what is around it
+// there is one slash, not two.
 func (r *Rule) replaceAll(dst []byte, path string) ([]byte, error) {
 	d := decode(path)
 	start, done := len(dst), 0
 	var err error
+	joint := start // where the last substitution ends
 	for _, match := range r.regexp.FindAllStringSubmatchIndex(d.text, -1) {
 		if dst, err = d.append(dst, done, match[0]); err != nil {
 			return dst, err
 		}
+		dst = oneSlash(dst, start, joint)
+		begin := len(dst)
 		for _, p := range r.substitution {
 			if p.variable < 0 {
 				dst = append(dst, p.literal...)
@@ -60,17 +64,31 @@ func (r *Rule) replaceAll(dst []byte, path string) ([]byte, error) {
 				return dst, err
 			}
 		}
+		joint = start
+		if len(dst) > begin {
+			dst = oneSlash(dst, start, begin)
+			joint = len(dst)
+		}
 		done = match[1]
 	}
 	if dst, err = d.append(dst, done, len(d.text)); err != nil {
 		return dst, err
 	}
+	dst = oneSlash(dst, start, joint)
 	if len(dst) == start || dst[start] != '/' {
 		dst = append(dst, 0)
 		copy(dst[start+1:], dst[start:])
 		dst[start] = '/'
 	}
 	return dst, nil
+}
+
+// oneSlash removes one of two slashes that meet in path at an offset behind start.
+func oneSlash(path []byte, start, at int) []byte {
+	if at <= start || at >= len(path) || path[at-1] != '/' || path[at] != '/' {
+		return path
+	}
+	return append(path[:at], path[at+1:]...)
 }
 
 // decoded is a path as patterns see it.

@@ -42,7 +42,8 @@ type Regex struct {
 	// are %2F. It may fit any part of it; ^ and $ tie it to the ends.
 	Pattern string
 	// Substitution stands for each match. {0} in it is all of the match, {1} and {name}
-	// are groups; one that took no part is empty.
+	// are groups; one that took no part is empty. Where it meets the rest of the path
+	// there is one slash, not two.
 	Substitution string
 }
 

@@ -113,6 +113,13 @@ func TestAppendPath(t *testing.T) {
 		{name: "regex removes all", spec: regex(".*", ""), in: "/foo", want: "/"},
 		{name: "regex makes dots", spec: regex("x", "."), in: "/a/xx/b", wantErr: `"." or ".."`},
 		{name: "regex makes an authority", spec: regex("^/foo", ""), in: "/foo//evil.com", wantErr: "two slashes"},
+		{name: "regex to a slash before one", spec: regex("^/v[0-9]+", "/"), in: "/v1/books", want: "/books"},
+		{name: "regex to a slash within", spec: regex("/v[0-9]+", "/"), in: "/a/v1/v2/b", want: "/a/b"},
+		{name: "regex to a slash at the end", spec: regex("/v[0-9]+", "/"), in: "/a/v1", want: "/a/"},
+		{name: "regex to a slash behind one", spec: regex("v[0-9]+/?", "/x/"), in: "/a/v1/b", want: "/a/x/b"},
+		{name: "regex to nothing between slashes", spec: regex("b", ""), in: "/a/b/c", want: "/a//c"},
+		{name: "regex and an empty segment that came", spec: regex("^/a", "/b/"), in: "/a/c//d", want: "/b/c//d"},
+		{name: "regex to a slash before two", spec: regex("^/foo", "/"), in: "/foo//evil.com", wantErr: "two slashes"},
 		{name: "regex and a malformed escape", spec: regex("z", ""), in: "/%zz", wantErr: "malformed"},
 
 		{name: "no rule", in: "/a%2f/é", want: "/a%2f/%C3%A9"},
