@@ -3,6 +3,7 @@ package header
 import (
 	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -52,6 +53,17 @@ func (e *Edits) RequestHeader(h http.Header, r *http.Request, x *route.Exchange)
 	}
 	e.request.apply(h, results, speaksGRPC(r, x))
 	return nil
+}
+
+// Decides reports whether the changes of requests say anything of a header, by its
+// canonical name: whether it is set, added to, or removed, by a pattern too.
+func (e *Edits) Decides(name string) bool {
+	if e == nil {
+		return false
+	}
+	return slices.Contains(e.request.remove, name) ||
+		slices.ContainsFunc(e.request.values, func(v value) bool { return v.name == name }) ||
+		slices.ContainsFunc(e.request.patterns, func(p pattern) bool { return p.takes(name) })
 }
 
 // Refuse answers with an error in the protocol of the client.

@@ -3,9 +3,12 @@ package proxy
 import (
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/forwarded"
+	"github.com/dragoman-gateway/dragoman/header"
+	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
@@ -94,18 +97,25 @@ func hasToken(values []string, token string) bool {
 }
 
 // checkTwins refuses a header whose name has underscores if there is one of the same
-// name with hyphens, or if that is one that only the gateway may send: to servers that
-// make variables of names, as CGI does, they are the same.
-func checkTwins(h http.Header) *rpc.Error {
+// name with hyphens, if that is one that only the gateway may send, or if the route
+// decides about that: to servers that make variables of names, as CGI does, they are the
+// same. edits and entry may be nil.
+func checkTwins(h http.Header, edits *header.Edits, entry *route.Entry) *rpc.Error {
 	for name := range h {
 		if strings.IndexByte(name, '_') < 0 {
 			continue
 		}
 		twin := textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))
 		_, both := h[twin]
-		if both || isHop(twin) || forwarded.Is(twin) || twin == "Host" || twin == "Content-Length" {
+		if both || isHop(twin) || forwarded.Is(twin) || twin == "Host" || twin == "Content-Length" ||
+			edits.Decides(twin) && !edits.Decides(name) || wants(entry, twin) && !wants(entry, name) {
 			return rpc.Errorf(rpc.InvalidRequest, "header %q: servers may take it for %q: send that one", strings.ToLower(name), strings.ToLower(twin))
 		}
 	}
 	return nil
+}
+
+// wants reports whether an entry has a condition on a header.
+func wants(entry *route.Entry, name string) bool {
+	return entry != nil && slices.ContainsFunc(entry.Headers, func(c route.Condition) bool { return strings.EqualFold(c.Name, name) })
 }

@@ -23,6 +23,11 @@ var (
 // request makes the request for the upstream, but for its context and body.
 func (f *forwarding) request() (*http.Request, *rpc.Error) {
 	h, r := f.handler, f.r
+	if r.Method == http.MethodConnect {
+		// What follows its answer belongs to no request, so the gateway could not tell
+		// where the next one on that connection begins (RFC 9110, section 9.3.6).
+		return nil, rpc.Errorf(rpc.InvalidRequest, "CONNECT is for tunnels, and this gateway makes none")
+	}
 	if h.MaxRequestBytes > 0 && r.ContentLength > h.MaxRequestBytes {
 		return nil, tooLarge(h.MaxRequestBytes)
 	}
@@ -107,7 +112,7 @@ func (f *forwarding) header(out *http.Request) *rpc.Error {
 		}
 	}
 	if underscored {
-		if err := checkTwins(h); err != nil {
+		if err := checkTwins(h, f.handler.Headers, f.x.Entry); err != nil {
 			return err
 		}
 	}

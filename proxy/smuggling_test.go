@@ -136,6 +136,7 @@ func TestSmuggling(t *testing.T) {
 		{"A22 a method that is a name", "TRACE /p HTTP/1.1\r\nHost: a\r\n\r\n", ok, []string{strings.Replace(get("/p", ""), "GET", "TRACE", 1)}},
 		{"A22 a method that is none", "G{T /p HTTP/1.1\r\nHost: a\r\n\r\n", "400", nil},
 		{"A22 CONNECT", "CONNECT b:80 HTTP/1.1\r\nHost: b:80\r\n\r\n", "400", nil},
+		{"A22 CONNECT with a path", "CONNECT /p HTTP/1.1\r\nHost: a\r\n\r\n", "400", nil},
 		{"A23 a request in a refused body", "POST /p/../q HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nGET /q HTTP/1.1\r\nHost: a\r\n\r\n", "400", nil},
 
 		{"D1 escaped slash", "GET /a%2Fb HTTP/1.1\r\nHost: a\r\n\r\n", "400", nil},
