@@ -138,7 +138,7 @@ var table = []row{
 
 	{packages: []string{
 		"examples/**", "internal/bench", "internal/conformance/**", "internal/e2e", "internal/etcdtest",
-		"internal/gatewaytest", "internal/readme", "internal/scenario", "internal/testsum",
+		"internal/gatewaytest", "internal/lambdatest/**", "internal/readme", "internal/scenario", "internal/testsum",
 	}, tool: true},
 }
 

@@ -1,0 +1,48 @@
+package lambdatest
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+)
+
+// Call is a request that reached the service.
+type Call struct {
+	// Operation is Invoke or InvokeWithResponseStream.
+	Operation string
+	// Function is the name in the path, as it was sent; Qualifier is that of the
+	// query.
+	Function, Qualifier string
+	// Type is that of the invocation: RequestResponse, Event or DryRun.
+	Type    string
+	Header  http.Header
+	Payload []byte
+	// Refused is the type of the service's error, empty if a function was called.
+	Refused string
+}
+
+// Calls are the requests so far, in the order in which they arrived. A call that
+// has been answered is among them, and so may be one that has not.
+func (s *Service) Calls() []Call {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return slices.Clone(s.log.calls)
+}
+
+type recorder struct {
+	mu    sync.Mutex
+	calls []Call
+}
+
+func (r *recorder) add(c Call) (entry int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, c)
+	return len(r.calls) - 1
+}
+
+func (r *recorder) refused(entry int, kind string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls[entry].Refused = kind
+}
