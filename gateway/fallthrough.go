@@ -2,12 +2,12 @@ package gateway
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -60,24 +60,45 @@ var _ route.Handler = (*fallThrough)(nil)
 
 // Serve implements [route.Handler].
 func (f *fallThrough) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange) {
-	held := &heldAnswer{ResponseWriter: w, route: f, request: r, exchange: x}
+	held := &heldAnswer{
+		ResponseWriter: w, route: f, request: r, exchange: x,
+		// Programs before the route that look at messages may have had theirs.
+		final: x.Messages != nil,
+	}
 	asked := r
 	if r.Body != nil && r.Body != http.NoBody {
-		held.body.limit, held.body.ReadCloser = f.limit, r.Body
+		held.body.keep(r.Body, f.limit, r.ContentLength)
 		asked = new(http.Request)
 		*asked = *r
 		asked.Body = &held.body
 	}
-	f.next.Serve(held, asked, x)
-	held.end()
-	if held.dropped {
+	if f.ask(held, asked, x); held.dropped {
 		f.goOn(w, r, x, held)
 	}
 }
 
-// goOn gives the request to the next route.
+// ask has the route answer.
+func (f *fallThrough) ask(held *heldAnswer, r *http.Request, x *route.Exchange) {
+	defer func() {
+		if !held.dropped {
+			return
+		}
+		// An answer that ends early is aborted, which is of no matter if nobody gets it.
+		if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // it is never wrapped
+			panic(p)
+		}
+	}()
+	f.next.Serve(held, r, x)
+	held.end()
+}
+
+// goOn gives the request to the next route. Nothing of the first one is left but what
+// its programs have noted for the log.
 func (f *fallThrough) goOn(w http.ResponseWriter, r *http.Request, x *route.Exchange, held *heldAnswer) {
 	clear(w.Header())
+	control := http.NewResponseController(w)
+	// A call that ends with its deadline bounds what is written.
+	_ = control.SetWriteDeadline(time.Time{})
 	if held.rest != nil {
 		again := new(http.Request)
 		*again = *r
@@ -85,17 +106,17 @@ func (f *fallThrough) goOn(w http.ResponseWriter, r *http.Request, x *route.Exch
 		r = again
 		if r.ProtoMajor == 1 {
 			// Whoever did not want the body may have given its rest little time.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(unreadTimeout))
+			_ = control.SetReadDeadline(time.Now().Add(unreadTimeout))
 		}
 	}
-	next := route.Exchange{
-		Table: x.Table, Entry: held.next.Entry, Path: held.next.Path, Captures: held.next.Captures,
-		Tried: held.next.Tried, Code: -1, Log: x.Log,
+	read, next := x.RequestBytes, &held.next
+	*x = route.Exchange{
+		Table: x.Table, Entry: next.Entry, Path: next.Path, Captures: next.Captures, Tried: next.Tried,
+		Client: x.Client, Code: -1, Log: x.Log,
 	}
-	written := x.ResponseBytes
-	*x = next
-	x.ResponseBytes = written
 	x.Entry.Handler.Serve(w, r, x)
+	// What is read again has travelled once.
+	x.RequestBytes = max(x.RequestBytes, read)
 }
 
 // find looks for the next route that takes the request.
@@ -109,6 +130,9 @@ func (f *fallThrough) find(r *http.Request, x, next *route.Exchange) bool {
 			return true
 		}
 	}
+	if q.Method == transcoder.MethodWebSocket {
+		q.Method = "" // as in match
+	}
 	return x.Table.Match(&q, next) == route.Found
 }
 
@@ -120,6 +144,8 @@ type heldAnswer struct {
 	request  *http.Request
 	exchange *route.Exchange
 	body     keptBody
+	// final says that the answer is the client's whatever it is.
+	final bool
 	// status is one whose answer is still held: that of a gRPC call that has a head,
 	// and no message so far. begun says that the answer is the client's, dropped that
 	// it is nobody's and that next has the route that answers.
@@ -128,14 +154,21 @@ type heldAnswer struct {
 	next           route.Exchange
 	// rest is the body for the next route, nil if there is none.
 	rest io.ReadCloser
+	// discarded counts what was written of an answer that was dropped.
+	discarded int
 }
+
+// maxDiscarded is how much of the body of an answer that is dropped is read, so that
+// the connection to the upstream can be used again.
+const maxDiscarded = 64 << 10
+
+var errDropped = errors.New("another route answers")
 
 // decide reports whether an answer is dropped.
 func (h *heldAnswer) decide(status int) bool {
 	x := h.exchange
-	// Errors of the gateway are no answers of an upstream, and where programs before
-	// the route look at messages they have had theirs.
-	if x.Failure != nil || x.Reason != "" || x.Messages != nil || !h.isOn(status) || !h.route.find(h.request, x, &h.next) {
+	// Errors of the gateway are no answers of an upstream.
+	if h.final || x.Failure != nil || x.Reason != "" || !h.isOn(status) || !h.route.find(h.request, x, &h.next) {
 		return false
 	}
 	if h.body.ReadCloser == nil {
@@ -212,6 +245,9 @@ func (h *heldAnswer) end() {
 func (h *heldAnswer) Write(p []byte) (int, error) {
 	h.commit()
 	if h.dropped {
+		if h.discarded += len(p); h.discarded > maxDiscarded {
+			return 0, errDropped
+		}
 		return len(p), nil
 	}
 	return h.ResponseWriter.Write(p)
@@ -231,6 +267,9 @@ func (h *heldAnswer) Flush() { _ = h.FlushError() }
 
 // Hijack implements [http.Hijacker].
 func (h *heldAnswer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if h.dropped {
+		return nil, nil, errDropped
+	}
 	h.begun = true
 	h.body.forget()
 	return http.NewResponseController(h.ResponseWriter).Hijack()
@@ -238,80 +277,3 @@ func (h *heldAnswer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // Unwrap lets [http.ResponseController] reach the connection.
 func (h *heldAnswer) Unwrap() http.ResponseWriter { return h.ResponseWriter }
-
-// keptBody is a body that keeps what is read of it, up to a limit. Whoever reads it
-// may do so on another goroutine than that of the answer.
-type keptBody struct {
-	io.ReadCloser
-	limit int
-
-	mu   sync.Mutex
-	kept []byte
-	// lost says that the body cannot be had from its beginning any more, reading that
-	// somebody waits for more of it, taken that it belongs to another reader.
-	lost, reading, taken bool
-}
-
-// Read implements [io.Reader].
-func (b *keptBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	taken := b.taken
-	b.reading = !taken
-	b.mu.Unlock()
-	if taken {
-		return 0, http.ErrBodyReadAfterClose
-	}
-	n, err := b.ReadCloser.Read(p)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.reading = false
-	switch {
-	case b.lost:
-	case len(b.kept)+n > b.limit:
-		b.lost, b.kept = true, nil
-	default:
-		b.kept = append(b.kept, p[:n]...)
-	}
-	return n, err
-}
-
-// Close leaves the body open for whoever answers in the end; the server closes it.
-func (b *keptBody) Close() error { return nil }
-
-// forget keeps nothing any more.
-func (b *keptBody) forget() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.lost, b.kept = true, nil
-}
-
-// again is the body from its beginning; false if it cannot be had. Who has read it so
-// far gets nothing more.
-func (b *keptBody) again() (io.ReadCloser, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.lost || b.reading {
-		return nil, false
-	}
-	b.taken = true
-	if len(b.kept) == 0 {
-		return b.ReadCloser, true
-	}
-	return &replayed{ReadCloser: b.ReadCloser, kept: b.kept}, true
-}
-
-// replayed is a body of which the beginning is read again.
-type replayed struct {
-	io.ReadCloser
-	kept []byte
-}
-
-// Read implements [io.Reader].
-func (b *replayed) Read(p []byte) (int, error) {
-	if len(b.kept) == 0 {
-		return b.ReadCloser.Read(p)
-	}
-	n := copy(p, b.kept)
-	b.kept = b.kept[n:]
-	return n, nil
-}
