@@ -58,7 +58,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: bench
-bench: bench-packages bench-gateway bench-streams bench-files bench-transforms ## Run all benchmarks
+bench: bench-packages bench-gateway bench-streams bench-files bench-transforms bench-forward ## Run all benchmarks
 
 .PHONY: bench-packages
 bench-packages: ## Run the benchmarks of the packages
@@ -79,6 +79,10 @@ bench-files: ## Measure downloads and uploads beside a reverse proxy
 .PHONY: bench-transforms
 bench-transforms: ## Measure routes with jq programs beside the same routes without
 	$(GO) run ./internal/bench -transforms -rounds 15 -time 800ms
+
+.PHONY: bench-forward
+bench-forward: ## Measure routes that forward beside a reverse proxy
+	$(GO) run ./internal/bench -forward -rounds 9 -time 1s
 
 .PHONY: soak
 soak: ## Run 1,000 streams at once and files of 1 GiB through the gateway, some minutes

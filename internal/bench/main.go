@@ -27,6 +27,13 @@
 // them decodes with encoding/json, runs gojq and encodes, in front of the same route.
 //
 //	go run ./internal/bench -transforms
+//
+// With -forward it is a route that forwards to an HTTP server, beside a ReverseProxy
+// with the same connections and a line of the same fields in its log, and beside one
+// that reuses its buffers too: bodies of three sizes, sent and answered with their
+// length, from clients of HTTP/1.1 and of h2c.
+//
+//	go run ./internal/bench -forward
 package main
 
 import (
@@ -40,13 +47,14 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
 )
 
 func main() {
-	role := flag.String("role", "", "internal: upstream, proxy, flushing, dynamic or transforms")
+	role := flag.String("role", "", "internal: upstream, proxy, flushing, dynamic, transforms, forward, reverse or pooled")
 	target := flag.String("target", "", "internal: address that what is in the middle forwards to")
 	image := flag.String("image", "", "internal: descriptors of the upstream")
 	dragoman := flag.String("dragoman", "", "the dragoman binary; empty builds it")
@@ -56,11 +64,18 @@ func main() {
 	streaming := flag.Bool("streams", false, "measure streams of small messages")
 	files := flag.Bool("files", false, "measure downloads and uploads")
 	transforming := flag.Bool("transforms", false, "measure routes with jq programs")
+	forwarding := flag.Bool("forward", false, "measure routes that forward")
+	profiles := flag.String("profiles", "", "with -forward, a folder for a CPU profile of each process")
 	only := flag.String("size", "", "small, medium or large; empty is all")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
+	if *role != "" && *profiles != "" {
+		if err := profile(filepath.Join(*profiles, *role+".pprof")); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+	}
 	switch *role {
 	case "upstream":
 		err = runUpstream(ctx)
@@ -72,6 +87,12 @@ func main() {
 		err = runDynamic(ctx, *target)
 	case "transforms":
 		err = runTransforms(ctx, *target, *image)
+	case "forward":
+		err = runForward(ctx, *target)
+	case "reverse":
+		err = runReverse(ctx, *target, nil)
+	case "pooled":
+		err = runReverse(ctx, *target, newBufferPool())
 	default:
 		switch {
 		case *conns > 0:
@@ -85,6 +106,8 @@ func main() {
 		switch {
 		case *transforming:
 			err = compareTransforms(ctx, *rounds, *length, *conns)
+		case *forwarding:
+			err = compareForwarding(ctx, *profiles, *only, *rounds, *length, *conns)
 		case *streaming:
 			err = compareStreams(ctx, *dragoman, *rounds, *length, *conns)
 		case *files:
@@ -93,10 +116,20 @@ func main() {
 			err = compare(ctx, *dragoman, *rounds, *length, *conns, *only)
 		}
 	}
+	pprof.StopCPUProfile()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// profile begins a CPU profile.
+func profile(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return pprof.StartCPUProfile(f)
 }
 
 // compare starts everything and prints one line per size.
