@@ -28,7 +28,7 @@ const mostDials = 3
 
 // Send implements [upstream.HTTP]. It does not change r, but for a header without
 // User-Agent, which is given an empty one that is not sent. It closes the body of r,
-// also if it fails.
+// also if it fails. A body with GetBody is in memory: reading it never fails.
 //
 // A context that ends because of [context.DeadlineExceeded], or with that as its cause,
 // counts as a failure of the endpoint; one that ends otherwise does not.
@@ -85,7 +85,7 @@ func (u *Upstream) try(x *exchange, transport *http.Transport, upgrade bool) (*h
 	http2 := u.http2.Load() && !upgrade
 	x.prepare(http2)
 	out := &x.out
-	if x.endpoint.Probe() || u.connectionWait > 0 || http2 && !hasBody(out) {
+	if x.endpoint.Probe() || u.connectionWait > 0 || http2 && (!hasBody(out) || out.GetBody != nil) {
 		out = x.watched(out)
 	}
 	resp, err := transport.RoundTrip(out)
@@ -113,7 +113,7 @@ func (x *exchange) prepare(http2 bool) {
 	if _, ok := r.Header["User-Agent"]; !ok {
 		r.Header["User-Agent"] = nil // or the transport gives its own
 	}
-	if hasBody(r) {
+	if hasBody(r) && r.GetBody == nil {
 		x.request.ReadCloser = r.Body
 		r.Body = &x.request
 	}

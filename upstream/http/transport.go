@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -97,8 +99,32 @@ func (e connectError) Unwrap() error { return e.error }
 func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	return d.connect(ctx, address)
+	c, err := d.connect(ctx, address)
+	if tcp, ok := c.(*net.TCPConn); ok {
+		return &conn{tcp}, nil
+	}
+	return c, err
 }
+
+// conn is a connection in clear text. Left to itself, net would make a buffer for each
+// body that is sent.
+type conn struct{ *net.TCPConn }
+
+const bufferSize = 32 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// ReadFrom implements [io.ReaderFrom].
+func (c *conn) ReadFrom(r io.Reader) (int64, error) {
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	return io.CopyBuffer(writer{c.TCPConn}, r, buf[:])
+}
+
+// writer hides everything but Write.
+type writer struct{ w io.Writer }
+
+func (w writer) Write(p []byte) (int, error) { return w.w.Write(p) }
 
 func (d *dialer) connect(ctx context.Context, address string) (net.Conn, error) {
 	network := "tcp"
