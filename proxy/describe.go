@@ -15,8 +15,8 @@ var (
 
 // Describe implements [route.Describer].
 func (h *handler) Describe(r *http.Request, x *route.Exchange) ([]string, *rpc.Error) {
-	f := &forwarding{handler: h, r: r, x: x}
-	out, err := f.request()
+	f := &forwarding{handler: h, r: r, x: x, upgrades: upgradesOf(r)}
+	out, err := f.request(r.Context())
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -25,8 +26,10 @@ type forwarding struct {
 	r       *http.Request
 	x       *route.Exchange
 
-	url   url.URL
-	in    inlet
+	url url.URL
+	in  inlet
+	// small is a body that was taken in.
+	small bytes.Reader
 	watch watch
 	trace httptrace.ClientTrace
 	// upgrades is the protocol that the client asks for, nil if it does not.
@@ -54,6 +57,23 @@ var connectionClose = []string{"close"}
 // error is its own.
 var errorKey = textproto.CanonicalMIMEHeaderKey(rpc.ErrorHeader)
 
+// open makes the context of the request for the upstream, which must be cancelled.
+func (f *forwarding) open() context.Context {
+	f.ctx, f.cancel = context.WithCancelCause(f.r.Context())
+	ctx := f.ctx
+	if f.r.ProtoAtLeast(1, 1) {
+		f.trace.Got1xxResponse = f.inform
+		if f.upgrades != nil {
+			f.trace.GotConn = f.connected
+		}
+		ctx = httptrace.WithClientTrace(ctx, &f.trace)
+	}
+	if f.handler.origin.Aware {
+		ctx = upstream.WithAbout(ctx, f.about())
+	}
+	return ctx
+}
+
 // forward sends out and passes the answer on.
 func (f *forwarding) forward(out *http.Request) {
 	begin := waiting
@@ -69,29 +89,16 @@ func (f *forwarding) forward(out *http.Request) {
 		}
 	}
 	f.watch.timeout, f.watch.idle = f.handler.Timeout, f.handler.IdleTimeout
-	ctx, cancel := context.WithCancelCause(f.r.Context())
-	f.ctx, f.cancel = ctx, cancel
-	defer cancel(nil)
 	f.watch.begin(begin, f.expire)
 	defer f.watch.stop()
-	if f.r.ProtoAtLeast(1, 1) {
-		f.trace.Got1xxResponse = f.inform
-		if f.upgrades != nil {
-			f.trace.GotConn = f.connected
-		}
-		ctx = httptrace.WithClientTrace(ctx, &f.trace)
-	}
-	if f.handler.origin.Aware {
-		ctx = upstream.WithAbout(ctx, f.about())
-	}
-	res, err := f.handler.Upstream.Send(out.WithContext(ctx), nil)
+	res, err := f.send(out)
 	f.headed.Store(true)
 	f.settled()
 	answered := false
 	defer func() {
 		f.watch.stop()
 		f.x.RequestBytes += f.in.finish(answered)
-		cancel(nil)
+		f.cancel(nil)
 		if res != nil {
 			_ = res.Body.Close()
 		}
@@ -107,6 +114,14 @@ func (f *forwarding) forward(out *http.Request) {
 		f.answer(res)
 	}
 	answered = true
+}
+
+// send has the request answered.
+func (f *forwarding) send(out *http.Request) (*http.Response, error) {
+	if err := f.gather(out); err != nil {
+		return nil, err
+	}
+	return f.handler.Upstream.Send(out, nil)
 }
 
 // expire ends an exchange that takes too long, whatever it waits for.

@@ -2,7 +2,8 @@
 //
 // A request goes on as it came: its method, its escaped path (rewritten, if the route
 // says so) and its query, its header without what is about the connection, its body as
-// it comes. So does the answer. Neither body is ever held: each side is read as fast as
+// it comes. So does the answer. Neither body is ever held, but for requests of up to 4 KiB
+// that tell their length, which are sent when they have come: each side is read as fast as
 // the other one takes it, both at the same time, over HTTP/1.1 too.
 //
 // What the gateway has decided on is what the upstream sees. Each connection has a
@@ -75,8 +76,10 @@ func (h *handler) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchang
 		x.Edits = h.Headers
 	}
 	// It outlives the exchange where the library goes on with the request.
-	f := &forwarding{handler: h, w: w, r: r, x: x}
-	out, err := f.request()
+	f := &forwarding{handler: h, w: w, r: r, x: x, upgrades: upgradesOf(r)}
+	ctx := f.open()
+	defer f.cancel(nil)
+	out, err := f.request(ctx)
 	if err != nil {
 		route.LeaveBody(w, r)
 		f.refuse(err)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -20,8 +21,8 @@ var (
 	chunked  = []string{"chunked"}
 )
 
-// request makes the request for the upstream, but for its context and body.
-func (f *forwarding) request() (*http.Request, *rpc.Error) {
+// request makes the request for the upstream.
+func (f *forwarding) request(ctx context.Context) (*http.Request, *rpc.Error) {
 	h, r := f.handler, f.r
 	if r.Method == http.MethodConnect {
 		// What follows its answer belongs to no request, so the gateway could not tell
@@ -37,7 +38,7 @@ func (f *forwarding) request() (*http.Request, *rpc.Error) {
 	if err := checkQuery(r.URL.RawQuery); err != nil {
 		return nil, err
 	}
-	out := &http.Request{Method: r.Method, URL: &f.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: h.origin.Host}
+	out := (&http.Request{Method: r.Method, URL: &f.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: h.origin.Host}).WithContext(ctx)
 	if out.Host == "" {
 		out.Host = r.Host
 	}
@@ -99,7 +100,7 @@ func (f *forwarding) header(out *http.Request) *rpc.Error {
 	if te := r.Header["Te"]; len(te) > 0 && hasToken(te, "trailers") {
 		h["Te"] = trailers
 	}
-	if f.upgrades = upgradesOf(r); f.upgrades != nil {
+	if f.upgrades != nil {
 		h["Connection"], h["Upgrade"] = upgrade, f.upgrades
 	}
 	flags := f.handler.origin.Forwarded

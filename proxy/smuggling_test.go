@@ -264,7 +264,7 @@ func TestShortBody(t *testing.T) {
 	})
 	s := serve(t, to(up))
 	conn, _ := dial(t, s.address)
-	_, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nshort")
+	_, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\nshort")
 	require.NoError(t, err)
 	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
 	select {
