@@ -52,6 +52,14 @@ func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 			closeBody(r)
 			return nil, &upstream.Error{Reason: rpc.InvalidPath, NotSent: true, Err: err}
 		}
+		if refused != nil && r.GetBody != nil {
+			// Something of it may have gone to a connection that was lost.
+			body, err := r.GetBody()
+			if err != nil {
+				return nil, refused
+			}
+			x.out.Body = body
+		}
 		before := 0
 		if tried != nil {
 			before = len(*tried)
