@@ -283,11 +283,11 @@ func (c *compiler) forward(rt *compiledRoute, e *route.Entry, at *matchPlace, se
 		if up == nil {
 			continue // there are none where a plan is only checked
 		}
-		handler := proxy.New(proxy.Options{
+		handler := atFirstHand(rt.cfg, proxy.New(proxy.Options{
 			Name: d.Upstream.Name, Upstream: rt.retry.HTTP(up.http), Rewrite: rule, Headers: edits,
 			Timeout: f.Timeout, IdleTimeout: f.IdleTimeout, MaxRequestBytes: f.MaxRequestBytes,
 			AllowPaths: allowed(f.AllowPaths), Refuse: c.gateway.refuser(settings), Kind: kindOptions(f),
-		})
+		}))
 		shares = append(shares, proxy.Share{Name: d.Upstream.Name, Handler: c.within(rt, e, d.Upstream, handler, settings), Weight: d.Weight})
 	}
 	if len(shares) == 0 {

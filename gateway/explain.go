@@ -155,6 +155,9 @@ func (t *explainer) Serve(w http.ResponseWriter, r *http.Request, x *route.Excha
 		t.Refused = err
 		return
 	}
+	if first, ok := inner.(firstHand); ok {
+		inner = first.next
+	}
 	switch inner := inner.(type) {
 	case transcoder.Explainer:
 		t.Explanation.Explanation = *inner.Explain(edited, x)

@@ -164,11 +164,11 @@ const maxDiscarded = 64 << 10
 
 var errDropped = errors.New("another route answers")
 
-// decide reports whether an answer is dropped.
-func (h *heldAnswer) decide(status int) bool {
+// decide reports whether an answer with this head is dropped.
+func (h *heldAnswer) decide(status int, header http.Header) bool {
 	x := h.exchange
 	// Errors of the gateway are no answers of an upstream.
-	if h.final || x.Failure != nil || x.Reason != "" || !h.isOn(status) || !h.route.find(h.request, x, &h.next) {
+	if h.final || x.Failure != nil || x.Reason != "" || !h.isOn(status, header) || !h.route.find(h.request, x, &h.next) {
 		return false
 	}
 	if h.body.ReadCloser == nil {
@@ -179,14 +179,14 @@ func (h *heldAnswer) decide(status int) bool {
 	return ok
 }
 
-func (h *heldAnswer) isOn(status int) bool {
+func (h *heldAnswer) isOn(status int, header http.Header) bool {
 	on := h.route.on
 	if slices.Contains(on.statuses, status) || slices.Contains(on.codes, h.exchange.Code) {
 		return true
 	}
 	// An upstream of HTTP may answer gRPC.
 	for _, key := range []string{"Grpc-Status", http.TrailerPrefix + "Grpc-Status"} {
-		if values := h.Header()[key]; len(values) > 0 {
+		if values := header[key]; len(values) > 0 {
 			code, err := strconv.Atoi(values[0])
 			return err == nil && slices.Contains(on.codes, code)
 		}
@@ -203,7 +203,7 @@ func (h *heldAnswer) WriteHeader(status int) {
 	case status < 200 && status != http.StatusSwitchingProtocols:
 		// It promises nothing of the answer.
 		h.ResponseWriter.WriteHeader(status)
-	case h.decide(status):
+	case h.decide(status, h.Header()):
 		h.dropped = true
 	case h.status == 0 && status == http.StatusOK && len(h.route.on.codes) > 0 && route.SpeaksGRPC(h.request):
 		h.status = status
@@ -234,7 +234,7 @@ func (h *heldAnswer) commit() {
 // end is for what the handler has left open: an answer of a head alone.
 func (h *heldAnswer) end() {
 	if !h.begun && !h.dropped {
-		h.dropped = h.decide(http.StatusOK)
+		h.dropped = h.decide(http.StatusOK, h.Header())
 	}
 	if !h.begun && !h.dropped && h.status != 0 {
 		h.begin(h.status)

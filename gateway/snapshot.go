@@ -122,6 +122,9 @@ func (c *compiler) routeWith(compiled compiledRoute) {
 		compiled.entries = append(compiled.entries, entries...)
 	}
 	c.narrow(&compiled)
+	for _, e := range compiled.entries {
+		e.Handler = atFirstHand(compiled.cfg, e.Handler)
+	}
 	c.finish(&compiled, settings)
 }
 
