@@ -241,12 +241,6 @@ func (g *Gateway) checkAbilities() config.Report {
 		report = append(report, p)
 	}
 	for _, rt := range g.plan.Routes {
-		if rt.Transcode != nil {
-			// One that could not be made has been reported.
-			if up := states[rt.Transcode.Upstream]; up != nil && up.rpc == nil {
-				wrong(rt.Path+".transcode.upstream", "forward to it", "upstream %q does not speak gRPC", up.cfg.Name)
-			}
-		}
 		if rt.Forward == nil {
 			continue
 		}

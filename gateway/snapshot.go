@@ -147,13 +147,17 @@ func (c *compiler) method(rt *compiledRoute, m *exposed, settings *transcoder.Se
 			bindings[i].Escapes = httprule.DecodeSlashes
 		}
 	}
+	calls, err := up.calls(method, bindings, t, settings)
+	if err != nil {
+		return nil, err
+	}
 	rules, err := c.validate(rt.cfg, rt.options, up, m.method)
 	if err != nil {
 		return nil, err
 	}
 	return c.endpoint(&transcoder.Endpoint{
 		Method:   method,
-		Upstream: rt.retry.RPC(up.limit(t.MaxMessageBytes), method),
+		Upstream: rt.retry.RPC(calls, method),
 		Codec:    up.codec,
 		Print:    up.print,
 		Bindings: bindings,

@@ -50,6 +50,33 @@ func AppendMetadata(dst rpc.Header, r *http.Request, client *forwarded.Client, p
 	return dst, nil
 }
 
+// AppendAnswer appends the response metadata that the header of an upstream's answer
+// becomes, by the rule of [AppendMetadata]. A "-bin" value that is not base64 is left
+// out, as is what only the gateway may say.
+func AppendAnswer(dst rpc.Header, header http.Header, p *rpc.HeaderPolicy) rpc.Header {
+	start := len(dst)
+	connection := header["Connection"]
+	for key, values := range header {
+		name, ok := metadataName(key)
+		if !ok || !crosses(name) || own(name) || !p.Passes(name) || named(connection, name) {
+			continue
+		}
+		if strings.HasSuffix(name, "-bin") {
+			if more, err := appendBinary(dst, name, values); err == nil {
+				dst = more
+			}
+			continue
+		}
+		for _, v := range values {
+			if printable(v) {
+				dst = append(dst, rpc.HeaderField{Name: name, Value: v})
+			}
+		}
+	}
+	slices.SortStableFunc(dst[start:], func(a, b rpc.HeaderField) int { return strings.Compare(a.Name, b.Name) })
+	return dst
+}
+
 // WriteMetadata adds upstream metadata to h, by the same rule: what belongs to
 // the hop or the protocol stays behind, "-bin" values become unpadded base64, and
 // a value that is not printable ASCII is dropped. So are x-dragoman-error and

@@ -1,0 +1,283 @@
+// Package outbound calls methods of upstreams that know HTTP and no gRPC, by the HTTP
+// rules of the methods read backwards: the message becomes path, query and body of a
+// request, and the JSON of the answer becomes the message again.
+//
+// [New] makes of an upstream of the HTTP plane one of the RPC plane, for one method. So
+// whatever takes calls can stand in front of a REST service or a function: a protocol
+// of the gateway, or, with package rpc/adapt, generated code of grpc-go. What a rule
+// makes of a message, and an answer of a body, is up to package plan.
+//
+// Unary methods and server streams can be called. The messages of a stream come as
+// the elements of a JSON array, as lines of NDJSON, or as server-sent events, which the
+// answer's content type tells. Methods with a stream of requests have no form over
+// HTTP that every service knows: they answer UNIMPLEMENTED.
+package outbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
+	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
+	"github.com/dragoman-gateway/dragoman/transcoder/outbound/plan"
+	"github.com/dragoman-gateway/dragoman/upstream"
+)
+
+// Options are what the calls of one method need.
+type Options struct {
+	// Name is that of the upstream, for errors.
+	Name     string
+	Upstream upstream.HTTP
+	Method   *rpc.Method
+	// Codec has the tables of the method's messages.
+	Codec *codec.Codec
+	// Bindings are the method's HTTP rules, in order. Without any the message is the
+	// body of a POST to the path of native gRPC.
+	Bindings []httprule.Binding
+	// MaxMessageBytes bounds a message made of an answer, MaxJSONBytes the JSON of
+	// one message, both ways, MaxDepth how deep messages nest.
+	MaxMessageBytes, MaxJSONBytes, MaxDepth int
+	// TimeoutHeader tells the upstream how many seconds are left; empty for none.
+	TimeoutHeader string
+}
+
+// method is an upstream for the calls of one method.
+type method struct {
+	Options
+	plan   *plan.Plan
+	origin upstream.Origin
+	// answers has for each binding what its answers are; behind them is that of
+	// requests without one.
+	answers []answer
+	status  *codec.Message
+	accept  []string
+	header  string // TimeoutHeader in canonical form
+	work    sync.Pool
+}
+
+var (
+	_ rpc.Upstream = (*method)(nil)
+	_ rpc.Doer     = (*method)(nil)
+)
+
+var (
+	acceptOne  = []string{"application/json"}
+	acceptMany = []string{"application/x-ndjson, text/event-stream, application/json"}
+	anything   = []string{"*/*"}
+)
+
+// New makes an upstream for calls of one method. The error tells all that is wrong with
+// its rules.
+func New(o Options) (rpc.Upstream, error) {
+	m := &method{
+		Options: o, origin: o.Upstream.Origin(), status: o.Codec.Message("google.rpc.Status"),
+		header: textproto.CanonicalMIMEHeaderKey(o.TimeoutHeader), accept: acceptOne,
+	}
+	m.work.New = func() any { return new(work) }
+	if o.Method.ServerStreaming {
+		m.accept = acceptMany
+	}
+	var err error
+	m.plan, err = plan.New(plan.Options{
+		Input: o.Codec.Message(o.Method.Descriptor.Input().FullName()), FullMethod: o.Method.Path, Bindings: o.Bindings,
+		Whole: m.origin.Whole, MaxDepth: o.MaxDepth, MaxJSONBytes: o.MaxJSONBytes,
+	})
+	output := o.Codec.Message(o.Method.Descriptor.Output().FullName())
+	if output == nil {
+		return nil, errors.Join(err, errors.New("the schema lacks the response message"))
+	}
+	for i := range o.Bindings {
+		b := &o.Bindings[i]
+		one, problem := newAnswer(output, b.ResponseBody)
+		if problem != nil {
+			err = errors.Join(err, fmt.Errorf("%s %s: %w", b.Method, b.Template, problem))
+		}
+		m.answers = append(m.answers, one)
+	}
+	if err != nil {
+		return nil, err
+	}
+	whole, _ := newAnswer(output, "")
+	m.answers = append(m.answers, whole)
+	if whole.file {
+		m.accept = anything
+	}
+	return m, nil
+}
+
+// Start implements [rpc.Upstream]. It starts one goroutine, which ends with the call.
+func (m *method) Start(ctx context.Context, call *rpc.Call, sink rpc.Sink) rpc.Stream {
+	ctx, cancel := context.WithCancel(ctx)
+	// The caller may change its call when Start is back.
+	own := *call
+	own.Header = append(rpc.Header(nil), call.Header...)
+	go func() {
+		defer cancel()
+		if m.Method.ClientStreaming {
+			m.refuse(sink, rpc.Errorf(rpc.MethodUnimplemented, "%s has a stream of requests, which upstream %q cannot be sent over HTTP", m.Method.FullName(), m.Name))
+			return
+		}
+		m.Do(ctx, &own, sink)
+	}()
+	return started{cancel}
+}
+
+// started is the sending half of a call whose messages are all there.
+type started struct{ cancel context.CancelFunc }
+
+// Send implements [rpc.Stream].
+func (started) Send(msg *rpc.Buffer) error {
+	msg.Release()
+	return errors.New("the call takes no further messages")
+}
+
+// CloseSend implements [rpc.Stream].
+func (started) CloseSend() {}
+
+// Cancel implements [rpc.Stream].
+func (s started) Cancel() { s.cancel() }
+
+// work is the working memory of one call.
+type work struct {
+	request plan.Request
+	codec   codec.Scratch
+	sent    sentBody
+	in      []byte
+}
+
+// maxKept is the largest buffer that is kept for the next call.
+const maxKept = 256 << 10
+
+// Do implements [rpc.Doer].
+func (m *method) Do(ctx context.Context, call *rpc.Call, sink rpc.Sink) {
+	k := m.work.Get().(*work)
+	defer func() {
+		// The transport may still hold what it was given.
+		if !k.sent.stop() {
+			return
+		}
+		if cap(k.in) > maxKept {
+			k.in = nil
+		}
+		m.work.Put(k)
+	}()
+	message := call.Request
+	defer message.Release()
+	if err := m.plan.Build(&k.request, message.B); err != nil {
+		var fault *rpc.Error
+		if !errors.As(err, &fault) {
+			fault = &rpc.Error{Reason: rpc.InvalidRequest, Message: err.Error()}
+		}
+		m.refuse(sink, fault)
+		return
+	}
+	if !call.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, call.Deadline)
+		defer cancel()
+	}
+	res, err := m.Upstream.Send(m.request(ctx, call, k), nil)
+	if err != nil {
+		sink.End(m.failed(ctx, err), nil)
+		return
+	}
+	defer res.Body.Close()
+	r := &reading{method: m, work: k, ctx: ctx, res: res, sink: sink, answer: m.answerOf(k.request.Binding)}
+	sink.End(r.run())
+}
+
+func (m *method) answerOf(binding int) *answer {
+	if binding < 0 {
+		return &m.answers[len(m.answers)-1]
+	}
+	return &m.answers[binding]
+}
+
+// request makes the request of what the plan has built.
+func (m *method) request(ctx context.Context, call *rpc.Call, k *work) *http.Request {
+	built := &k.request
+	path := m.origin.BasePath + string(built.Path)
+	r := &http.Request{
+		Method: built.Method, URL: target(path, string(built.RawQuery)), Host: m.origin.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, len(call.Header)+4),
+	}
+	h := r.Header
+	transcoder.WriteMetadata(h, call.Header, &everything)
+	if len(h["Accept"]) == 0 || m.Method.ServerStreaming {
+		h["Accept"] = m.accept
+	}
+	if built.ContentType != "" {
+		h["Content-Type"] = []string{built.ContentType}
+	}
+	if deadline, ok := ctx.Deadline(); ok && m.header != "" {
+		h[m.header] = []string{strconv.FormatFloat(max(time.Until(deadline).Seconds(), 0), 'f', 3, 64)}
+	}
+	if len(built.Body) > 0 {
+		r.ContentLength = int64(len(built.Body))
+		k.sent.start(built.Body)
+		r.Body = &k.sent
+	}
+	if m.origin.Aware {
+		ctx = upstream.WithAbout(ctx, m.about(call, r, built.Binding))
+	}
+	return r.WithContext(ctx)
+}
+
+// everything is the policy of what may pass: the protocols in front have one each.
+var everything rpc.HeaderPolicy
+
+// refuse ends a call that the upstream is not asked.
+func (m *method) refuse(sink rpc.Sink, err *rpc.Error) { sink.End(err.Status(), nil) }
+
+// failed is the status of a call without an answer.
+func (m *method) failed(ctx context.Context, cause error) rpc.Status {
+	out := rpc.Error{Reason: rpc.UpstreamUnreachable, Cause: cause}
+	var failure *upstream.Error
+	if errors.As(cause, &failure) {
+		out.Reason, out.Message = failure.Reason, failure.Message
+	}
+	if ctx.Err() != nil {
+		out.Reason = ended(ctx)
+	}
+	if out.Message == "" {
+		out.Message = fmt.Sprintf("upstream %q did not answer", m.Name)
+	}
+	st := out.Status()
+	if failure != nil {
+		st.NotSent, st.RetryAfter = failure.NotSent, failure.RetryAfter
+	}
+	return st
+}
+
+// ended is why a call has no more time, or no caller.
+func ended(ctx context.Context) rpc.Reason {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return rpc.DeadlineExceeded
+	}
+	return rpc.ClientClosed
+}
+
+// broken is the status of an answer that cannot be read.
+func (m *method) broken(cause error, format string, args ...any) rpc.Status {
+	err := rpc.Errorf(rpc.UpstreamProtocol, "upstream %q %s", m.Name, fmt.Sprintf(format, args...))
+	err.Cause = cause
+	return err.Status()
+}
+
+// tooLarge is the status of an answer over a limit.
+func (m *method) tooLarge(limit int) rpc.Status {
+	return rpc.Errorf(rpc.UpstreamTooLarge, "upstream %q sent a message that is over the limit of %d bytes", m.Name, limit).Status()
+}
+
+// ok is the status of a call that went well.
+var ok = rpc.Status{Code: codes.OK}
