@@ -221,7 +221,11 @@ func plain(message, text string) string {
 			if text != "" {
 				got = strconv.Quote(text)
 			}
-			return fmt.Sprintf("wants %s, not %s", kindWords.Replace(want), kindWords.Replace(got))
+			message = fmt.Sprintf("wants %s, not %s", kindWords.Replace(want), kindWords.Replace(got))
+			if want == "sequence" {
+				message += "; put each entry behind a dash, or all of them in brackets"
+			}
+			return message
 		}
 	}
 	return message

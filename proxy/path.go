@@ -51,7 +51,11 @@ func ParsePaths(names []string) (Paths, error) {
 // allowed. It allocates nothing for a path that is good.
 func CheckPath(path string, allow Paths) *rpc.Error {
 	if fault := checkPath(path, allow); fault != "" {
-		return rpc.Errorf(rpc.InvalidPath, "the path %.200q %s", path, fault)
+		err := rpc.Errorf(rpc.InvalidPath, "the path %.200q %s", path, fault)
+		if name := allowances[fault]; name != "" {
+			err.Cause = fmt.Errorf("allow_paths of the route does not have %s", name)
+		}
+		return err
 	}
 	return nil
 }
@@ -67,6 +71,11 @@ const (
 	faultDots      = "has a segment of dots"
 	faultBackslash = "has a backslash"
 )
+
+// allowances are the names that let paths with a fault through, for who reads the log.
+var allowances = map[string]string{
+	faultSlash: "escaped_slash", faultEmpty: "empty_segment", faultDots: "dot_segment", faultBackslash: "backslash",
+}
 
 // segment is what is known of the segment of a path that is being read.
 type segment struct {

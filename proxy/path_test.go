@@ -81,6 +81,21 @@ func TestCheckPath(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { _ = CheckPath("/v1/shelves/a%20b/books;x/..c", 0) }))
 }
 
+// What would let a path through is for the operator, not for the client.
+func TestCheckPathCause(t *testing.T) {
+	for path, name := range map[string]string{
+		"/a%2fb": "escaped_slash", "/a//b": "empty_segment", "/a/../b": "dot_segment", `/a\b`: "backslash",
+	} {
+		err := CheckPath(path, 0)
+		require.ErrorContains(t, err.Cause, name)
+		require.NotContains(t, err.Message, "allow")
+		set, failed := ParsePaths([]string{name})
+		require.NoError(t, failed)
+		require.Nil(t, CheckPath(path, set))
+	}
+	require.NoError(t, CheckPath("/%00", 0).Cause)
+}
+
 func TestParsePaths(t *testing.T) {
 	set, err := ParsePaths([]string{"escaped_slash", "backslash"})
 	require.NoError(t, err)

@@ -61,7 +61,8 @@ type refusal struct {
 	Reason     string      `json:"reason"`
 	Message    string      `json:"message"`
 	Violations []violation `json:"violations,omitempty"`
-	// Cause is what a program did, which the client is not told.
+	// Cause is what a program did, or what the route does not allow, which the client is
+	// not told.
 	Cause string `json:"cause,omitempty"`
 }
 
@@ -167,7 +168,7 @@ func newAnswer(plan *config.Plan, r *http.Request, e *gateway.Explanation) *answ
 				a.Refused.Code = int(codes.Unimplemented)
 			}
 		}
-		if err.Cause != nil && (err.Reason == rpc.ProgramFailed || err.Reason == rpc.ProgramLimit) {
+		if err.Cause != nil && (err.Reason == rpc.ProgramFailed || err.Reason == rpc.ProgramLimit || err.Reason == rpc.InvalidPath) {
 			a.Refused.Cause = err.Cause.Error()
 		}
 		for _, v := range err.Violations {
