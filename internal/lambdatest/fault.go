@@ -110,6 +110,6 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 func reset(r *http.Request) {
 	if c, ok := r.Context().Value(connKey{}).(*net.TCPConn); ok {
 		_ = c.SetLinger(0) // it only makes the end less rude
-		c.Close()
+		_ = c.Close()
 	}
 }

@@ -12,8 +12,8 @@ import (
 
 const latest = "$LATEST"
 
-// Handlers are the names of those in internal/lambdatest/functions.
-var Handlers = []string{"big", "bytes", "context", "echo", "exit", "fail", "http", "panic", "sleep", "stream", "text", "upper", "wait"}
+// handlers are the names of those in internal/lambdatest/functions.
+var handlers = []string{"big", "bytes", "context", "echo", "exit", "fail", "http", "panic", "sleep", "stream", "text", "upper", "wait"}
 
 // function is a Function with its processes.
 type function struct {
@@ -24,7 +24,7 @@ type function struct {
 
 func (s *Service) add(list []Function) error {
 	if len(list) == 0 {
-		for _, handler := range Handlers {
+		for _, handler := range handlers {
 			list = append(list, Function{Name: handler})
 		}
 	}

@@ -172,7 +172,7 @@ func New(o Options) (*Service, error) {
 func (s *Service) Close() {
 	s.stop()
 	for _, srv := range s.servers {
-		srv.Close()
+		_ = srv.Close() // it only closes listeners and connections
 	}
 	for _, fn := range s.functions {
 		fn.close()

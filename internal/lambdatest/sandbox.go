@@ -123,7 +123,7 @@ func (p *pool) start() (*sandbox, error) {
 	go s.api.Serve(ln) //nolint:errcheck // it ends with Close
 	go func() {
 		s.exit = s.cmd.Wait()
-		s.api.Close()
+		_ = s.api.Close()
 		close(s.dead)
 	}()
 	return s, nil

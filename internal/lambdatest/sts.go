@@ -149,10 +149,10 @@ func (s *Service) answerSTS(w http.ResponseWriter, r *http.Request) {
 	}
 	role, ok := s.roles[form.Get("RoleArn")]
 	var refused *apiError
-	switch {
-	case action == assumeRole:
+	switch action {
+	case assumeRole:
 		refused = s.mayAssume(r, body, form, role, ok)
-	case action == assumeWebIdentity:
+	case assumeWebIdentity:
 		refused = s.mayAssumeByToken(form, role, ok)
 	default:
 		refused = invalid("InvalidAction", "Could not find operation "+action+" for version 2011-06-15")

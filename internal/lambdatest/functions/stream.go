@@ -76,7 +76,7 @@ func (s script) play() io.ReadCloser {
 				return
 			}
 		}
-		w.Close()
+		_ = w.Close() // that of a pipe cannot fail
 	}()
 	return r
 }
