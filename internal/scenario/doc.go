@@ -19,6 +19,13 @@
 //	route transform: [{when: .a}]     more for its route; "listener", "upstream" likewise, and
 //	                                  "programs:" and "jq:" for the file. All are YAML, which the
 //	                                  lines that continue them may be too
+//	rest pets: pets                   an upstream of HTTP beside the gRPC one, of this name, whose
+//	                                  address is in ${PETS}: "pets" has two below /api/pets, "echo"
+//	                                  answers with the request, "answers 404" always so, "fails 2
+//	                                  times with 503" (and Retry-After: 1) before it echoes, "hangs"
+//	                                  never answers, at "refuses" nobody listens
+//	upstreams:                        more upstreams, as YAML
+//	routes:                           the routes, in place of that of the default configuration
 //	env: NAME=value                   an environment variable of the gateway
 //	upstream is down                  nobody listens at the upstream's address
 //	upstream reflects: v1alpha        descriptors come by server reflection, of this version alone
@@ -33,6 +40,8 @@
 //	> WEBSOCKET /v1/things:chat       an upgrade; then each line of the body is a text frame, or
 //	                                  "wire 0a61" a binary one, and an empty frame ends them. The
 //	                                  answer is an array of frames, its header close says the end
+//	shares of 100: a 80…95, b 0       the request is sent so often, and these upstreams that echo answer
+//	took at least 1s                  how long the answer took
 //	client leaves                     when the call has reached the upstream
 //	call t.v1.Things/Get: 0a0161      a gRPC request: the bytes of each message, in hexadecimal;
 //	> x-a: b                          its metadata

@@ -31,11 +31,13 @@ const defaultConfig = `listeners:
 - name: fixture
   grpc: { target: "${UPSTREAM}" }
   descriptors: %s
-%sroutes:
+%s%s%s%s`
+
+const defaultRoutes = `routes:
 - name: all
   transcode:
     upstream: fixture
-%s%s%s`
+`
 
 // running is a gateway that serves, and the folder of its files.
 type running struct {
@@ -65,14 +67,17 @@ func configuration(s *Session, files []txtar.File) string {
 	if s.Reflects != "" {
 		descriptors = "{ reflection: {} }"
 	}
-	var extra string
+	routes := s.settings("routes", "")
+	if routes == "" {
+		routes = defaultRoutes
+	}
 	if s.Route != "" {
 		for line := range strings.SplitSeq(s.Route, "\n") {
-			extra += "    " + strings.TrimSpace(line) + "\n"
+			routes += "    " + strings.TrimSpace(line) + "\n"
 		}
 	}
 	return fmt.Sprintf(defaultConfig, s.settings("listener", "  "), descriptors, s.settings("upstream", "  "),
-		extra, s.settings("route", "  "), s.settings("file", ""))
+		s.restConfig(), routes+s.settings("route", "  "), s.settings("file", ""))
 }
 
 // settings are the further ones of a part, as lines that are so far to the right.
@@ -102,6 +107,7 @@ func startGateway(t *testing.T, s *Session, files []txtar.File, protos map[strin
 	write(t, path, configuration(s, files))
 
 	env := map[string]string{"UPSTREAM": target}
+	maps.Copy(env, startREST(t, s))
 	maps.Copy(env, s.Env)
 	out := &running{dir: dir}
 	if s.Logs {

@@ -28,6 +28,8 @@ type Session struct {
 	// More are further settings of the default configuration, as YAML: of its
 	// listener, its route, its upstream, and of the file itself.
 	More map[string][]string
+	// REST are upstreams of HTTP beside the scripted one.
+	REST []REST
 	// Env are the environment variables that the gateway has.
 	Env        map[string]string
 	Logs       bool // an exchange says something of the access log
@@ -41,7 +43,16 @@ type Session struct {
 
 // Own reports whether the session cannot share a gateway with others.
 func (s *Session) Own() bool {
-	return len(s.Rules) > 0 || s.Route != "" || len(s.More) > 0 || len(s.Env) > 0 || s.Logs || s.Down || s.Reflects != "" || s.LoadFails != nil || s.EachFails != "" || s.RawAnswers || len(s.Files) > 0
+	return len(s.Rules) > 0 || s.Route != "" || len(s.More) > 0 || len(s.Env) > 0 || s.Logs || s.Down || s.Reflects != "" || s.LoadFails != nil || s.EachFails != "" || s.RawAnswers || len(s.REST) > 0 || len(s.Files) > 0
+}
+
+// REST is an upstream of HTTP, and what it does.
+type REST struct{ Name, Kind string }
+
+// Share is how many of several requests an upstream may answer.
+type Share struct {
+	Name        string
+	Least, Most int
 }
 
 // Exchange is one request, what the upstream sees and says, and the answer.
@@ -58,6 +69,12 @@ type Exchange struct {
 	Header      []string
 	Body        string
 	Leaves      bool
+
+	// Times is how often the request is sent if that is not once, and Shares who answers.
+	Times  int
+	Shares []Share
+	// Took is how long the answer takes at least.
+	Took time.Duration
 
 	Upstream Upstream
 	// Log is what the line of the access log has, as JSON; NoLog are the fields that
@@ -111,6 +128,8 @@ type Body struct {
 
 var (
 	idPattern = regexp.MustCompile(`^[A-Z]+-?[0-9]+(-[a-z0-9]+)?$`)
+	restKind  = regexp.MustCompile(`^(pets|echo|refuses|hangs|answers [0-9]{3}|fails [0-9]+ times with [0-9]{3})$`)
+	share     = regexp.MustCompile(`^ *([a-z]+) ([0-9]+)(?:…([0-9]+))?$`)
 	times     = regexp.MustCompile(`^answers ([0-9]+) times$`)
 	repeat    = regexp.MustCompile(`\$\{repeat ([0-9]+) ("(?:[^"\\]|\\.)*")\}`)
 )
@@ -264,6 +283,12 @@ func (p *parser) line(number int, text string) error {
 		x.Body += text[2:]
 	case text == "client leaves":
 		x.Leaves = true
+	case strings.HasPrefix(text, "took at least "):
+		var err error
+		x.Took, err = time.ParseDuration(strings.TrimPrefix(text, "took at least "))
+		return err
+	case strings.HasPrefix(text, "shares of "):
+		return x.shares(strings.TrimPrefix(text, "shares of "))
 	case text == "<":
 		p.inWant = true
 	case strings.HasPrefix(text, "< "):
@@ -282,6 +307,29 @@ func (p *parser) line(number int, text string) error {
 	return nil
 }
 
+// shares reads N: NAME LEAST…MOST, several with commas.
+func (x *Exchange) shares(text string) error {
+	n, list, _ := strings.Cut(text, ":")
+	var err error
+	if x.Times, err = strconv.Atoi(n); err != nil {
+		return err
+	}
+	for one := range strings.SplitSeq(list, ",") {
+		m := share.FindStringSubmatch(one)
+		if m == nil {
+			return fmt.Errorf("%q is not NAME LEAST…MOST", one)
+		}
+		if m[3] == "" {
+			m[3] = m[2]
+		}
+		s := Share{Name: m[1]}
+		s.Least, _ = strconv.Atoi(m[2])
+		s.Most, _ = strconv.Atoi(m[3])
+		x.Shares = append(x.Shares, s)
+	}
+	return nil
+}
+
 func (p *parser) log(text string) {
 	p.session.Logs = true
 	if name, ok := strings.CutPrefix(text, "log has no: "); ok {
@@ -295,7 +343,7 @@ func (p *parser) log(text string) {
 // file.
 var (
 	ofPart = regexp.MustCompile(`^(listener|route|upstream) ([a-z_]+:)`)
-	ofFile = regexp.MustCompile(`^(programs|jq):`)
+	ofFile = regexp.MustCompile(`^(programs|jq|upstream_groups):`)
 )
 
 // setting reads what stands before the first exchange.
@@ -331,6 +379,13 @@ func (p *parser) setting(text string) error {
 		var err error
 		s.EachFails, err = strconv.Unquote(value)
 		return err
+	case strings.HasPrefix(text, "rest "):
+		if !restKind.MatchString(value) {
+			return fmt.Errorf("%q is nothing that an upstream does", value)
+		}
+		s.REST = append(s.REST, REST{strings.TrimPrefix(key, "rest "), value})
+	case key == "routes", key == "upstreams":
+		s.more(key, text)
 	case ofFile.MatchString(text):
 		s.more("file", text)
 	case ofPart.MatchString(text):

@@ -12,6 +12,9 @@ func TestParse(t *testing.T) {
 
 -- A01 --
 rule One: get: "/a"
+rest pets: fails 2 times with 503
+routes:
+  - name: a
 route: timeout: 1s
 route transform:
   - when: .a
@@ -42,6 +45,11 @@ upstream answers 2 times: {"b": 1}
 log has: {"a": 1}
 log has no: b
 
+> GET /a
+shares of 10: a 8…9, b 0
+took at least 1s
+< 200
+
 $ echo a
 a
 b
@@ -64,11 +72,13 @@ shared
 		"route":    {"transform:\n  - when: .a\n    request: .b"},
 		"listener": {"http: {cors: {}}"},
 		"file":     {"jq: {env: [A]}"},
+		"routes":   {"routes:\n  - name: a"},
 	}, s.More)
 	require.Equal(t, map[string]string{"A": "b=c"}, s.Env)
 	require.True(t, s.Logs)
 	require.Equal(t, "dragoman.yaml", s.Files[0].Name)
-	require.Len(t, s.Exchanges, 3)
+	require.Equal(t, []REST{{"pets", "fails 2 times with 503"}}, s.REST)
+	require.Len(t, s.Exchanges, 4)
 
 	x := s.Exchanges[0]
 	require.Equal(t, "POST /a?x&x&y HTTP/1.0", x.RequestLine)
@@ -85,10 +95,14 @@ shared
 	require.Equal(t, `{"a": 1}`, x.Log)
 	require.Equal(t, []string{"b"}, x.NoLog)
 
-	require.Equal(t, "echo a", s.Exchanges[1].Command)
-	require.Equal(t, "a\nb", s.Exchanges[1].Output)
-	require.Equal(t, []string{"0a", "0b"}, s.Exchanges[2].Messages)
-	require.True(t, s.Exchanges[2].Answered)
+	require.Equal(t, 10, s.Exchanges[1].Times)
+	require.Equal(t, []Share{{"a", 8, 9}, {"b", 0, 0}}, s.Exchanges[1].Shares)
+	require.Equal(t, time.Second, s.Exchanges[1].Took)
+
+	require.Equal(t, "echo a", s.Exchanges[2].Command)
+	require.Equal(t, "a\nb", s.Exchanges[2].Output)
+	require.Equal(t, []string{"0a", "0b"}, s.Exchanges[3].Messages)
+	require.True(t, s.Exchanges[3].Answered)
 }
 
 // A line that nobody understands must not pass for one that was checked.
@@ -96,6 +110,8 @@ func TestParseErrors(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"setting", "timeout: 1s\n", "not a setting"},
 		{"env", "env: A\n", "not NAME=value"},
+		{"rest", "rest a: sings\n", "nothing that an upstream does"},
+		{"shares", "> GET /\nshares of 2: a most\n", "not NAME LEAST…MOST"},
 		{"part", "gateway transform: []\n", "not a setting"},
 		{"directive", "> GET /\nupstream replies: {}\n", "not a directive about the upstream"},
 		{"other", "> GET /\nclient stays\n", "not a directive"},

@@ -150,6 +150,7 @@ func (h *host) exchange(t *testing.T, s *Session, x *Exchange) {
 	sc := newScript(&x.Upstream)
 	h.upstream.use(sc)
 	at := fmt.Sprintf("%s:%d", s.ID, x.Line)
+	start := time.Now()
 	switch {
 	case x.Command != "":
 		h.command(t, at, x)
@@ -157,9 +158,12 @@ func (h *host) exchange(t *testing.T, s *Session, x *Exchange) {
 		h.call(t, at, x)
 	case x.Upstream.StopsWithin > 0:
 		h.stall(t, at, x, sc)
+	case x.Times > 0:
+		h.shares(t, at, x)
 	default:
 		h.request(t, at, x, sc)
 	}
+	require.GreaterOrEqual(t, time.Since(start), x.Took, "%s: it took", at)
 	h.checkUpstream(t, at, x, sc)
 	if s.Logs && x.Command == "" {
 		h.checkLog(t, at, x)
