@@ -17,6 +17,15 @@ func (g *Gateway) logAccess(x *exchange, r *http.Request, start time.Time, abort
 	if g.access == nil {
 		return
 	}
+	x.attrs = x.fields(r, start, aborted)
+	// A group without a name stands for its members. As one attribute they stay
+	// where they are, while a record would copy all but the first five.
+	g.access.LogAttrs(context.Background(), slog.LevelInfo, "request", slog.Attr{Value: slog.GroupValue(x.attrs...)})
+}
+
+// fields are those of the line. The room that making them takes on the stack is not
+// there any more when they are written.
+func (x *exchange) fields(r *http.Request, start time.Time, aborted bool) []slog.Attr {
 	status := x.writer.status
 	if status == 0 && !aborted {
 		// What net/http sends for a handler that only sets headers, as for a
@@ -67,10 +76,7 @@ func (g *Gateway) logAccess(x *exchange, r *http.Request, start time.Time, abort
 	if len(x.Log) > 0 {
 		attrs = appendFields(attrs, x.Log)
 	}
-	// A group without a name stands for its members. As one attribute they stay
-	// where they are, while a record would copy all but the first five.
-	g.access.LogAttrs(context.Background(), slog.LevelInfo, "request", slog.Attr{Value: slog.GroupValue(attrs...)})
-	x.attrs = attrs
+	return attrs
 }
 
 // What further fields a line may have: a line of more than a few KiB is cut or

@@ -39,6 +39,20 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	x := exchanges.Get().(*exchange)
+	h.begin(x, w, r)
+	defer h.finish(x, r, start)
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		// net/http reads what nobody has read of a body before it answers, and
+		// would wait for ever. Who reads the body sets a deadline of its own. An
+		// error means that the ResponseWriter knows of none.
+		_ = http.NewResponseController(w).SetReadDeadline(start.Add(unreadTimeout))
+	}
+	h.serve(x, r)
+}
+
+// begin prepares x for a request. What it needs of the stack is not there any more when
+// the request is served: over HTTP/2 each has a new stack, which would grow.
+func (h *handler) begin(x *exchange, w http.ResponseWriter, r *http.Request) {
 	x.Reset()
 	x.Code = -1
 	x.writer = responseWriter{ResponseWriter: w, exchange: &x.Exchange, request: r}
@@ -50,14 +64,6 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	x.request = requestOf(r)
-	defer h.finish(x, r, start)
-	if r.ProtoMajor == 1 && r.ContentLength != 0 {
-		// net/http reads what nobody has read of a body before it answers, and
-		// would wait for ever. Who reads the body sets a deadline of its own. An
-		// error means that the ResponseWriter knows of none.
-		_ = http.NewResponseController(w).SetReadDeadline(start.Add(unreadTimeout))
-	}
-	h.serve(x, r)
 }
 
 // unreadTimeout bounds how long a body that is not wanted may take to come.

@@ -28,11 +28,22 @@ import (
 const roleVariable = "DRAGOMAN_E2E_ROLE"
 
 // runRole is a service in a process of its own, so that what it allocates is not
-// counted: the demo's, or streams of small messages. It ends when its input does.
+// counted: the demo's, streams of small messages, or one of HTTP that answers with the
+// body of the request. It ends when its input does.
 func runRole(role string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
+	}
+	if role == "web" {
+		web := &http.Server{Handler: http.HandlerFunc(echo)}
+		fmt.Println(ln.Addr())
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			_ = web.Close()
+		}()
+		_ = web.Serve(ln)
+		return
 	}
 	srv := grpc.NewServer()
 	if role == "library" {
@@ -77,7 +88,7 @@ func child(t testing.TB, role string) string {
 // returns its address.
 func inProcess(t testing.TB, target string, descriptors *configpb.Descriptors, programs ...*configpb.Transform) string {
 	t.Helper()
-	file, err := config.FromMessage("test", &configpb.Config{
+	return configured(t, &configpb.Config{
 		Listeners: []*configpb.Listener{{Name: "default", Address: "127.0.0.1:0"}},
 		Upstreams: []*configpb.Upstream{{
 			Name:        "library",
@@ -89,6 +100,13 @@ func inProcess(t testing.TB, target string, descriptors *configpb.Descriptors, p
 			Action: &configpb.Route_Transcode{Transcode: &configpb.TranscodeRoute{Upstream: "library"}},
 		}},
 	})
+}
+
+// configured runs the whole gateway in this process, and returns the address of its
+// listener, whose name is default.
+func configured(t testing.TB, cfg *configpb.Config) string {
+	t.Helper()
+	file, err := config.FromMessage("test", cfg)
 	require.NoError(t, err)
 	plan, err := config.Link(file)
 	require.NoError(t, err)
@@ -107,10 +125,16 @@ func inProcess(t testing.TB, target string, descriptors *configpb.Descriptors, p
 // to the gateway at an address.
 func allocations(t *testing.T, address string) float64 {
 	t.Helper()
+	return allocationsOf(t, address, "GET /v1/shelves/1/books/1 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/8\r\nAccept: */*\r\n\r\n")
+}
+
+// allocationsOf counts those for each request, as it is sent.
+func allocationsOf(t *testing.T, address, text string) float64 {
+	t.Helper()
+	request := []byte(text)
 	conn, err := net.Dial("tcp", address)
 	require.NoError(t, err)
 	defer conn.Close()
-	request := []byte("GET /v1/shelves/1/books/1 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/8\r\nAccept: */*\r\n\r\n")
 	// The first answer tells how long the others are: nothing in it varies but
 	// the digits of the date.
 	_, err = conn.Write(request)
