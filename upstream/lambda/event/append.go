@@ -1,22 +1,17 @@
 package event
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
 // ErrNotJSON says that a body is not JSON, and so can be no event. The client may send
 // another; the operator may choose another format.
 var ErrNotJSON = errors.New("the request body is not JSON, and the raw event is the body: send JSON, or use another event format")
-
-// clock is how API Gateway writes the time of a request.
-const clock = "02/Jan/2006:15:04:05 -0700"
 
 // Append appends in as an event, which is one JSON value.
 //
@@ -44,22 +39,20 @@ const clock = "02/Jan/2006:15:04:05 -0700"
 //     the others, as at AWS.
 //
 // Bytes that are not UTF-8 become U+FFFD, except in the body. Append allocates dst, if
-// it is too small, and little else.
+// it is too small, and a list each of headers and parameters.
 func Append(dst []byte, format Format, in *Request) ([]byte, error) {
 	if format == Raw {
 		return appendRaw(dst, in.Body)
 	}
-	// The usual request has no more, and then lists of them cost nothing.
-	var headerRoom, queryRoom [24]pair
 	w := writer{
 		Request: in,
 		lower:   format != APIGatewayV1,
 		none:    `{}`,
-		headers: pairs{list: appendHeader(headerRoom[:0], format, in), fold: true},
-		query:   pairs{list: appendQuery(queryRoom[:0], in.RawQuery, format != ALB && format != ALBMulti)},
+		headers: pairs{list: headerPairs(format, in), fold: true},
+		query:   pairs{list: queryPairs(in.RawQuery, format != ALB && format != ALBMulti)},
 	}
-	sortPairs(&w.headers)
-	sortPairs(&w.query)
+	w.headers.sort()
+	w.query.sort()
 	if w.isText = isText(format, in); format == APIGatewayV1 {
 		w.none = `null`
 	}
@@ -101,9 +94,11 @@ type writer struct {
 
 // size is about as many bytes as the event will have.
 func (w *writer) size() int {
-	n := 1024 + 4*len(w.Path) + 3*len(w.RawQuery) + len(w.Body) + len(w.Body)/16
-	if !w.isText {
-		n += len(w.Body) / 3
+	n := 1536 + 4*len(w.Path) + 3*len(w.RawQuery)
+	if w.isText {
+		n += len(w.Body) + bytes.Count(w.Body, []byte{'"'}) + bytes.Count(w.Body, []byte{'\\'}) + bytes.Count(w.Body, []byte{'\n'})
+	} else {
+		n += base64.StdEncoding.EncodedLen(len(w.Body))
 	}
 	for _, p := range w.headers.list {
 		n += 2 * (len(p.name) + len(p.value) + 8)
@@ -111,177 +106,10 @@ func (w *writer) size() int {
 	return n
 }
 
-func (w *writer) http() {
-	w.text(`{"httpMethod":`, w.Method)
-	w.text(`,"path":`, w.Path)
-	w.text(`,"queryString":`, w.RawQuery)
-	w.last(`,"queryStringParameters":`, &w.query)
-	w.all(`,"multiValueQueryStringParameters":`, &w.query)
-	w.last(`,"headers":`, &w.headers)
-	w.all(`,"multiValueHeaders":`, &w.headers)
-	w.body(`""`)
-	w.raw(`}`)
-}
-
-func (w *writer) v1() {
-	resource := w.Resource
-	if resource == "" {
-		resource = "/{proxy+}"
-	}
-	w.text(`{"version":"1.0","resource":`, resource)
-	w.text(`,"path":`, w.Path)
-	w.text(`,"httpMethod":`, w.Method)
-	w.last(`,"headers":`, &w.headers)
-	w.all(`,"multiValueHeaders":`, &w.headers)
-	w.last(`,"queryStringParameters":`, &w.query)
-	w.all(`,"multiValueQueryStringParameters":`, &w.query)
-	w.raw(`,"pathParameters":`)
-	w.vars()
-	w.raw(`,"stageVariables":null,"requestContext":{"accountId":"","apiId":""`)
-	w.domain()
-	w.text(`,"extendedRequestId":`, w.RequestID)
-	w.text(`,"httpMethod":`, w.Method)
-	w.text(`,"identity":{"accessKey":null,"accountId":null,"apiKey":null,"apiKeyId":null,"caller":null,`+
-		`"cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,"cognitoIdentityId":null,`+
-		`"cognitoIdentityPoolId":null,"principalOrgId":null,"sourceIp":`, w.Client)
-	w.text(`,"user":null,"userAgent":`, w.Header.Get("User-Agent"))
-	w.text(`,"userArn":null},"path":`, w.Path)
-	w.text(`,"protocol":`, w.protocol())
-	w.text(`,"requestId":`, w.RequestID)
-	w.time(`,"requestTime":"`)
-	w.text(`,"resourceId":"","resourcePath":`, resource)
-	w.text(`,"stage":`, w.stage())
-	w.raw(`}`)
-	w.body(`null`)
-	w.raw(`}`)
-}
-
-func (w *writer) v2() {
-	w.raw(`{"version":"2.0","routeKey":`)
-	w.routeKey()
-	w.text(`,"rawPath":`, w.Path)
-	w.text(`,"rawQueryString":`, w.RawQuery)
-	w.cookies(`,"cookies":[`)
-	w.joined(`,"headers":`, &w.headers)
-	if len(w.query.list) > 0 {
-		w.joined(`,"queryStringParameters":`, &w.query)
-	}
-	if len(w.Vars) > 0 {
-		w.raw(`,"pathParameters":`)
-		w.vars()
-	}
-	w.raw(`,"requestContext":{"accountId":"","apiId":""`)
-	w.domain()
-	w.text(`,"http":{"method":`, w.Method)
-	w.text(`,"path":`, w.Path)
-	w.text(`,"protocol":`, w.protocol())
-	w.text(`,"sourceIp":`, w.Client)
-	w.text(`,"userAgent":`, w.Header.Get("User-Agent"))
-	w.text(`},"requestId":`, w.RequestID)
-	w.raw(`,"routeKey":`)
-	w.routeKey()
-	w.text(`,"stage":`, w.stage())
-	w.time(`,"time":"`)
-	w.raw(`}`)
-	w.body("")
-	w.raw(`}`)
-}
-
-func (w *writer) alb(multi bool) {
-	w.text(`{"requestContext":{"elb":{"targetGroupArn":""}},"httpMethod":`, w.Method)
-	w.text(`,"path":`, w.Path)
-	if multi {
-		w.all(`,"multiValueQueryStringParameters":`, &w.query)
-		w.all(`,"multiValueHeaders":`, &w.headers)
-	} else {
-		w.last(`,"queryStringParameters":`, &w.query)
-		w.last(`,"headers":`, &w.headers)
-	}
-	w.body(`""`)
-	w.raw(`}`)
-}
-
 func (w *writer) raw(s string) { w.dst = append(w.dst, s...) }
 
 func (w *writer) text(before, s string) {
 	w.dst = appendString(append(w.dst, before...), s)
-}
-
-// domain writes domainName and domainPrefix.
-func (w *writer) domain() {
-	name := w.Host
-	if host, _, err := net.SplitHostPort(name); err == nil {
-		name = host
-	}
-	prefix, _, _ := strings.Cut(name, ".")
-	w.text(`,"domainName":`, name)
-	w.text(`,"domainPrefix":`, prefix)
-}
-
-// time writes the time as text, for which before has the opening quote, and in
-// milliseconds, under the same name with Epoch.
-func (w *writer) time(before string) {
-	at := w.Time.In(time.UTC)
-	w.raw(before)
-	w.dst = at.AppendFormat(w.dst, clock)
-	w.raw(`"`)
-	w.raw(before[:len(before)-len(`":"`)])
-	w.raw(`Epoch":`)
-	w.dst = strconv.AppendInt(w.dst, at.UnixMilli(), 10)
-}
-
-// routeKey writes "GET /v1/books/{id}".
-func (w *writer) routeKey() {
-	if w.Resource == "" {
-		w.raw(`"$default"`)
-		return
-	}
-	w.raw(`"`)
-	w.dst = appendEscaped(w.dst, w.Method)
-	w.raw(` `)
-	w.dst = appendEscaped(w.dst, w.Resource)
-	w.raw(`"`)
-}
-
-func (w *writer) stage() string {
-	if w.Stage == "" {
-		return "$default"
-	}
-	return w.Stage
-}
-
-func (w *writer) protocol() string {
-	if w.Protocol == "" {
-		return "HTTP/1.1"
-	}
-	return w.Protocol
-}
-
-// vars writes the path's variables. A route that has no
-// template has the whole path as proxy, unless that is only a slash.
-func (w *writer) vars() {
-	proxy := ""
-	if w.Resource == "" {
-		proxy = strings.TrimPrefix(w.Path, "/")
-	}
-	if len(w.Vars) == 0 && proxy == "" {
-		w.raw(w.none)
-		return
-	}
-	before := `{`
-	for _, v := range w.Vars {
-		if v.Name == "proxy" {
-			proxy = ""
-		}
-		w.text(before, v.Name)
-		w.text(`:`, v.Text)
-		before = `,`
-	}
-	if proxy != "" {
-		w.raw(before)
-		w.text(`"proxy":`, unescapePath(proxy))
-	}
-	w.raw(`}`)
 }
 
 // body writes body and isBase64Encoded. A body that is empty is written as empty says,

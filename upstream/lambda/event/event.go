@@ -41,6 +41,25 @@ const (
 	ALBMulti
 )
 
+// String is the name of the format in configurations: api_gateway_v2.
+func (f Format) String() string {
+	switch f {
+	case Raw:
+		return "raw"
+	case HTTP:
+		return "http"
+	case APIGatewayV1:
+		return "api_gateway_v1"
+	case APIGatewayV2:
+		return "api_gateway_v2"
+	case ALB:
+		return "alb"
+	case ALBMulti:
+		return "alb_multi"
+	}
+	return "unknown"
+}
+
 // Request is an HTTP request of which an event is made. Nothing of it is changed or
 // kept.
 type Request struct {

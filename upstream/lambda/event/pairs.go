@@ -19,7 +19,7 @@ type pairs struct {
 	fold bool
 }
 
-func sortPairs(p *pairs) {
+func (p *pairs) sort() {
 	if p.fold {
 		slices.SortStableFunc(p.list, func(a, b pair) int { return compareFold(a.name, b.name) })
 		return
@@ -53,8 +53,10 @@ func toLower(c byte) byte {
 	return c
 }
 
-// appendHeader appends the header that the function sees.
-func appendHeader(list []pair, format Format, in *Request) []pair {
+// headerPairs are the header that the function sees.
+func headerPairs(format Format, in *Request) []pair {
+	const added = 5
+	list := make([]pair, 0, len(in.Header)+added)
 	for name, values := range in.Header {
 		if strings.EqualFold(name, "Content-Length") || in.Host != "" && strings.EqualFold(name, "Host") {
 			continue
@@ -97,8 +99,12 @@ func portOf(in *Request) string {
 	return ""
 }
 
-// appendQuery appends the parameters of a query.
-func appendQuery(list []pair, query string, decode bool) []pair {
+// queryPairs are the parameters of a query.
+func queryPairs(query string, decode bool) []pair {
+	if query == "" {
+		return nil
+	}
+	list := make([]pair, 0, 1+strings.Count(query, "&"))
 	for query != "" {
 		var one string
 		one, query, _ = strings.Cut(query, "&")

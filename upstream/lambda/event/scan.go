@@ -1,8 +1,8 @@
 package event
 
 import (
+	"errors"
 	"fmt"
-	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -12,23 +12,30 @@ const maxDepth = 1000
 
 // isJSON says whether data is one JSON value in UTF-8.
 func isJSON(data []byte) bool {
-	return check(data) == nil
+	return check(data, nil) == nil
 }
 
-// check is why data is not one JSON value in UTF-8; nil if it is one.
-func check(data []byte) error {
+// check is why data is not one JSON value in UTF-8; nil if it is one. If it is an
+// object, member is called with the name and the value of each member on the way, both
+// as they were written; member may be nil.
+func check(data []byte, member func(name, value []byte)) error {
 	s := scanner{data: data}
-	if s.value(0) {
+	var ok bool
+	if member != nil && s.peek() == '{' {
+		ok = s.object(member)
+	} else {
+		ok = s.value(0)
+	}
+	if ok {
 		s.space()
 	}
-	if s.deep {
+	switch {
+	case s.deep:
 		return fmt.Errorf("more than %d arrays and objects in each other, at byte %d", maxDepth, s.pos)
-	}
-	if s.pos < len(data) || len(data) == 0 || s.bad {
+	case !ok || s.pos < len(data):
 		return fmt.Errorf("not JSON, at byte %d", s.pos)
-	}
-	if !utf8.Valid(data) {
-		return fmt.Errorf("not UTF-8")
+	case !utf8.Valid(data):
+		return errors.New("not UTF-8")
 	}
 	return nil
 }
@@ -37,13 +44,8 @@ func check(data []byte) error {
 type scanner struct {
 	data []byte
 	pos  int
-	// bad and deep say why it has stopped.
-	bad, deep bool
-}
-
-func (s *scanner) fail() bool {
-	s.bad = true
-	return false
+	// deep says that it has stopped because of maxDepth.
+	deep bool
 }
 
 func (s *scanner) space() {
@@ -65,13 +67,14 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// value passes one value.
+// value passes one value, which is in so many arrays and objects.
 func (s *scanner) value(depth int) bool {
-	if depth > maxDepth {
+	c := s.peek()
+	if depth == maxDepth && (c == '{' || c == '[') {
 		s.deep = true
-		return s.fail()
+		return false
 	}
-	switch c := s.peek(); c {
+	switch c {
 	case '{':
 		s.pos++
 		for first := true; ; first = false {
@@ -107,6 +110,23 @@ func (s *scanner) value(depth int) bool {
 	}
 }
 
+// object passes an object, and calls f with its members.
+func (s *scanner) object(f func(name, value []byte)) bool {
+	s.pos++
+	for first := true; ; first = false {
+		name, ok, end := s.member(first)
+		if end || !ok {
+			return ok
+		}
+		s.space()
+		start := s.pos
+		if !s.value(1) {
+			return false
+		}
+		f(name, s.data[start:s.pos])
+	}
+}
+
 // element passes the comma in front of an element, which the first has not, or the end
 // of what it is in.
 func (s *scanner) element(first bool, closing byte) (ok, end bool) {
@@ -117,7 +137,7 @@ func (s *scanner) element(first bool, closing byte) (ok, end bool) {
 	case first:
 		return true, false
 	case c != ',':
-		return s.fail(), false
+		return false, false
 	}
 	s.pos++
 	return true, false
@@ -130,14 +150,14 @@ func (s *scanner) member(first bool) (name []byte, ok, end bool) {
 		return nil, ok, end
 	}
 	if s.peek() != '"' {
-		return nil, s.fail(), false
+		return nil, false, false
 	}
 	start := s.pos
 	if !s.text() {
 		return nil, false, false
 	}
 	if name = s.data[start:s.pos]; s.peek() != ':' {
-		return nil, s.fail(), false
+		return nil, false, false
 	}
 	s.pos++
 	return name, true, false
@@ -145,37 +165,26 @@ func (s *scanner) member(first bool) (name []byte, ok, end bool) {
 
 // text passes a string.
 func (s *scanner) text() bool {
-	for i := s.pos + 1; i < len(s.data); i++ {
-		switch c := s.data[i]; {
-		case c == '"':
-			s.pos = i + 1
+	for s.pos++; ; {
+		s.pos += run(s.data[s.pos:])
+		switch {
+		case s.pos == len(s.data) || s.data[s.pos] < ' ':
+			return false
+		case s.data[s.pos] == '"':
+			s.pos++
 			return true
-		case c < ' ':
-			s.pos = i
-			return s.fail()
-		case c == '\\':
-			i++
-			if i < len(s.data) && s.data[i] == 'u' {
-				if hex(s.data[i+1:]) < 0 {
-					s.pos = i
-					return s.fail()
-				}
-				i += 4
-				continue
-			}
-			if i == len(s.data) || escaped(s.data[i]) == 0 {
-				s.pos = i
-				return s.fail()
-			}
 		}
+		n := escape(s.data[s.pos:])
+		if n == 0 {
+			return false
+		}
+		s.pos += n
 	}
-	s.pos = len(s.data)
-	return s.fail()
 }
 
 func (s *scanner) literal(word string) bool {
 	if rest := s.data[s.pos:]; len(rest) < len(word) || string(rest[:len(word)]) != word {
-		return s.fail()
+		return false
 	}
 	s.pos += len(word)
 	return true
@@ -188,12 +197,12 @@ func (s *scanner) number() bool {
 	if s.at('0') {
 		s.pos++
 	} else if !s.digits() {
-		return s.fail()
+		return false
 	}
 	if s.at('.') {
 		s.pos++
 		if !s.digits() {
-			return s.fail()
+			return false
 		}
 	}
 	if s.at('e') || s.at('E') {
@@ -202,7 +211,7 @@ func (s *scanner) number() bool {
 			s.pos++
 		}
 		if !s.digits() {
-			return s.fail()
+			return false
 		}
 	}
 	return true
@@ -253,86 +262,4 @@ func (s *scanner) raw() []byte {
 	start := s.pos
 	s.value(0)
 	return s.data[start:s.pos]
-}
-
-// unquote is what a string that has been checked means: a part of it, or new bytes.
-// Half a surrogate pair means U+FFFD.
-func unquote(quoted []byte) []byte {
-	raw := quoted[1 : len(quoted)-1]
-	i := 0
-	for i < len(raw) && raw[i] != '\\' {
-		i++
-	}
-	if i == len(raw) {
-		return raw
-	}
-	text := append(make([]byte, 0, len(raw)), raw[:i]...)
-	for i < len(raw) {
-		start := i
-		for i < len(raw) && raw[i] != '\\' {
-			i++
-		}
-		if text = append(text, raw[start:i]...); i == len(raw) {
-			break
-		}
-		c := raw[i+1]
-		i += 2
-		if c != 'u' {
-			text = append(text, escaped(c))
-			continue
-		}
-		r := hex(raw[i:])
-		i += 4
-		if utf16.IsSurrogate(r) {
-			half := r
-			if r = utf8.RuneError; i+1 < len(raw) && raw[i] == '\\' && raw[i+1] == 'u' {
-				if pair := utf16.DecodeRune(half, hex(raw[i+2:])); pair != utf8.RuneError {
-					r = pair
-					i += 6
-				}
-			}
-		}
-		text = utf8.AppendRune(text, r)
-	}
-	return text
-}
-
-// escaped is what stands for c behind a backslash; 0 if nothing does. What u stands for
-// is in the digits behind it.
-func escaped(c byte) byte {
-	switch c {
-	case '"', '\\', '/':
-		return c
-	case 'b':
-		return '\b'
-	case 'f':
-		return '\f'
-	case 'n':
-		return '\n'
-	case 'r':
-		return '\r'
-	case 't':
-		return '\t'
-	}
-	return 0
-}
-
-// hex is the number that the first four digits of b spell; negative if they are none.
-func hex(b []byte) rune {
-	if len(b) < 4 {
-		return -1
-	}
-	var r rune
-	for _, c := range b[:4] {
-		switch {
-		case c-'0' <= 9:
-			c -= '0'
-		case c|0x20-'a' <= 'f'-'a':
-			c = c | 0x20 - 'a' + 10
-		default:
-			return -1
-		}
-		r = r<<4 | rune(c)
-	}
-	return r
 }

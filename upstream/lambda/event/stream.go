@@ -107,12 +107,11 @@ func (s *Stream) plain(out *Response) {
 
 // head reads a prelude.
 func (s *Stream) head(prelude []byte, out *Response) error {
-	if err := check(prelude); err != nil {
+	var a answer
+	if err := a.parse(prelude); err != nil {
 		return fmt.Errorf("the prelude of the function's stream: %w", err)
 	}
 	*out = Response{Header: make(http.Header, 4)}
-	var a answer
-	a.parse(prelude)
 	if err := a.head(APIGatewayV2, out); err != nil {
 		return err
 	}

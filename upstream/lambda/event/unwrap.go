@@ -3,19 +3,12 @@ package event
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/http/httpguts"
 )
-
-// maxHeader is how many bytes the header of an answer may have, as RFC 9113, section
-// 6.5.2 counts them. API Gateway allows 10 KiB.
-const maxHeader = 64 << 10
 
 const (
 	jsonType  = "application/json"
@@ -59,21 +52,16 @@ func Unwrap(format Format, payload []byte, out *Response) error {
 	if inferred && len(payload) == 0 {
 		return nil
 	}
-	if err := check(payload); err != nil {
+	var a answer
+	if err := a.parse(payload); err != nil {
 		return fmt.Errorf("the function's answer: %w", err)
 	}
-	var a answer
-	s := scanner{data: payload}
-	isObject := s.peek() == '{'
-	if isObject && format != Raw {
-		a.parse(s.raw())
-	}
-	if inferred && a.status == nil {
+	if format == Raw || inferred && a.status == nil {
 		out.Header["Content-Type"] = []string{jsonType}
 		out.Body = payload
 		return nil
 	}
-	if !isObject {
+	if s := (scanner{data: payload}); s.peek() != '{' {
 		return fmt.Errorf("the function's answer is %s, and must be an object with statusCode, headers and body", kindOf(s.raw()))
 	}
 	if err := a.head(format, out); err != nil {
@@ -86,9 +74,10 @@ func Unwrap(format Format, payload []byte, out *Response) error {
 // one, and of several the last counts.
 type answer struct{ status, headers, multi, cookies, body, base64 []byte }
 
-func (a *answer) parse(object []byte) {
-	_ = members(object, func(name, value []byte) error {
-		switch string(name) {
+// parse checks payload, and finds the members if it is an object.
+func (a *answer) parse(payload []byte) error {
+	return check(payload, func(name, value []byte) {
+		switch string(unquote(name)) {
 		case "statusCode":
 			a.status = value
 		case "headers":
@@ -102,7 +91,6 @@ func (a *answer) parse(object []byte) {
 		case "isBase64Encoded":
 			a.base64 = value
 		}
-		return nil
 	})
 }
 
@@ -191,90 +179,6 @@ func decode(text []byte) ([]byte, error) {
 	out := make([]byte, base64.RawStdEncoding.DecodedLen(len(text)))
 	n, err := base64.RawStdEncoding.Decode(out, text)
 	return out[:n], err
-}
-
-// mode is what becomes of a value of a header.
-type mode uint8
-
-const (
-	add mode = iota
-	addNew
-	leave
-)
-
-// header collects the fields of an answer.
-type header struct {
-	fields http.Header
-	// left is how many bytes there may be more.
-	left int
-}
-
-// object adds the members of an object as how says of their names.
-func (h *header) object(what string, raw []byte, how func(name string) mode) error {
-	if isNull(raw) {
-		return nil
-	}
-	if raw[0] != '{' {
-		return fmt.Errorf("%s is %s, and must be an object", what, kindOf(raw))
-	}
-	return members(raw, func(name, value []byte) error {
-		if !httpguts.ValidHeaderFieldName(string(name)) {
-			return fmt.Errorf("%s: %q is no name of a header", what, shorten(name))
-		}
-		canonical := http.CanonicalHeaderKey(string(name))
-		if isConnection(canonical) {
-			return nil
-		}
-		return h.value(what, canonical, value, how(canonical))
-	})
-}
-
-// value adds what raw says to the values of name.
-func (h *header) value(what, name string, raw []byte, m mode) error {
-	if isNull(raw) || m == leave {
-		return nil
-	}
-	if raw[0] == '[' {
-		return elements(raw, func(element []byte) error {
-			if element[0] == '[' {
-				return fmt.Errorf("%s: %s has an array in an array", what, name)
-			}
-			return h.value(what, name, element, m)
-		})
-	}
-	text := raw
-	switch raw[0] {
-	case '"':
-		text = bytes.Trim(unquote(raw), " \t")
-	case '{':
-		var one bytes.Buffer
-		if err := json.Compact(&one, raw); err != nil {
-			return err // never: raw has been checked
-		}
-		text = one.Bytes()
-	}
-	value := string(text)
-	if !httpguts.ValidHeaderFieldValue(value) {
-		return fmt.Errorf("%s: the value of %s has a control character", what, name)
-	}
-	if m == addNew && slices.Contains(h.fields[name], value) {
-		return nil
-	}
-	if h.left -= len(name) + len(value) + 32; h.left < 0 {
-		return fmt.Errorf("the header of the function's answer has more than %d bytes", maxHeader)
-	}
-	h.fields[name] = append(h.fields[name], value)
-	return nil
-}
-
-// isConnection says whether a field is for one connection, or frames what the gateway
-// frames itself (RFC 9110, section 7.6.1).
-func isConnection(name string) bool {
-	switch name {
-	case "Connection", "Content-Length", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
-		return true
-	}
-	return false
 }
 
 func isNull(raw []byte) bool { return len(raw) == 0 || raw[0] == 'n' }

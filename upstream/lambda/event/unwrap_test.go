@@ -75,6 +75,8 @@ func TestUnwrap(t *testing.T) {
 
 		{name: "body with escapes", formats: wrapped, in: `{"statusCode":200,"headers":{"content-type":"a/b"},"body":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00\ud800x\udc00\ud800\u0041é"}`,
 			header: of("a/b"), body: "\"\\/\b\f\n\r\té😀\uFFFDx\uFFFD\uFFFDAé"},
+		{name: "body ends with half a pair", formats: wrapped, in: `{"statusCode":200,"headers":{"content-type":"a/b"},"body":"\ud800"}`, header: of("a/b"), body: "\uFFFD"},
+		{name: "body ends with half a pair", formats: wrapped, in: `{"statusCode":200,"headers":{"content-type":"a/b"},"body":"\ud83d\""}`, header: of("a/b"), body: "\uFFFD\""},
 		{name: "body is an object", formats: wrapped, in: `{"statusCode":200,"body": {"a": [1, "b"]} }`, header: of(asJSON), body: `{"a": [1, "b"]}`},
 		{name: "body is a boolean", formats: wrapped, in: `{"statusCode":200,"body":false}`, header: of(asJSON), body: `false`},
 		{name: "body is empty", formats: wrapped, in: `{"statusCode":200,"body":""}`},
@@ -86,6 +88,7 @@ func TestUnwrap(t *testing.T) {
 			header: http.Header{"X-A": {"1", "2"}, "X-O": {`{"a":[1,2]}`}, "X-S": {"b"}, "X-T": {"one"}}},
 		{name: "names that differ in case", formats: wrapped, in: `{"statusCode":200,"body":null,"headers":{"set-cookie":"a=1","Set-cookie":"b=2","SET-COOKIE":"c=3"}}`,
 			header: http.Header{"Set-Cookie": {"a=1", "b=2", "c=3"}}},
+		{name: "two content types", formats: wrapped, in: `{"statusCode":200,"body":null,"headers":{"content-type":"a/b","Content-Type":"c/d"}}`, header: of("c/d")},
 		{name: "both kinds of headers", formats: exceptV1, in: `{"statusCode":200,"body":null,"headers":{"a":"1","b":"2","content-type":"x/y"},"multiValueHeaders":{"B":["3","4"],"Content-Type":["a/b"]}}`,
 			header: http.Header{"A": {"1"}, "B": {"3", "4"}, "Content-Type": {"a/b"}}},
 		{name: "both kinds of headers", formats: v1, in: `{"statusCode":200,"body":null,"headers":{"a":"1","b":"2","c":"5","content-type":"x/y"},"multiValueHeaders":{"B":["3","4"],"C":["5","6"],"Content-Type":["a/b"]}}`,
@@ -103,7 +106,7 @@ func TestUnwrap(t *testing.T) {
 		{name: "304 of a function without a body", formats: strict, in: `{"statusCode":304,"headers":{"ETag":"\"x\""}}`, status: 304, header: http.Header{"Etag": {`"x"`}}},
 	} {
 		for _, format := range row.formats {
-			t.Run(fmt.Sprintf("%s/%d", row.name, format), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%s", row.name, format), func(t *testing.T) {
 				want := event.Response{Status: row.status, Header: row.header, Body: []byte(row.body)}
 				if want.Status == 0 {
 					want.Status = 200
@@ -136,7 +139,7 @@ func TestUnwrapErrors(t *testing.T) {
 		{formats, `{} {}`, `the function's answer: not JSON, at byte 3`},
 		{formats, `{"statusCode":200,"body":"` + "\n" + `"}`, `the function's answer: not JSON, at byte 26`},
 		{formats, `{"body":"` + "\xff" + `"}`, `the function's answer: not UTF-8`},
-		{formats, strings.Repeat("[", 1002), `the function's answer: more than 1000 arrays and objects in each other, at byte 1001`},
+		{formats, strings.Repeat("[", 1002), `the function's answer: more than 1000 arrays and objects in each other, at byte 1000`},
 		{strict, ``, `the function's answer: not JSON, at byte 0`},
 		{strict, `[1]`, `the function's answer is an array, and must be an object with statusCode, headers and body`},
 		{strict, `null`, `the function's answer is null, and must be an object with statusCode, headers and body`},
@@ -165,9 +168,11 @@ func TestUnwrapErrors(t *testing.T) {
 		{wrapped, `{"statusCode":200,"body":"A","isBase64Encoded":true}`, `isBase64Encoded is true, and body is not base64: illegal base64 data at input byte 0`},
 	} {
 		for _, format := range row.formats {
-			t.Run(fmt.Sprintf("%.40q/%d", row.in, format), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%.40q/%s", row.in, format), func(t *testing.T) {
 				var out event.Response
-				require.EqualError(t, event.Unwrap(format, []byte(row.in), &out), row.want)
+				payload := []byte(row.in)
+				require.EqualError(t, event.Unwrap(format, payload, &out), row.want)
+				require.Equal(t, row.in, string(payload), "the payload must stay as it was")
 			})
 		}
 	}
