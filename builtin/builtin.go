@@ -24,6 +24,8 @@ func Upstreams() *upstream.Kinds {
 	kinds := new(upstream.Kinds)
 	kind.Add(kinds, upstreamgrpc.New)
 	kind.Add(kinds, upstreamhttp.New)
+	// Those that need the SDK of a cloud: a build tag leaves each out.
+	addLambda(kinds)
 	return kinds
 }
 

@@ -33,9 +33,11 @@ var handlers = map[string]any{
 	// bytes streams without a prelude.
 	"bytes": streamBytes,
 	// text answers with the event's text as it is, JSON or not.
-	"text":  func(event struct{ Text string }) (text, error) { return text{bytes.NewBufferString(event.Text)}, nil },
-	"fail":  fail,
-	"panic": func(event json.RawMessage) error { panic(fmt.Sprintf("cannot go on after %s", event)) },
+	"text": func(event struct{ Text string }) (text, error) { return text{bytes.NewBufferString(event.Text)}, nil },
+	// returns answers with what its environment says, JSON or not.
+	"returns": func() (text, error) { return text{bytes.NewBufferString(os.Getenv("RETURNS"))}, nil },
+	"fail":    fail,
+	"panic":   func(event json.RawMessage) error { panic(fmt.Sprintf("cannot go on after %s", event)) },
 	// exit ends the process in the middle of a call, without a word.
 	"exit": func(event struct{ Code int }) error { os.Exit(event.Code); return nil },
 	"sleep": func(event struct{ Milliseconds int64 }) (string, error) {

@@ -1,0 +1,7 @@
+//go:build noaws
+
+package builtin
+
+import "github.com/dragoman-gateway/dragoman/upstream"
+
+func addLambda(*upstream.Kinds) {}

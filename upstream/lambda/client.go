@@ -1,0 +1,128 @@
+package lambda
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+)
+
+// answerTimeout bounds how long those who hand out credentials may be silent.
+const answerTimeout = 5 * time.Second
+
+// errorBytes is how much of an error of the service is read.
+const errorBytes = 64 << 10
+
+// alive finds out that the other end of a quiet connection is gone: functions may take
+// their time.
+var alive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
+
+// forCredentials is the client of those who hand out credentials. They are asked so
+// seldom that connections are not kept.
+func forCredentials(cfg *configpb.AWSLambdaUpstream) *awshttp.BuildableClient {
+	timeout := duration(cfg.GetConnectTimeout(), connectTimeout)
+	return awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) {
+		d.Timeout = timeout
+	}).WithTransportOptions(func(t *http.Transport) {
+		oneProtocol(t)
+		t.TLSHandshakeTimeout = timeout
+		t.ResponseHeaderTimeout = answerTimeout
+		t.DisableKeepAlives = true
+	})
+}
+
+// forCalls is a client of the Lambda service, made of one for credentials, because that
+// has the certificate authorities that the environment names.
+func forCalls(client *awshttp.BuildableClient, limits *configpb.UpstreamLimits) *http.Client {
+	return client.WithDialerOptions(func(d *net.Dialer) {
+		d.KeepAliveConfig = alive
+	}).WithTransportOptions(func(t *http.Transport) {
+		t.ResponseHeaderTimeout = 0 // as long as the function runs; the route bounds that
+		t.DisableKeepAlives = false
+		t.DisableCompression = true
+		t.MaxIdleConns = 0
+		t.MaxIdleConnsPerHost = requestsOf(limits)
+		t.MaxConnsPerHost = int(limits.GetConnections())
+		t.IdleConnTimeout = idleTimeout
+	}).Freeze().(*http.Client)
+}
+
+// oneProtocol has a connection for each request, so that what happens to it says
+// something of that request alone. No proxy is used: which way requests go is the
+// configuration's to say.
+func oneProtocol(t *http.Transport) {
+	var only http.Protocols
+	only.SetHTTP1(true)
+	t.Protocols, t.ForceAttemptHTTP2 = &only, false
+	t.Proxy = nil
+}
+
+// attempt is what is known of a call besides what the SDK is told. It is in the context.
+type attempt struct {
+	// trace is sent as X-Amzn-Trace-Id. Signatures leave that out.
+	trace string
+	// limit is how much may be read of the answer; zero is no limit.
+	limit int64
+	// sent says that there was a connection.
+	sent  bool
+	hooks httptrace.ClientTrace
+}
+
+type attemptKey struct{}
+
+func withAttempt(ctx context.Context, a *attempt) context.Context {
+	a.hooks.GotConn = func(httptrace.GotConnInfo) { a.sent = true }
+	return httptrace.WithClientTrace(context.WithValue(ctx, attemptKey{}, a), &a.hooks)
+}
+
+// watched sends the requests of the SDK, of which it knows the [attempt].
+type watched http.Client
+
+// Do implements the HTTP client of the SDK.
+func (w *watched) Do(r *http.Request) (*http.Response, error) {
+	a, _ := r.Context().Value(attemptKey{}).(*attempt)
+	if a.trace != "" {
+		r.Header["X-Amzn-Trace-Id"] = []string{a.trace}
+	}
+	resp, err := (*http.Client)(w).Do(r)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case resp.StatusCode >= http.StatusMultipleChoices:
+		resp.Body = &bounded{ReadCloser: resp.Body, left: errorBytes}
+	case a.limit > 0:
+		resp.Body = &bounded{ReadCloser: resp.Body, left: a.limit}
+	}
+	return resp, nil
+}
+
+var errTooLarge = errors.New("the answer is larger than response_bytes allows")
+
+// bounded is a body that must not have more bytes than are left.
+type bounded struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, errTooLarge
+	}
+	// One more tells whether there is more.
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n - 1, errTooLarge
+	}
+	return n, err
+}

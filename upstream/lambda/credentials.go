@@ -1,0 +1,164 @@
+package lambda
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+)
+
+const (
+	sessionName = "dragoman"
+	// sessionTime is how long credentials of a role are asked for: a role that is
+	// assumed by another one gives no more, and every role as much.
+	sessionTime = time.Hour
+	// secretTime is how long a secret counts that was read from a file.
+	secretTime = 10 * time.Minute
+	// maxSecret is how many bytes such a file may have.
+	maxSecret = 4 << 10
+)
+
+// load is the configuration of the SDK: that of the environment and of shared files as
+// far as cfg does not say otherwise. It makes the connections, and the credentials.
+func (u *Upstream) load(ctx context.Context, cfg *configpb.AWSLambdaUpstream, region, dir string) (aws.Config, error) {
+	from := cfg.GetCredentials()
+	options := []func(*config.LoadOptions) error{config.WithHTTPClient(forCredentials(cfg))}
+	if region != "" {
+		options = append(options, config.WithRegion(region))
+	}
+	if profile := from.GetProfile(); profile != "" {
+		options = append(options, config.WithSharedConfigProfile(profile))
+	}
+	if endpoint := from.GetStsEndpoint(); endpoint != "" {
+		options = append(options, config.WithServiceOptions(func(_ string, o any) {
+			if o, ok := o.(*sts.Options); ok {
+				o.BaseEndpoint = &endpoint
+			}
+		}))
+	}
+	loaded, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return loaded, err
+	}
+	if loaded.Region == "" {
+		return loaded, errors.New("nothing says in which region the function is: set region, give the function's ARN, or set AWS_REGION")
+	}
+	source, err := firstSource(from, loaded, dir)
+	if err != nil {
+		return loaded, err
+	}
+	keys := u.renewed(ctx, source)
+	for _, role := range from.GetAssumeRoles() {
+		as := loaded.Copy()
+		as.Credentials = keys
+		keys = u.renewed(ctx, stscreds.NewAssumeRoleProvider(sts.NewFromConfig(as), role.GetRoleArn(), func(o *stscreds.AssumeRoleOptions) {
+			o.RoleSessionName = cmp.Or(role.GetSessionName(), sessionName)
+			o.Duration = sessionTime
+			if id := role.GetExternalId(); id != "" {
+				o.ExternalID = &id
+			}
+		}))
+	}
+	// Another one than was given, if the environment names certificate authorities.
+	u.pool = forCalls(loaded.HTTPClient.(*awshttp.BuildableClient), cfg.GetLimits())
+	loaded.Credentials = keys
+	return loaded, nil
+}
+
+func (u *Upstream) renewed(ctx context.Context, source aws.CredentialsProvider) *cache {
+	k := newCache(ctx, source, u.log)
+	u.keys = append(u.keys, k)
+	return k
+}
+
+// firstSource is where the credentials come from that roles are assumed with, if any are.
+func firstSource(from *configpb.AWSCredentials, loaded aws.Config, dir string) (aws.CredentialsProvider, error) {
+	if static := from.GetStatic(); static != nil {
+		if static.GetSecretAccessKeyFile() != "" {
+			s := secretFile{cfg: static, path: relative(dir, static.GetSecretAccessKeyFile())}
+			_, err := s.Retrieve(context.Background())
+			return s, err
+		}
+		return credentials.NewStaticCredentialsProvider(static.GetAccessKeyId(), static.GetSecretAccessKey(), static.GetSessionToken()), nil
+	}
+	if web := from.GetWebIdentity(); web != nil {
+		token := stscreds.IdentityTokenFile(relative(dir, web.GetTokenFile()))
+		as := loaded.Copy()
+		as.Credentials = nil // the token says who asks
+		return stscreds.NewWebIdentityRoleProvider(sts.NewFromConfig(as), web.GetRoleArn(), token, func(o *stscreds.WebIdentityRoleOptions) {
+			o.RoleSessionName = cmp.Or(web.GetSessionName(), sessionName)
+		}), nil
+	}
+	return anew{loaded.Credentials}, nil
+}
+
+// anew is the SDK's chain without its cache, which keeps credentials until they expire,
+// and those of a machine for longer.
+type anew struct{ aws.CredentialsProvider }
+
+// Retrieve implements [aws.CredentialsProvider].
+func (a anew) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if cache, ok := a.CredentialsProvider.(*aws.CredentialsCache); ok {
+		cache.Invalidate()
+	}
+	return a.CredentialsProvider.Retrieve(ctx)
+}
+
+// secretFile is a key whose secret is in a file. It is read anew from time to time, so
+// that another key needs no new configuration.
+type secretFile struct {
+	cfg  *configpb.AWSStaticCredentials
+	path string
+}
+
+// Retrieve implements [aws.CredentialsProvider].
+func (s secretFile) Retrieve(context.Context) (aws.Credentials, error) {
+	text, err := readSecret(s.path)
+	if err != nil {
+		return aws.Credentials{}, fmt.Errorf("secret_access_key_file: %w", err)
+	}
+	return aws.Credentials{
+		AccessKeyID: s.cfg.GetAccessKeyId(), SecretAccessKey: text, SessionToken: s.cfg.GetSessionToken(),
+		CanExpire: true, Expires: time.Now().Add(secretTime),
+	}, nil
+}
+
+func readSecret(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Size() > maxSecret {
+		return "", fmt.Errorf("%s has %d bytes, and a secret at most %d", path, info.Size(), maxSecret)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimSpace(string(text))
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	return secret, nil
+}
+
+// relative resolves a file name of the configuration against its folder.
+func relative(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}

@@ -1,0 +1,191 @@
+package lambda
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
+	"github.com/dragoman-gateway/dragoman/upstream/balance"
+	"github.com/dragoman-gateway/dragoman/upstream/lambda/event"
+)
+
+// Send implements [upstream.HTTP]: one call of the function. The body of r is read
+// whole before, and closed. There is one endpoint, and so nothing to avoid: tried stays
+// as it is.
+func (u *Upstream) Send(r *http.Request, _ *upstream.Tried) (*http.Response, error) {
+	if r.Body != nil {
+		defer r.Body.Close() //nolint:errcheck // it has been read
+	}
+	resp, failure := u.send(r)
+	if failure != nil {
+		return nil, failure
+	}
+	return resp, nil
+}
+
+func (u *Upstream) send(r *http.Request) (*http.Response, *upstream.Error) {
+	about := upstream.AboutOf(r.Context())
+	c, err := u.call(about)
+	if err != nil {
+		return nil, &upstream.Error{Reason: rpc.Internal, NotSent: true, Err: err}
+	}
+	x := &exchange{up: u, r: r, ctx: r.Context(), call: c}
+	// First the body: a client that sends slowly takes no place from others.
+	if x.payload, x.failure = payload(r, about, c); x.failure != nil {
+		return nil, x.end(x.failure)
+	}
+	if x.failure = x.take(); x.failure != nil {
+		return nil, x.end(x.failure)
+	}
+	x.attempt.trace = r.Header.Get("X-Amzn-Trace-Id")
+	if c.invocation == stream {
+		return x.stream()
+	}
+	return x.invoke()
+}
+
+// exchange is a call and its answer.
+type exchange struct {
+	up      *Upstream
+	r       *http.Request
+	ctx     context.Context //nolint:containedctx // that of the request
+	call    *call
+	payload []byte
+	failure *upstream.Error
+	attempt attempt
+	// set and place are the place of the call until it ends; nil is none.
+	set   *balance.Set
+	place *balance.Endpoint
+}
+
+// take takes a place.
+func (x *exchange) take() *upstream.Error {
+	set, err := x.up.placesOf(x.call.function)
+	if err != nil {
+		return &upstream.Error{Reason: rpc.Internal, NotSent: true, Err: err}
+	}
+	place, err := set.Pick(x.ctx, nil)
+	if err != nil {
+		return asError(err)
+	}
+	x.set, x.place = set, place
+	x.up.calls.Add(1)
+	return nil
+}
+
+// release gives the place back, once.
+func (x *exchange) release() {
+	if x.place == nil {
+		return
+	}
+	x.set.Done(x.place, balance.OK)
+	x.place = nil
+	x.up.calls.Done()
+}
+
+// end ends an exchange that has no answer.
+func (x *exchange) end(failure *upstream.Error) *upstream.Error {
+	x.release()
+	failure.Endpoint = x.call.function
+	return failure
+}
+
+// options are those of one call.
+func (x *exchange) options(o *lambda.Options) {
+	if region := x.call.region; region != "" {
+		o.Region = region
+	}
+}
+
+// invoke calls the function, and waits for what it returns if that is asked for.
+func (x *exchange) invoke() (*http.Response, *upstream.Error) {
+	c := x.call
+	in := &lambda.InvokeInput{FunctionName: &c.function, Payload: x.payload}
+	if c.qualifier != "" {
+		in.Qualifier = &c.qualifier
+	}
+	switch c.invocation {
+	case async:
+		in.InvocationType = types.InvocationTypeEvent
+	case dryRun:
+		in.InvocationType = types.InvocationTypeDryRun
+	default:
+		in.ClientContext = c.clientContext
+	}
+	x.attempt.limit = int64(x.up.responseBytes)
+	out, err := x.up.client.Invoke(withAttempt(x.ctx, &x.attempt), in, x.options)
+	if err != nil {
+		return nil, x.end(x.failed(err))
+	}
+	answer := event.Response{Status: http.StatusOK, Header: make(http.Header)}
+	switch {
+	case c.invocation == async:
+		answer.Status = http.StatusAccepted
+	case c.invocation == dryRun:
+		answer.Status = http.StatusNoContent
+	case out.FunctionError != nil:
+		return nil, x.end(x.up.functionFailed(*out.FunctionError, out.Payload))
+	default:
+		if err := event.Unwrap(c.format, out.Payload, &answer); err != nil {
+			return nil, x.end(&upstream.Error{Reason: rpc.UpstreamProtocol, Err: err})
+		}
+	}
+	x.release()
+	return whole(x.r, &answer), nil
+}
+
+// whole is an answer that is all there.
+func whole(r *http.Request, answer *event.Response) *http.Response {
+	resp := response(r, answer)
+	resp.ContentLength = int64(len(answer.Body))
+	bodiless := r.Method == http.MethodHead || answer.Status == http.StatusNoContent || answer.Status == http.StatusNotModified
+	switch {
+	case len(answer.Body) == 0 && bodiless:
+	default:
+		resp.Header["Content-Length"] = []string{strconv.Itoa(len(answer.Body))}
+	}
+	if !bodiless && len(answer.Body) > 0 {
+		resp.Body = io.NopCloser(bytes.NewReader(answer.Body))
+	}
+	return resp
+}
+
+// response is an answer without its body.
+func response(r *http.Request, answer *event.Response) *http.Response {
+	return &http.Response{
+		Status: strconv.Itoa(answer.Status) + " " + http.StatusText(answer.Status), StatusCode: answer.Status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: answer.Header, Body: http.NoBody, Request: r,
+	}
+}
+
+// stream calls the function and waits for the head of what it streams.
+func (x *exchange) stream() (*http.Response, *upstream.Error) {
+	c := x.call
+	in := &lambda.InvokeWithResponseStreamInput{FunctionName: &c.function, Payload: x.payload, ClientContext: c.clientContext}
+	if c.qualifier != "" {
+		in.Qualifier = &c.qualifier
+	}
+	out, err := x.up.client.InvokeWithResponseStream(withAttempt(x.ctx, &x.attempt), in, x.options)
+	if err != nil {
+		return nil, x.end(x.failed(err))
+	}
+	s := &streamed{x: x, events: out.GetStream()}
+	answer, failure := s.head(aws.ToString(out.ResponseStreamContentType))
+	if failure != nil {
+		_ = s.events.Close()
+		return nil, x.end(failure)
+	}
+	resp := response(x.r, answer)
+	resp.ContentLength = -1
+	resp.Body = s
+	return resp, nil
+}
