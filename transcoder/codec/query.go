@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/base64"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -29,7 +30,8 @@ func (m *Message) Without(paths [][]*Field) *Mask {
 
 // AppendQuery appends what the mask selects of a serialized message as the query of
 // a URL: a.b=1&tags=x&tags=y. Names are JSON names, with dots between those of
-// messages and of their fields; values are as [AppendURLText] has them; a list is
+// messages and of their fields (names in the .proto file, where a JSON name has a dot
+// itself); values are as [AppendURLText] has them; a list is
 // one parameter for each element. Everything but unreserved characters is
 // percent-encoded. Zeros of fields without presence are left out, and so are
 // messages that have no field set. [Scratch.MaxJSON] bounds what is appended.
@@ -40,6 +42,7 @@ func (m *Message) Without(paths [][]*Field) *Mask {
 func (k *Mask) AppendQuery(dst, wire []byte, s *Scratch) ([]byte, error) {
 	p := &s.printer
 	p.begin(dst, wire, s)
+	p.limit++ // for the first &
 	p.careful, p.alphabet, p.name = true, base64.URLEncoding, p.name[:0]
 	whole := [1]span{{0, len(wire)}}
 	out, ok := p.query(dst, k.message, k.root, whole[:])
@@ -47,7 +50,7 @@ func (k *Mask) AppendQuery(dst, wire []byte, s *Scratch) ([]byte, error) {
 		ok = p.queryTooLarge()
 	}
 	if len(out) > len(dst) {
-		out = append(out[:len(dst)], out[len(dst)+1:]...) // the first &
+		out = append(out[:len(dst)], out[len(dst)+1:]...)
 	}
 	err := p.errorOrNil()
 	p.end()
@@ -79,7 +82,7 @@ func (p *printer) query(out []byte, m *Message, n *maskNode, parts []span) ([]by
 			if name > 0 {
 				p.name = append(p.name, '.')
 			}
-			p.name = appendUnreserved(p.name, f.jsonName)
+			p.name = appendUnreserved(p.name, f.queryName())
 			if out, ok = p.parameters(out, f, below, a, b); !ok {
 				return out, false
 			}
@@ -90,6 +93,15 @@ func (p *printer) query(out []byte, m *Message, n *maskNode, parts []span) ([]by
 	p.runs = p.runs[:base]
 	p.depth++
 	return out, true
+}
+
+// queryName is the JSON name, or if that has a dot, which would separate names here,
+// the name in the .proto file.
+func (f *Field) queryName() string {
+	if strings.IndexByte(f.jsonName, '.') >= 0 {
+		return f.name
+	}
+	return f.jsonName
 }
 
 // parameters appends what n selects of p.runs[a:b], all of f.
@@ -149,20 +161,18 @@ func (p *printer) listParameters(out []byte, f *Field, a, b int) ([]byte, bool) 
 	for _, r := range p.runs[a:b] {
 		for i := r.start; i < r.end; {
 			_, wire, next := p.tag(i, r.end)
-			end := r.end
+			// One value, or all of a packed list.
+			i = next
+			last, end := next, r.end
 			if f.packed(wire) {
-				next, end = p.length(next, r.end)
-				i = end
+				i, end = p.length(next, r.end)
+				last = end - 1
 			}
-			for at := next; at < end; n++ {
+			for ; i <= last; n++ {
 				var ok bool
-				if out, at, ok = p.elementParameter(out, f, at, end); !ok {
+				if out, i, ok = p.elementParameter(out, f, i, end); !ok {
 					p.within(f, n)
 					return out, false
-				}
-				if !f.packed(wire) {
-					i = at
-					break
 				}
 			}
 		}

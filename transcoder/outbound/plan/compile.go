@@ -66,7 +66,8 @@ func (c *compiler) rule(b *httprule.Binding, index int, name string) rule {
 	case "":
 	case "*":
 		out.mode = wholeBody
-		if out.raw = newHTTPBody(c.input); out.raw == nil && len(c.bound) > 0 {
+		// A well-known type cannot leave out a part of its form.
+		if out.raw = newHTTPBody(c.input); out.raw == nil && len(c.bound) > 0 && c.input.Plain() {
 			out.rest = c.input.Without(c.bound)
 		}
 		return out
