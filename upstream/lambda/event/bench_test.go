@@ -26,18 +26,6 @@ func usual() *event.Request {
 	return in
 }
 
-// TestAllocs holds what an event costs beside its bytes: two lists, and the text of
-// Content-Length.
-func TestAllocs(t *testing.T) {
-	in := usual()
-	for _, format := range wrapped {
-		dst, err := event.Append(nil, format, in)
-		require.NoError(t, err)
-		require.LessOrEqual(t, testing.AllocsPerRun(100, func() { dst, _ = event.Append(dst[:0], format, in) }), 3.0, format.String())
-		require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = event.Append(nil, format, in) }), 4.0, format.String())
-	}
-}
-
 func BenchmarkAppend(b *testing.B) {
 	in := usual()
 	for _, format := range formats {
