@@ -52,6 +52,7 @@ func TestWithout(t *testing.T) {
 		{"a message", paths([]string{"message"}), `int32: 1 string: "n" children {int32: 3}`},
 		{"a list", paths([]string{"children"}), `int32: 1 string: "n" message {int32: 2 string: "c" child {string: "d"}}`},
 		{"inside", paths([]string{"message", "string"}, []string{"message", "child", "string"}), `int32: 1 string: "n" message {int32: 2 child {}} children {int32: 3}`},
+		{"around and inside", paths([]string{"message"}, []string{"message", "string"}), `int32: 1 string: "n" children {int32: 3}`},
 		{"inside and around", paths([]string{"message", "string"}, []string{"message"}, []string{"int32"}), `string: "n" children {int32: 3}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -202,7 +202,7 @@ func (c *compiler) leftovers(m *codec.Message, chain []*codec.Field, seen map[*c
 		case taken:
 		case !hasFields(f) && !f.BindableText():
 			c.problem("field %q is %s, which has no form in a query; put it into the body",
-				dotted(here), sortOf(f))
+				fieldPath(here), sortOf(f))
 		case !hasFields(f):
 		case through:
 			c.leftovers(f.Message(), here, seen)
@@ -231,7 +231,7 @@ func (c *compiler) takes(chain []*codec.Field) (taken, through bool) {
 	return taken, through
 }
 
-func dotted(chain []*codec.Field) string {
+func fieldPath(chain []*codec.Field) string {
 	names := make([]string, len(chain))
 	for i, f := range chain {
 		names[i] = f.Name()

@@ -178,10 +178,13 @@ func (f *fixture) options(t testing.TB, input string, rules ...string) plan.Opti
 	}
 }
 
-// fullName is that of a message of the fixture; Upload is a google.api.HttpBody.
+// fullName is that of a message of the fixture; Upload and Text are Google's.
 func fullName(input string) protoreflect.FullName {
-	if input == "Upload" {
+	switch input {
+	case "Upload":
 		return "google.api.HttpBody"
+	case "Text":
+		return "google.protobuf.StringValue"
 	}
 	return protoreflect.FullName("o.v1." + input)
 }

@@ -87,6 +87,7 @@ func TestRefused(t *testing.T) {
 		{name: "cut short in a file", input: "Upload", wire: "\x0a\x05a", code: codes.InvalidArgument, err: "body: "},
 		{name: "no UTF-8 in a path", input: "Get", rule: `get: "/v1/{name}"`, wire: field(1, "\xff"), code: codes.InvalidArgument, err: "path: name: the string is not valid UTF-8"},
 		{name: "no UTF-8 in a query", input: "Get", rule: `get: "/v1/x"`, wire: field(8, field(3, "a"), field(3, "\xff")), code: codes.InvalidArgument, err: "query: sub.tags[1]: the string"},
+		{name: "no UTF-8 that is replaced", input: "Get", rule: `get: "/v1/x"`, wire: field(1, "\xff") + field(1, "a"), code: codes.InvalidArgument, err: "query: name: the string"},
 		{name: "no UTF-8 in a body", input: "Get", rule: `post: "/v1/x" body: "tags"`, wire: field(6, "\xff"), code: codes.InvalidArgument, err: "body: "},
 		{name: "long path", input: "Get", rule: `get: "/v1/{name}"`, wire: field(1, "aaaaaaaaaaaa"), code: codes.ResourceExhausted,
 			change: func(o *plan.Options) { o.MaxTargetBytes = 14 }, err: `field "name" makes a path of more than 14 bytes`},

@@ -139,11 +139,24 @@ func (s *segment) append(dst, value []byte, why *string) []byte {
 		return append(dst, s.text...)
 	case s.kind == httprule.Single && len(value) == 0:
 		*why = doesNotFit
-	case string(value) == "." || string(value) == "..":
-		// Escaped or not: that makes no difference to who resolves them.
+	case dotted(value):
+		// Escaped or not: that makes no difference to who resolves them, and some
+		// unescape slashes before they do.
 		*why = hasDots
 	}
 	return httprule.AppendValue(dst, value)
+}
+
+// dotted reports whether a value has a part between slashes that leads elsewhere.
+func dotted(value []byte) bool {
+	for more := true; more; {
+		var part []byte
+		part, value, more = bytes.Cut(value, slash)
+		if string(part) == "." || string(part) == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // failure is the error for a message that no rule takes; o is the obstacle of the

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/transcoder/codec"
 	"github.com/dragoman-gateway/dragoman/transcoder/outbound/plan"
 )
 
@@ -89,6 +90,7 @@ func TestI02OneSegment(t *testing.T) {
 		{name: "escapes once", input: "Get", rules: rules, message: `name: "a%2Fb"`, want: "GET /v1/names/a%252Fb"},
 		{name: "dot", input: "Get", rules: rules, message: `name: "."`, field: "name", err: `has a segment "." or ".."`},
 		{name: "dots", input: "Get", rules: rules, message: `name: ".."`, field: "name", err: `has a segment "." or ".."`},
+		{name: "dots behind an escaped slash", input: "Get", rules: rules, message: `name: "a/.."`, field: "name", err: `has a segment "." or ".."`},
 		{name: "three dots", input: "Get", rules: rules, message: `name: "..."`, want: "GET /v1/names/..."},
 		{name: "literal", input: "Get", rules: []string{`get: "/v1/{name=a%2Fb}/x"`}, message: `name: "a/b"`, want: "GET /v1/a%2Fb/x"},
 		{name: "other literal", input: "Get", rules: []string{`get: "/v1/{name=a}/x"`}, message: `name: "b"`, field: "name", err: `"b" does not fit the pattern "a"`},
@@ -243,8 +245,8 @@ func TestI09Defaults(t *testing.T) {
 	f := newFixture(t)
 	r := new(plan.Request)
 	// Zeros that are on the wire all the same.
-	require.NoError(t, f.plan(t, "Get", rules...).Build(r, []byte{0x18, 0, 0x12, 0, 0x48, 0, 0x52, 0, 0x3a, 0}))
-	require.Equal(t, "GET /v1/all", show(r))
+	require.NoError(t, f.plan(t, "Get", rules...).Build(r, []byte(varint(3, 0)+field(1, "n")+field(2)+varint(9, 0)+field(10)+field(7))))
+	require.Equal(t, "GET /v1/all?name=n", show(r))
 }
 
 func TestI10WholeBody(t *testing.T) {
@@ -256,8 +258,24 @@ func TestI10WholeBody(t *testing.T) {
 		{name: "without a nested field", input: "Put", rules: []string{`post: "/v1/{book.name}/{revision}" body: "*"`},
 			message: `name: "n" revision: 2 book {name: "b" title: "t" next {name: "x"}}`,
 			want:    "POST /v1/b/2\napplication/json " + `{"name":"n","book":{"title":"t","next":{"name":"x"}}}`},
+		{name: "not a part of a well-known type", input: "Text", rules: []string{`post: "/v1/{value}" body: "*"`}, message: `value: "v"`,
+			want: "POST /v1/v\napplication/json " + `"v"`},
 		{name: "nothing left", input: "Put", rules: []string{`post: "/v1/{name}" body: "*"`}, message: `name: "n"`, want: "POST /v1/n\napplication/json {}"},
 	})
+}
+
+// What the path has is not in the body as a zero either, where zeros are shown.
+func TestWholeBodyThatShowsZeros(t *testing.T) {
+	f := newFixture(t)
+	c, err := codec.NewPrinting(f.schema, codec.Print{UnsetFields: true})
+	require.NoError(t, err)
+	o := f.options(t, "Sub", `post: "/v1/{name}" body: "*"`)
+	o.Input = c.Message("o.v1.Sub")
+	p, err := plan.New(o)
+	require.NoError(t, err)
+	r := new(plan.Request)
+	require.NoError(t, p.Build(r, f.wire(t, "Sub", `name: "n"`)))
+	require.Equal(t, "POST /v1/n\napplication/json "+`{"size":0,"tags":[],"data":""}`, show(r))
 }
 
 func TestI11BodyField(t *testing.T) {
