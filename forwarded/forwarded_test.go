@@ -134,14 +134,17 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestIsAndKept(t *testing.T) {
+func TestNames(t *testing.T) {
 	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Client-Cert", "Forwarded", "X-Real-Ip"} {
 		require.True(t, forwarded.Is(name))
 	}
 	require.False(t, forwarded.Is("X-Forwarder"))
-	require.False(t, (*forwarded.Client)(nil).Kept("X-Forwarded-Prefix"))
-	require.True(t, new(forwarded.Client).Kept("X-Forwarded-Prefix"))
-	require.False(t, new(forwarded.Client).Kept("X-Forwarded-For"))
+	require.True(t, forwarded.Made("X-Forwarded-For"))
+	require.True(t, forwarded.Made("Forwarded"))
+	require.False(t, forwarded.Made("X-Forwarded-Prefix"))
+	h := http.Header{"X-Forwarded-Prefix": {"/a"}, "X-Real-Ip": {"1.2.3.4"}, "Forwarded": {"for=a"}, "X-Other": {"b"}}
+	forwarded.Drop(h)
+	require.Equal(t, http.Header{"X-Other": {"b"}}, h)
 }
 
 // FuzzClientOf holds what is believed to what is trusted: the client is an address, and

@@ -17,18 +17,25 @@ func Is(name string) bool {
 	return strings.HasPrefix(name, "X-Forwarded-") || name == keyStandard || name == keyReal
 }
 
-// Kept reports whether a header for which Is holds may be passed on as it came: those
-// that tell of other things, such as X-Forwarded-Prefix, from a trusted peer. c is nil
-// if the peer is not.
-func (c *Client) Kept(name string) bool {
-	if c == nil {
-		return false
+// Drop removes from the header of a request all for which [Is] holds: what a peer says
+// that is not trusted. It is called before anything looks at the request, so that what
+// programs of the configuration say passes.
+func Drop(h http.Header) {
+	for name := range h {
+		if Is(name) {
+			delete(h, name)
+		}
 	}
+}
+
+// Made reports whether a header, by its canonical name, is made anew by [Write], so that
+// nothing that came is passed on.
+func Made(name string) bool {
 	switch name {
-	case keyFor, keyProto, keyHost, keyStandard, keyReal:
-		return false
+	case keyFor, keyProto, keyHost, keyStandard:
+		return true
 	}
-	return true
+	return false
 }
 
 var (

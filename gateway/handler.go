@@ -63,6 +63,9 @@ func (h *handler) begin(x *exchange, w http.ResponseWriter, r *http.Request) {
 			x.Client = &x.client
 		}
 	}
+	if x.Client == nil {
+		forwarded.Drop(r.Header)
+	}
 	x.request = requestOf(r)
 }
 

@@ -50,7 +50,9 @@ func sent(f *failing, header http.Header, c *forwarded.Client) (http.Header, *ht
 func TestForwarded(t *testing.T) {
 	f := &failing{err: &upstream.Error{Reason: rpc.UpstreamUnreachable}, origin: upstream.Origin{Forwarded: upstream.XForwarded | upstream.StandardForwarded}}
 	in := http.Header{"X-Forwarded-For": {"6.6.6.6, 203.0.113.1"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Prefix": {"/p"}}
-	header, _ := sent(f, in, nil)
+	untrusted := in.Clone()
+	forwarded.Drop(untrusted)
+	header, _ := sent(f, untrusted, nil)
 	require.Equal(t, http.Header{
 		"X-Forwarded-For": {"192.0.2.1"}, "X-Forwarded-Proto": {"http"}, "X-Forwarded-Host": {"example.com"},
 		"Forwarded": {`for=192.0.2.1;host="example.com";proto=http`}, "User-Agent": {""},
@@ -64,7 +66,7 @@ func TestForwarded(t *testing.T) {
 		"Forwarded": {`for=203.0.113.1;host="example.com";proto=https, for=192.0.2.1`}, "X-Forwarded-Prefix": {"/p"}, "User-Agent": {""},
 	}, header)
 	f.origin.Forwarded = upstream.None
-	header, _ = sent(f, in, nil)
+	header, _ = sent(f, untrusted, nil)
 	require.Equal(t, http.Header{"User-Agent": {""}}, header)
 }
 

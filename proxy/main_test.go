@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/dragoman-gateway/dragoman/forwarded"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
@@ -108,6 +109,7 @@ func serveFor(t testing.TB, o proxy.Options, grace time.Duration) *served {
 			s.ended <- struct{}{}
 		}()
 		proxy.DropNamed(r.Header)
+		forwarded.Drop(r.Header)
 		h.Serve(w, r, x)
 	})
 	srv, err := server.Listen(t.Context(), []server.Listener{{Name: "a", Address: "127.0.0.1:0", Handler: handler}}, slog.New(slog.DiscardHandler))

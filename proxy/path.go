@@ -21,24 +21,28 @@ const (
 	DotSegment
 	// Backslash is one, escaped or not: a separator for some.
 	Backslash
+	// PathParameter is a semicolon, behind which some servers see a parameter of the
+	// segment and not a part of its name.
+	PathParameter
 )
 
 // pathNames are those of the configuration.
 var pathNames = map[string]Paths{
-	"escaped_slash": EscapedSlash,
-	"empty_segment": EmptySegment,
-	"dot_segment":   DotSegment,
-	"backslash":     Backslash,
+	"escaped_slash":  EscapedSlash,
+	"empty_segment":  EmptySegment,
+	"dot_segment":    DotSegment,
+	"backslash":      Backslash,
+	"path_parameter": PathParameter,
 }
 
-// ParsePaths makes a set of names: escaped_slash, empty_segment, dot_segment and
-// backslash.
+// ParsePaths makes a set of names: escaped_slash, empty_segment, dot_segment,
+// backslash and path_parameter.
 func ParsePaths(names []string) (Paths, error) {
 	var set Paths
 	for _, name := range names {
 		one, ok := pathNames[name]
 		if !ok {
-			return 0, fmt.Errorf("there is no %q: want escaped_slash, empty_segment, dot_segment or backslash", name)
+			return 0, fmt.Errorf("there is no %q: want escaped_slash, empty_segment, dot_segment, backslash or path_parameter", name)
 		}
 		set |= one
 	}
@@ -70,11 +74,13 @@ const (
 	faultEmpty     = "has an empty segment"
 	faultDots      = "has a segment of dots"
 	faultBackslash = "has a backslash"
+	faultParameter = "has a semicolon, behind which some servers see a parameter"
 )
 
 // allowances are the names that let paths with a fault through, for who reads the log.
 var allowances = map[string]string{
 	faultSlash: "escaped_slash", faultEmpty: "empty_segment", faultDots: "dot_segment", faultBackslash: "backslash",
+	faultParameter: "path_parameter",
 }
 
 // segment is what is known of the segment of a path that is being read.
@@ -128,6 +134,8 @@ func checkPath(path string, allow Paths) (fault string) {
 			return faultControl
 		case !escaped && (c == ' ' || c == '#'):
 			return faultByte
+		case c == ';' && !escaped && allow&PathParameter == 0:
+			return faultParameter
 		case isOverlong(last, c):
 			return faultOverlong
 		case c == '/' && !escaped:

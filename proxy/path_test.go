@@ -17,9 +17,10 @@ func TestCheckPath(t *testing.T) {
 	}{
 		{path: "/"},
 		{path: "/a/b/"},
-		{path: "/a.b/..c/d../...;/x"},
+		{path: "/a.b/..c/d../.../x"},
+		{path: "/...;/x", need: PathParameter, fault: faultParameter},
 		{path: "/%E2%82%AC/%25/%3b"},
-		{path: "/a;p=1/b"},
+		{path: "/a;p=1/b", need: PathParameter, fault: faultParameter},
 		{path: "/€"},
 		{path: "/%252e%252e/"},
 		{path: "", fault: faultRelative},
@@ -47,17 +48,17 @@ func TestCheckPath(t *testing.T) {
 		{path: "//", need: EmptySegment, fault: faultEmpty},
 		{path: "//a", need: EmptySegment, fault: faultEmpty},
 		{path: "/a//b", need: EmptySegment, fault: faultEmpty},
-		{path: "/a/;x/b", need: EmptySegment, fault: faultEmpty},
-		{path: "/a/;", need: EmptySegment, fault: faultEmpty},
+		{path: "/a/;x/b", need: EmptySegment | PathParameter, fault: faultParameter},
+		{path: "/a/;", need: EmptySegment | PathParameter, fault: faultParameter},
 		{path: "/.", need: DotSegment, fault: faultDots},
 		{path: "/..", need: DotSegment, fault: faultDots},
 		{path: "/a/../b", need: DotSegment, fault: faultDots},
 		{path: "/a/./b", need: DotSegment, fault: faultDots},
 		{path: "/a/%2e%2E/b", need: DotSegment, fault: faultDots},
 		{path: "/a/.%2e", need: DotSegment, fault: faultDots},
-		{path: "/a/..;/b", need: DotSegment, fault: faultDots},
+		{path: "/a/..;/b", need: DotSegment | PathParameter, fault: faultParameter},
 		{path: "/a/..%3b/b", need: DotSegment, fault: faultDots},
-		{path: "/a/..;x=y", need: DotSegment, fault: faultDots},
+		{path: "/a/..;x=y", need: DotSegment | PathParameter, fault: faultParameter},
 		{path: `/a\b`, need: Backslash, fault: faultBackslash},
 		{path: "/a%5cb", need: Backslash, fault: faultBackslash},
 		{path: `/a/..\b`, need: Backslash | DotSegment, fault: faultBackslash},
@@ -66,25 +67,25 @@ func TestCheckPath(t *testing.T) {
 		{path: "/a%5C..%5cb", need: Backslash | DotSegment, fault: faultBackslash},
 	} {
 		require.Equal(t, tt.fault, checkPath(tt.path, 0), tt.path)
-		all := EscapedSlash | EmptySegment | DotSegment | Backslash
+		all := EscapedSlash | EmptySegment | DotSegment | Backslash | PathParameter
 		if tt.need == 0 {
 			require.Equal(t, tt.fault, checkPath(tt.path, all), tt.path)
 			continue
 		}
 		require.Empty(t, checkPath(tt.path, tt.need), tt.path)
-		for one := Paths(1); one <= Backslash; one <<= 1 {
+		for one := Paths(1); one <= PathParameter; one <<= 1 {
 			if tt.need&one != 0 {
 				require.NotEmpty(t, checkPath(tt.path, all&^one), "%q without %d", tt.path, one)
 			}
 		}
 	}
-	require.Zero(t, testing.AllocsPerRun(100, func() { _ = CheckPath("/v1/shelves/a%20b/books;x/..c", 0) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { _ = CheckPath("/v1/shelves/a%20b/books,x/..c", 0) }))
 }
 
 // What would let a path through is for the operator, not for the client.
 func TestCheckPathCause(t *testing.T) {
 	for path, name := range map[string]string{
-		"/a%2fb": "escaped_slash", "/a//b": "empty_segment", "/a/../b": "dot_segment", `/a\b`: "backslash",
+		"/a%2fb": "escaped_slash", "/a//b": "empty_segment", "/a/../b": "dot_segment", `/a\b`: "backslash", "/a;b": "path_parameter",
 	} {
 		err := CheckPath(path, 0)
 		require.ErrorContains(t, err.Cause, name)

@@ -139,7 +139,7 @@ func TestPaths(t *testing.T) {
 	up, got := mirror(t, nil)
 	up.origin.BasePath, up.origin.Host = "/base", "inner.example"
 	o := to(up)
-	o.AllowPaths = proxy.EscapedSlash | proxy.EmptySegment
+	o.AllowPaths = proxy.EscapedSlash | proxy.EmptySegment | proxy.PathParameter
 	s := serve(t, o)
 	c := client(t, "HTTP/1.1")
 	for in, want := range map[string]string{

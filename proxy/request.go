@@ -90,7 +90,7 @@ func (f *forwarding) header(out *http.Request) *rpc.Error {
 	h := make(http.Header, len(r.Header)+4)
 	underscored := false
 	for name, values := range r.Header {
-		if isHop(name) || name == "Content-Length" || name == "Host" || forwarded.Is(name) && !f.x.Client.Kept(name) {
+		if isHop(name) || name == "Content-Length" || name == "Host" || forwarded.Made(name) {
 			continue
 		}
 		underscored = underscored || strings.IndexByte(name, '_') >= 0

@@ -19,15 +19,15 @@ import (
 // that gRPC does not know as a metadata key, or a value that is not printable
 // ASCII, is left out: the call works without it.
 //
-// x-forwarded-for, -proto and -host say what the gateway saw; the client's own
-// are dropped, as is all else that only proxies say ([forwarded.Is]). client, if it is not nil, is who a trusted proxy tells of: then they say
+// x-forwarded-for, -proto and -host say what the gateway saw; those that came are
+// dropped, and forwarded with them. client, if it is not nil, is who a trusted proxy tells of: then they say
 // what that has seen. The values alias r's.
 func AppendMetadata(dst rpc.Header, r *http.Request, client *forwarded.Client, p *rpc.HeaderPolicy) (rpc.Header, error) {
 	start := len(dst)
 	connection := r.Header["Connection"]
 	for key, values := range r.Header {
 		name, ok := metadataName(key)
-		if !ok || !crosses(name) || own(name) || forwarded.Is(key) && !client.Kept(key) || !p.Passes(name) || named(connection, name) {
+		if !ok || !crosses(name) || own(name) || forwarded.Made(key) || !p.Passes(name) || named(connection, name) {
 			continue
 		}
 		if strings.HasSuffix(name, "-bin") {

@@ -59,7 +59,8 @@ type ForwardRoute struct {
 	// AllowPaths lets paths through that servers read in different ways, so that
 	// an upstream might serve something else than what was matched; they are
 	// refused with 400 otherwise: `escaped_slash` (`%2F`), `empty_segment`
-	// (`//`), `dot_segment` (`.` and `..`, escaped too) and `backslash`.
+	// (`//`), `dot_segment` (`.` and `..`, escaped too), `backslash`, and
+	// `path_parameter` (`/a;b`).
 	//
 	// Default: none. Example: `[escaped_slash]`
 	AllowPaths []string `protobuf:"bytes,7,rep,name=allow_paths,json=allowPaths,proto3" json:"allow_paths,omitempty"`
@@ -377,15 +378,15 @@ var File_dragoman_config_v1_forward_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_forward_proto_rawDesc = "" +
 	"\n" +
-	" dragoman/config/v1/forward.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fdragoman/config/v1/header.proto\x1a(dragoman/config/v1/lambda_upstream.proto\x1a dragoman/config/v1/options.proto\x1a dragoman/config/v1/rewrite.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc6\x06\n" +
+	" dragoman/config/v1/forward.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fdragoman/config/v1/header.proto\x1a(dragoman/config/v1/lambda_upstream.proto\x1a dragoman/config/v1/options.proto\x1a dragoman/config/v1/rewrite.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd6\x06\n" +
 	"\fForwardRoute\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12B\n" +
 	"\tupstreams\x18\x02 \x03(\v2$.dragoman.config.v1.WeightedUpstreamR\tupstreams\x12\x14\n" +
 	"\x05group\x18\x03 \x01(\tR\x05group\x125\n" +
 	"\arewrite\x18\x04 \x01(\v2\x1b.dragoman.config.v1.RewriteR\arewrite\x12C\n" +
 	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\atimeout\x12L\n" +
-	"\fidle_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\vidleTimeout\x12c\n" +
-	"\vallow_paths\x18\a \x03(\tBB\xbaH?\x92\x01<\x18\x01\"8r6R\rescaped_slashR\rempty_segmentR\vdot_segmentR\tbackslashR\n" +
+	"\fidle_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\vidleTimeout\x12s\n" +
+	"\vallow_paths\x18\a \x03(\tBR\xbaHO\x92\x01L\x18\x01\"HrFR\rescaped_slashR\rempty_segmentR\vdot_segmentR\tbackslashR\x0epath_parameterR\n" +
 	"allowPaths\x129\n" +
 	"\x06limits\x18\b \x01(\v2!.dragoman.config.v1.ForwardLimitsR\x06limits\x12,\n" +
 	"\x04cors\x18\t \x01(\v2\x18.dragoman.config.v1.CORSR\x04cors\x12A\n" +
