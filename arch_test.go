@@ -122,6 +122,11 @@ var table = []row{
 	// It takes calls and sends requests; the elements of streams are found as in those
 	// of clients.
 	{packages: []string{"transcoder/outbound"}, may: with(layer1, "transcoder", "upstream", "transcoder/rest/split")},
+	// Tokens of upstreams, whoever issues them.
+	{packages: []string{"upstream/token"}},
+	// Functions that are called by HTTP: upstream/http sends their requests, these have
+	// the tokens and the keys.
+	{packages: []string{"upstream/google"}, may: with(layer1, "upstream", "upstream/http", "upstream/token")},
 	{packages: []string{"upstream/*"}, may: with(layer1, "upstream", "upstream/balance", "upstream/tlsconfig")},
 	{packages: []string{"reflect/source/*"}, may: with(layer1, "reflect/source")},
 	{packages: []string{"filter/*"}, may: with(layer1, "filter", "route")},
@@ -141,7 +146,7 @@ var table = []row{
 
 	{packages: []string{
 		"examples/**", "internal/bench", "internal/conformance/**", "internal/e2e", "internal/etcdtest",
-		"internal/gatewaytest", "internal/lambdatest/**", "internal/readme", "internal/scenario", "internal/testsum",
+		"internal/gatewaytest", "internal/googletest", "internal/lambdatest/**", "internal/readme", "internal/scenario", "internal/testsum",
 	}, tool: true},
 }
 

@@ -26,6 +26,7 @@ func Upstreams() *upstream.Kinds {
 	kind.Add(kinds, upstreamhttp.New)
 	// Those that need the SDK of a cloud: a build tag leaves each out.
 	addLambda(kinds)
+	addGoogle(kinds)
 	return kinds
 }
 

@@ -1,0 +1,7 @@
+//go:build nogoogle
+
+package builtin
+
+import "github.com/dragoman-gateway/dragoman/upstream"
+
+func addGoogle(*upstream.Kinds) {}
