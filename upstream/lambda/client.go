@@ -71,8 +71,11 @@ type attempt struct {
 	// limit is how much may be read of the answer; zero is no limit.
 	limit int64
 	// sent says that there was a connection.
-	sent  bool
-	hooks httptrace.ClientTrace
+	sent bool
+	// contentType is what the function calls what it streams: the answer's own is that of
+	// the stream of events around it, and the SDK knows no other.
+	contentType string
+	hooks       httptrace.ClientTrace
 }
 
 type attemptKey struct{}
@@ -95,6 +98,7 @@ func (w *watched) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.contentType = resp.Header.Get("X-Amzn-Remapped-Content-Type")
 	switch {
 	case resp.StatusCode >= http.StatusMultipleChoices:
 		resp.Body = &bounded{ReadCloser: resp.Body, left: errorBytes}

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 )
@@ -35,7 +36,11 @@ const (
 // far as cfg does not say otherwise. It makes the connections, and the credentials.
 func (u *Upstream) load(ctx context.Context, cfg *configpb.AWSLambdaUpstream, region, dir string) (aws.Config, error) {
 	from := cfg.GetCredentials()
-	options := []func(*config.LoadOptions) error{config.WithHTTPClient(forCredentials(cfg))}
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(forCredentials(cfg)),
+		// Errors say it all, and the SDK would write past the gateway's log.
+		config.WithLogger(logging.Nop{}),
+	}
 	if region != "" {
 		options = append(options, config.WithRegion(region))
 	}

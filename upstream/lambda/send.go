@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
@@ -179,7 +178,7 @@ func (x *exchange) stream() (*http.Response, *upstream.Error) {
 		return nil, x.end(x.failed(err))
 	}
 	s := &streamed{x: x, events: out.GetStream()}
-	answer, failure := s.head(aws.ToString(out.ResponseStreamContentType))
+	answer, failure := s.head(x.attempt.contentType)
 	if failure != nil {
 		_ = s.events.Close()
 		return nil, x.end(failure)

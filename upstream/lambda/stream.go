@@ -123,17 +123,12 @@ func (s *streamed) complete(e types.InvokeWithResponseStreamCompleteEvent) {
 	}
 }
 
-// Close implements [io.Closer]: it ends the stream, wherever that is. Read must not be
-// running.
+// Close implements [io.Closer]: it ends the stream, wherever that is, and a Read that
+// waits for it.
 func (s *streamed) Close() error {
 	s.close.Do(func() {
 		_ = s.events.Close() // what it has to say, Read has said
 		s.x.release()
-		if s.chunk = nil; s.err == nil {
-			s.err = errClosed
-		}
 	})
 	return nil
 }
-
-var errClosed = errors.New("the body has been closed")
