@@ -15,6 +15,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
 	"github.com/dragoman-gateway/dragoman/transcoder/codec"
+	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
 // answer says what the body of an answer is.
@@ -25,22 +26,30 @@ type answer struct {
 	number protowire.Number
 	// file says that it is a google.api.HttpBody, whose bytes are the body.
 	file bool
+	// accept is what the upstream is asked for.
+	accept []string
 }
 
 const httpBody = "google.api.HttpBody"
 
-func newAnswer(output *codec.Message, field string) (answer, error) {
-	a := answer{message: output}
-	if field == "" || field == "*" {
-		a.file = output.FullName() == httpBody
-		return a, nil
+func newAnswer(output *codec.Message, field string, stream bool) (answer, error) {
+	a := answer{message: output, accept: acceptOne}
+	if stream {
+		a.accept = acceptMany
 	}
-	if a.field = output.FieldByName([]byte(field)); a.field == nil {
-		return a, fmt.Errorf("response_body: %s has no field %q", output.FullName(), field)
+	inner := output
+	if field != "" {
+		if a.field = output.FieldByName([]byte(field)); a.field == nil {
+			return a, fmt.Errorf("response_body: %s has no field %q", output.FullName(), field)
+		}
+		a.number = a.field.Number()
+		if inner = a.field.Message(); a.field.Repeated() || a.field.Map() {
+			inner = nil
+		}
 	}
-	a.number = a.field.Number()
-	inner := a.field.Message()
-	a.file = inner != nil && inner.FullName() == httpBody
+	if a.file = inner != nil && inner.FullName() == httpBody; a.file {
+		a.accept = anything
+	}
 	return a, nil
 }
 
@@ -69,7 +78,8 @@ func (a *answer) appendFile(dst []byte, contentType string, data []byte) []byte 
 
 func appendHTTPBody(dst []byte, contentType string, data []byte) []byte {
 	if contentType != "" {
-		dst = protowire.AppendString(protowire.AppendTag(dst, fieldContentType, protowire.BytesType), contentType)
+		// A header may have any bytes, a string may not.
+		dst = protowire.AppendString(protowire.AppendTag(dst, fieldContentType, protowire.BytesType), strings.ToValidUTF8(contentType, "\uFFFD"))
 	}
 	if len(data) > 0 {
 		dst = protowire.AppendBytes(protowire.AppendTag(dst, fieldData, protowire.BytesType), data)
@@ -85,18 +95,23 @@ type reading struct {
 	res    *http.Response
 	sink   rpc.Sink
 	answer *answer
+	// more is what else is told of a failure.
+	more rpc.Header
 }
 
 // run reads the answer and tells how the call ended.
 func (r *reading) run() (rpc.Status, rpc.Header) {
 	md := transcoder.AppendAnswer(nil, r.res.Header, &everything)
+	r.work.codec.MaxDepth, r.work.codec.MaxJSON = r.MaxDepth, r.MaxJSONBytes
+	// A service may know more of a message than these descriptors do.
+	r.work.codec.Parse = codec.Parse{IgnoreUnknown: true}
 	if r.res.StatusCode < 200 || r.res.StatusCode > 299 {
 		// As an answer of trailers alone.
 		return r.refused(), md
 	}
-	r.work.codec.MaxDepth, r.work.codec.MaxJSON = r.MaxDepth, r.MaxJSONBytes
-	// A service may know more of a message than these descriptors do.
-	r.work.codec.Parse = codec.Parse{IgnoreUnknown: true}
+	if encoding := r.encoding(); encoding != "" {
+		return r.broken(nil, "answered with the content encoding %q, which it was not asked for", encoding), nil
+	}
 	r.sink.Head(md)
 	var st rpc.Status
 	if r.Method.ServerStreaming {
@@ -105,7 +120,7 @@ func (r *reading) run() (rpc.Status, rpc.Header) {
 		st = r.unary()
 	}
 	if st.Code != 0 {
-		return st, nil
+		return st, r.more
 	}
 	return st, transcoder.AppendAnswer(nil, r.res.Trailer, &everything)
 }
@@ -113,12 +128,24 @@ func (r *reading) run() (rpc.Status, rpc.Header) {
 // media is the media type of the answer, in lower case, without parameters.
 func (r *reading) media() string {
 	text := r.res.Header.Get("Content-Type")
+	if text == "" || text == "application/json" {
+		return text
+	}
 	media, _, err := mime.ParseMediaType(text)
 	if err != nil {
 		media, _, _ = strings.Cut(text, ";")
 		media = strings.ToLower(strings.TrimSpace(media))
 	}
 	return media
+}
+
+// encoding is the coding of the body, empty for none.
+func (r *reading) encoding() string {
+	text := strings.ToLower(strings.TrimSpace(r.res.Header.Get("Content-Encoding")))
+	if text == "identity" {
+		return ""
+	}
+	return text
 }
 
 // isJSON reports whether a body of this media type may be JSON: without one it may.
@@ -198,8 +225,17 @@ func (r *reading) readAll(limit int) rpc.Status {
 
 // cut is the status of an answer that ends before its end.
 func (r *reading) cut(cause error) rpc.Status {
-	if r.ctx.Err() != nil {
+	var failure *upstream.Error
+	switch {
+	case r.ctx.Err() != nil:
 		return (&rpc.Error{Reason: ended(r.ctx), Message: fmt.Sprintf("upstream %q had no more time for its answer", r.Name), Cause: cause}).Status()
+	case errors.As(cause, &failure):
+		// A function tells in its answer that it has failed.
+		var st rpc.Status
+		st, r.more = r.failed(r.ctx, cause)
+		// The answer had begun.
+		st.NotSent = false
+		return st
 	}
 	return (&rpc.Error{Reason: rpc.UpstreamUnreachable, Message: fmt.Sprintf("the answer of upstream %q was cut short", r.Name), Cause: cause}).Status()
 }

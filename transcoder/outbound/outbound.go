@@ -14,6 +14,7 @@
 package outbound
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/transcoder/codec"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 	"github.com/dragoman-gateway/dragoman/transcoder/outbound/plan"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest/split"
 	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
@@ -45,11 +47,18 @@ type Options struct {
 	// body of a POST to the path of native gRPC.
 	Bindings []httprule.Binding
 	// MaxMessageBytes bounds a message made of an answer, MaxJSONBytes the JSON of
-	// one message, both ways, MaxDepth how deep messages nest.
+	// one message, both ways, MaxDepth how deep messages nest. 0 is 4 MiB, 64 MiB and
+	// 100.
 	MaxMessageBytes, MaxJSONBytes, MaxDepth int
 	// TimeoutHeader tells the upstream how many seconds are left; empty for none.
 	TimeoutHeader string
 }
+
+const (
+	defaultMessage = 4 << 20
+	defaultJSON    = 64 << 20
+	defaultDepth   = 100
+)
 
 // method is an upstream for the calls of one method.
 type method struct {
@@ -60,7 +69,6 @@ type method struct {
 	// requests without one.
 	answers []answer
 	status  *codec.Message
-	accept  []string
 	header  string // TimeoutHeader in canonical form
 	work    sync.Pool
 }
@@ -81,16 +89,16 @@ var (
 func New(o Options) (rpc.Upstream, error) {
 	m := &method{
 		Options: o, origin: o.Upstream.Origin(), status: o.Codec.Message("google.rpc.Status"),
-		header: textproto.CanonicalMIMEHeaderKey(o.TimeoutHeader), accept: acceptOne,
+		header: textproto.CanonicalMIMEHeaderKey(o.TimeoutHeader),
 	}
 	m.work.New = func() any { return new(work) }
-	if o.Method.ServerStreaming {
-		m.accept = acceptMany
-	}
+	m.MaxMessageBytes = cmp.Or(max(o.MaxMessageBytes, 0), defaultMessage)
+	m.MaxJSONBytes = cmp.Or(max(o.MaxJSONBytes, 0), defaultJSON)
+	m.MaxDepth = cmp.Or(max(o.MaxDepth, 0), defaultDepth)
 	var err error
 	m.plan, err = plan.New(plan.Options{
 		Input: o.Codec.Message(o.Method.Descriptor.Input().FullName()), FullMethod: o.Method.Path, Bindings: o.Bindings,
-		Whole: m.origin.Whole, MaxDepth: o.MaxDepth, MaxJSONBytes: o.MaxJSONBytes,
+		Whole: m.origin.Whole, MaxDepth: m.MaxDepth, MaxJSONBytes: m.MaxJSONBytes,
 	})
 	output := o.Codec.Message(o.Method.Descriptor.Output().FullName())
 	if output == nil {
@@ -98,7 +106,7 @@ func New(o Options) (rpc.Upstream, error) {
 	}
 	for i := range o.Bindings {
 		b := &o.Bindings[i]
-		one, problem := newAnswer(output, b.ResponseBody)
+		one, problem := newAnswer(output, b.ResponseBody, o.Method.ServerStreaming)
 		if problem != nil {
 			err = errors.Join(err, fmt.Errorf("%s %s: %w", b.Method, b.Template, problem))
 		}
@@ -107,11 +115,8 @@ func New(o Options) (rpc.Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	whole, _ := newAnswer(output, "")
+	whole, _ := newAnswer(output, "", o.Method.ServerStreaming)
 	m.answers = append(m.answers, whole)
-	if whole.file {
-		m.accept = anything
-	}
 	return m, nil
 }
 
@@ -123,10 +128,6 @@ func (m *method) Start(ctx context.Context, call *rpc.Call, sink rpc.Sink) rpc.S
 	own.Header = append(rpc.Header(nil), call.Header...)
 	go func() {
 		defer cancel()
-		if m.Method.ClientStreaming {
-			m.refuse(sink, rpc.Errorf(rpc.MethodUnimplemented, "%s has a stream of requests, which upstream %q cannot be sent over HTTP", m.Method.FullName(), m.Name))
-			return
-		}
 		m.Do(ctx, &own, sink)
 	}()
 	return started{cancel}
@@ -151,7 +152,8 @@ func (s started) Cancel() { s.cancel() }
 type work struct {
 	request plan.Request
 	codec   codec.Scratch
-	sent    sentBody
+	split   split.Splitter
+	sent    *sending
 	in      []byte
 }
 
@@ -160,19 +162,32 @@ const maxKept = 256 << 10
 
 // Do implements [rpc.Doer].
 func (m *method) Do(ctx context.Context, call *rpc.Call, sink rpc.Sink) {
+	message := call.Request
+	defer message.Release()
+	switch {
+	case call.Method.Path != m.Method.Path:
+		m.refuse(sink, rpc.Errorf(rpc.MethodUnimplemented, "%s is not %s, which alone can be called here", call.Method.Path, m.Method.Path))
+		return
+	case m.Method.ClientStreaming:
+		m.refuse(sink, rpc.Errorf(rpc.MethodUnimplemented, "%s has a stream of requests, which upstream %q cannot be sent over HTTP", m.Method.FullName(), m.Name))
+		return
+	case message == nil:
+		m.refuse(sink, rpc.Errorf(rpc.InvalidRequest, "%s has one request message, and no stream of them", m.Method.FullName()))
+		return
+	}
 	k := m.work.Get().(*work)
 	defer func() {
-		// The transport may still hold what it was given.
-		if !k.sent.stop() {
-			return
+		// The transport may still have the body, which is in this memory or in that of
+		// the message.
+		if k.sent != nil {
+			k.sent.stop()
+			k.sent = nil
 		}
 		if cap(k.in) > maxKept {
 			k.in = nil
 		}
 		m.work.Put(k)
 	}()
-	message := call.Request
-	defer message.Release()
 	if err := m.plan.Build(&k.request, message.B); err != nil {
 		var fault *rpc.Error
 		if !errors.As(err, &fault) {
@@ -188,7 +203,7 @@ func (m *method) Do(ctx context.Context, call *rpc.Call, sink rpc.Sink) {
 	}
 	res, err := m.Upstream.Send(m.request(ctx, call, k), nil)
 	if err != nil {
-		sink.End(m.failed(ctx, err), nil)
+		sink.End(m.failed(ctx, err))
 		return
 	}
 	defer res.Body.Close()
@@ -213,8 +228,16 @@ func (m *method) request(ctx context.Context, call *rpc.Call, k *work) *http.Req
 	}
 	h := r.Header
 	transcoder.WriteMetadata(h, call.Header, &everything)
-	if len(h["Accept"]) == 0 || m.Method.ServerStreaming {
-		h["Accept"] = m.accept
+	for _, name := range conditions {
+		delete(h, name)
+	}
+	if m.origin.Forwarded&upstream.XForwarded == 0 {
+		for _, name := range tellsOfClient {
+			delete(h, name)
+		}
+	}
+	if a := m.answerOf(built.Binding); !a.file || len(h["Accept"]) == 0 {
+		h["Accept"] = a.accept
 	}
 	if built.ContentType != "" {
 		h["Content-Type"] = []string{built.ContentType}
@@ -224,11 +247,11 @@ func (m *method) request(ctx context.Context, call *rpc.Call, k *work) *http.Req
 	}
 	if len(built.Body) > 0 {
 		r.ContentLength = int64(len(built.Body))
-		k.sent.start(built.Body)
-		r.Body = &k.sent
+		k.sent = newSending(built.Body)
+		r.Body, r.GetBody = &k.sent.first, k.sent.again
 	}
 	if m.origin.Aware {
-		ctx = upstream.WithAbout(ctx, m.about(call, r, built.Binding))
+		ctx = upstream.WithAbout(ctx, m.about(call, r, string(built.Path), built.Binding))
 	}
 	return r.WithContext(ctx)
 }
@@ -236,11 +259,19 @@ func (m *method) request(ctx context.Context, call *rpc.Call, k *work) *http.Req
 // everything is the policy of what may pass: the protocols in front have one each.
 var everything rpc.HeaderPolicy
 
+// conditions are headers by which an answer may be a part of one, or none at all: a
+// message is whole.
+var conditions = [...]string{"Range", "If-Range", "If-None-Match", "If-Modified-Since"}
+
+// tellsOfClient are the headers of [upstream.XForwarded].
+var tellsOfClient = [...]string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
+
 // refuse ends a call that the upstream is not asked.
 func (m *method) refuse(sink rpc.Sink, err *rpc.Error) { sink.End(err.Status(), nil) }
 
-// failed is the status of a call without an answer.
-func (m *method) failed(ctx context.Context, cause error) rpc.Status {
+// failed is the status of a call without an answer, or without the rest of one, and
+// what else is told of it.
+func (m *method) failed(ctx context.Context, cause error) (rpc.Status, rpc.Header) {
 	out := rpc.Error{Reason: rpc.UpstreamUnreachable, Cause: cause}
 	var failure *upstream.Error
 	if errors.As(cause, &failure) {
@@ -253,10 +284,11 @@ func (m *method) failed(ctx context.Context, cause error) rpc.Status {
 		out.Message = fmt.Sprintf("upstream %q did not answer", m.Name)
 	}
 	st := out.Status()
-	if failure != nil {
-		st.NotSent, st.RetryAfter = failure.NotSent, failure.RetryAfter
+	if failure == nil {
+		return st, nil
 	}
-	return st
+	st.NotSent, st.RetryAfter = failure.NotSent, failure.RetryAfter
+	return st, transcoder.AppendAnswer(nil, failure.Header, &everything)
 }
 
 // ended is why a call has no more time, or no caller.

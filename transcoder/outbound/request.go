@@ -24,54 +24,63 @@ func target(path, query string) *url.URL {
 	return &url.URL{Path: decoded, RawPath: path, RawQuery: query}
 }
 
-// sentBody is the body of a request. The transport may hold it longer than the call
-// lasts, whose memory it is.
-type sentBody struct {
-	mu   sync.Mutex
-	rest []byte
-	// open says that somebody may read it, and held that somebody has it at all.
-	open, held bool
+// sending is the body of one request. The transport may read it longer than the call
+// lasts, whose memory it is: so every call has its own, which it stops before that
+// memory is used again.
+type sending struct {
+	first sentBody
+
+	mu sync.Mutex
+	// body is nil when the call is over.
+	body []byte
 }
 
-func (b *sentBody) start(body []byte) { b.rest, b.open, b.held = body, true, true }
+// sentBody is one reading of a body: the transport may begin anew.
+type sentBody struct {
+	of *sending
+	at int
+}
 
-// stop ends the reading. It reports whether nobody has the body any more.
-func (b *sentBody) stop() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.rest, b.open = nil, false
-	return !b.held
+func newSending(body []byte) *sending {
+	s := &sending{body: body}
+	s.first.of = s
+	return s
+}
+
+// again is another reading.
+func (s *sending) again() (io.ReadCloser, error) { return &sentBody{of: s}, nil }
+
+// stop ends all reading: from then on nobody touches the memory.
+func (s *sending) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.body = nil
 }
 
 // Read implements [io.Reader].
 func (b *sentBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.open {
+	b.of.mu.Lock()
+	defer b.of.mu.Unlock()
+	switch {
+	case b.of.body == nil:
 		return 0, http.ErrBodyReadAfterClose
-	}
-	if len(b.rest) == 0 {
+	case b.at == len(b.of.body):
 		return 0, io.EOF
 	}
-	n := copy(p, b.rest)
-	b.rest = b.rest[n:]
+	n := copy(p, b.of.body[b.at:])
+	b.at += n
 	return n, nil
 }
 
-// Close implements [io.Closer]: the transport does not read on.
-func (b *sentBody) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.open, b.held = false, false
-	return nil
-}
+// Close implements [io.Closer].
+func (b *sentBody) Close() error { return nil }
 
 // about is what an upstream may want to know of the request besides what is sent.
-func (m *method) about(call *rpc.Call, r *http.Request, binding int) *upstream.About {
+func (m *method) about(call *rpc.Call, r *http.Request, path string, binding int) *upstream.About {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
 	a := &upstream.About{
-		Method: r.Method, Scheme: "http", Host: call.Authority, Path: r.URL.RawPath, RawQuery: r.URL.RawQuery,
+		Method: r.Method, Scheme: "http", Host: call.Authority, Path: path, RawQuery: r.URL.RawQuery,
 		RequestID: hex.EncodeToString(id[:]), Time: time.Now(),
 	}
 	for _, f := range call.Header {
@@ -88,7 +97,7 @@ func (m *method) about(call *rpc.Call, r *http.Request, binding int) *upstream.A
 	if binding >= 0 {
 		t := m.Bindings[binding].Template
 		a.Resource = t.String()
-		a.Vars = captured(t, strings.TrimPrefix(a.Path, m.origin.BasePath))
+		a.Vars = captured(t, path)
 	}
 	return a
 }
@@ -98,7 +107,9 @@ func captured(t *httprule.Template, path string) []upstream.Var {
 	if len(t.Variables) == 0 {
 		return nil
 	}
-	path = strings.TrimSuffix(path, ":"+t.Verb)
+	if t.Verb != "" {
+		path = strings.TrimSuffix(path, ":"+t.Verb)
+	}
 	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	// Behind a ** positions count from the end.
 	shift := len(segments) - len(t.Segments)

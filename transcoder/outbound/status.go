@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/genproto/googleapis/api/httpbody"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -21,86 +23,150 @@ import (
 // maxFault bounds what is read of the body of an error.
 const maxFault = 64 << 10
 
+// maxDetail bounds what a status has of such a body that is none of ours: it travels in
+// a header field, of which few take more than 8 KiB.
+const maxDetail = 4 << 10
+
 // refused is the status of an answer that is not one of success.
 func (r *reading) refused() rpc.Status {
 	status := r.res.StatusCode
-	if st := r.readAll(maxFault); st.Code != 0 && r.ctx.Err() != nil {
-		return st
-	}
 	if status/100 == 3 {
 		// It is not followed: where it leads is not what was configured.
 		return rpc.Status{Code: codes.Unknown, Message: fmt.Sprintf("upstream %q answered with status %d and the location %q", r.Name, status, short(r.res.Header.Get("Location")))}
+	}
+	if r.readFault(); r.ctx.Err() != nil {
+		return r.cut(r.ctx.Err())
 	}
 	code := rpc.CodeFromHTTP(status)
 	if code == codes.OK {
 		code = codes.Unknown
 	}
-	var out rpc.Status
-	if st, is := r.parsed(r.in); is && isJSON(r.media()) {
-		out = st
-		if out.Code == codes.OK || out.Code > codes.Unauthenticated {
-			out.Code = code
-		}
-	} else {
+	out, is := rpc.Status{}, false
+	if isJSON(r.media()) {
+		out, is = r.parsed(r.in)
+	}
+	if !is {
 		out = r.wrapped(code, status)
 	}
 	out.RetryAfter = retryAfter(r.res.Header)
 	return out
 }
 
+// readFault reads what there is of the body of an error. If that breaks off, the error
+// is known all the same.
+func (r *reading) readFault() {
+	r.in = r.in[:0]
+	if r.encoding() != "" {
+		return
+	}
+	if cap(r.in) == 0 {
+		r.in = make([]byte, 0, 4<<10)
+	}
+	for len(r.in) < maxFault {
+		if len(r.in) == cap(r.in) {
+			r.in = append(r.in, make([]byte, len(r.in))...)[:len(r.in)]
+		}
+		n, err := r.res.Body.Read(r.in[len(r.in):min(cap(r.in), maxFault)])
+		if r.in = r.in[:len(r.in)+n]; err != nil {
+			return
+		}
+	}
+}
+
 // told is the status of an error in a stream.
 func (r *reading) told(json []byte) rpc.Status {
 	st, is := r.parsed(json)
-	if !is || st.Code == codes.OK || st.Code > codes.Unauthenticated {
-		st.Code = codes.Unknown
-	}
 	if !is {
-		st.Message = short(string(json))
+		return rpc.Status{Code: codes.Unknown, Message: short(string(json))}
 	}
 	return st
 }
 
-// parsed is a google.rpc.Status in one of the forms in which it comes as JSON: by
-// itself, or as the member error of an object (google.aip.dev/193).
-func (r *reading) parsed(json []byte) (rpc.Status, bool) {
-	if inner, is := errorMember(json); is {
-		if st, is := r.parsed(inner); is {
+// fault is a google.rpc.Status as JSON, or an object with one (google.aip.dev/193), of
+// which Code is a status of HTTP and Status the name of the code.
+type fault struct {
+	Error, Code, Status json.RawMessage
+	Message             any
+	Details             json.RawMessage
+}
+
+// parsed is the status in one of the forms in which it comes as JSON: by itself, as the
+// member error of an object, or that as the only element of an array, as services of
+// Google answer where they would stream.
+func (r *reading) parsed(text []byte) (rpc.Status, bool) {
+	text = bytes.TrimLeft(text, " \t\r\n")
+	if bytes.HasPrefix(text, []byte("[")) {
+		var list []json.RawMessage
+		if json.Unmarshal(text, &list) != nil || len(list) == 0 {
+			return rpc.Status{}, false
+		}
+		text = list[0]
+	}
+	var outer, inner fault
+	if !bytes.HasPrefix(text, []byte("{")) || json.Unmarshal(text, &outer) != nil {
+		return rpc.Status{}, false
+	}
+	if bytes.HasPrefix(outer.Error, []byte("{")) && json.Unmarshal(outer.Error, &inner) == nil {
+		if st, is := r.statusOf(&inner); is {
 			return st, true
 		}
 	}
-	if r.status == nil || !bytes.HasPrefix(bytes.TrimLeft(json, " \t\r\n"), []byte("{")) {
+	return r.statusOf(&outer)
+}
+
+// statusOf is the status that f is, if it has a code.
+func (r *reading) statusOf(f *fault) (rpc.Status, bool) {
+	code, is := codeNamed(f.Status)
+	if !is {
+		code, is = codeNamed(f.Code)
+	}
+	if n, err := strconv.ParseUint(string(f.Code), 10, 31); !is && err == nil {
+		if code, is = codes.Code(n), n > 0; code > codes.Unauthenticated {
+			code = rpc.CodeFromHTTP(int(n))
+		}
+	}
+	if !is || code == codes.OK {
 		return rpc.Status{}, false
 	}
-	r.work.codec.Parse.IgnoreUnknown = true
-	wire, err := r.status.AppendWire(nil, json, &r.work.codec, nil)
-	if err != nil {
-		return r.bare(json)
-	}
-	var st spb.Status
-	if proto.Unmarshal(wire, &st) != nil || st.GetCode() == 0 && st.GetMessage() == "" {
-		return rpc.Status{}, false
-	}
-	// In the form of AIP-193 the code is an HTTP status.
-	if st.GetCode() > int32(codes.Unauthenticated) {
-		st.Code = int32(rpc.CodeFromHTTP(int(st.GetCode())))
-	}
-	out := rpc.Status{Code: codes.Code(uint32(st.GetCode())), Message: st.GetMessage()} //nolint:gosec // G115: bounded above, and a negative one is none
-	if len(st.GetDetails()) > 0 {
-		out.Details, _ = proto.Marshal(&st)
+	out := rpc.Status{Code: code}
+	out.Message, _ = f.Message.(string)
+	st := &spb.Status{Code: int32(code), Message: out.Message, Details: r.details(f.Details)} //nolint:gosec // G115: a code is one of 17
+	if len(st.Details) > 0 {
+		// Its strings are valid.
+		out.Details, _ = proto.Marshal(st)
 	}
 	return out, true
 }
 
-// bare is a status with details that these descriptors do not know: it is what is left
-// of it without them.
-func (r *reading) bare(json []byte) (rpc.Status, bool) {
-	at := bytes.Index(json, []byte(`"details"`))
-	if at < 0 {
-		return rpc.Status{}, false
+// codeNamed is a code by its name, "NOT_FOUND".
+func codeNamed(text json.RawMessage) (code codes.Code, is bool) {
+	return code, bytes.HasPrefix(text, []byte(`"`)) && code.UnmarshalJSON(text) == nil
+}
+
+// details are those of a status whose types are in the descriptors, or among those of
+// google.rpc. A program can do nothing with others.
+func (r *reading) details(text []byte) []*anypb.Any {
+	var list []json.RawMessage
+	if len(text) == 0 || json.Unmarshal(text, &list) != nil {
+		return nil
 	}
-	head := bytes.TrimRight(json[:at], " \t\r\n")
-	head = bytes.TrimSuffix(head, []byte(","))
-	return r.parsed(append(bytes.Clone(head), '}'))
+	var out []*anypb.Any
+	for _, one := range list {
+		if r.status != nil {
+			var st spb.Status
+			whole := append(append([]byte(`{"details":[`), one...), "]}"...)
+			wire, err := r.status.AppendWire(nil, whole, &r.work.codec, nil)
+			if err == nil && proto.Unmarshal(wire, &st) == nil {
+				out = append(out, st.Details...)
+				continue
+			}
+		}
+		detail := new(anypb.Any)
+		if (protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: r.MaxDepth}).Unmarshal(one, detail) == nil {
+			out = append(out, detail)
+		}
+	}
+	return out
 }
 
 // wrapped is the status of an answer that tells of its error in its own way.
@@ -109,7 +175,7 @@ func (r *reading) wrapped(code codes.Code, status int) rpc.Status {
 	if len(r.in) == 0 {
 		return out
 	}
-	body := &httpbody.HttpBody{ContentType: strings.ToValidUTF8(r.res.Header.Get("Content-Type"), "\uFFFD"), Data: r.in}
+	body := &httpbody.HttpBody{ContentType: strings.ToValidUTF8(r.res.Header.Get("Content-Type"), "\uFFFD"), Data: r.in[:min(len(r.in), maxDetail)]}
 	detail, err := anypb.New(body)
 	if err != nil {
 		return out

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
 
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder/rest/split"
@@ -28,13 +29,15 @@ func (r *reading) stream() rpc.Status {
 
 // elements reads an array, or lines.
 func (r *reading) elements() rpc.Status {
-	var s split.Splitter
+	s := &r.work.split
 	s.Reset(split.ByFirst, r.MaxJSONBytes)
 	for {
 		element, err := s.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return ok
+		case tooLarge(err):
+			return r.tooLarge(r.MaxJSONBytes)
 		case err != nil:
 			return r.broken(err, "answered with what is no stream of JSON: %v", err)
 		case element != nil:
@@ -56,61 +59,65 @@ func (r *reading) elements() rpc.Status {
 
 // element gives one message on, or ends the stream if it is an error.
 func (r *reading) element(json []byte) rpc.Status {
-	if inner, is := r.failure(json); is {
-		return r.told(inner)
+	if r.isFailure(json) {
+		return r.told(json)
 	}
 	return r.giveJSON(json)
 }
 
-// failure is the error in an element of a stream that has nothing else: as this gateway
-// and grpc-gateway end streams that fail.
-func (r *reading) failure(json []byte) (inner []byte, is bool) {
+func tooLarge(err error) bool {
+	var fault *split.Error
+	return errors.As(err, &fault) && fault.TooLarge
+}
+
+// isFailure reports whether an element of a stream is the error that ends it: an object
+// that begins with a member error, which messages do not have. So do this gateway and
+// grpc-gateway tell of it.
+func (r *reading) isFailure(json []byte) bool {
 	if r.answer.field != nil || r.answer.message.FieldByName([]byte("error")) != nil {
-		return nil, false
+		return false
 	}
-	return errorMember(json)
+	rest := json
+	for _, part := range [...]string{"{", `"error"`, ":"} {
+		var is bool
+		if rest, is = bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(part)); !is {
+			return false
+		}
+	}
+	return !bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte("null"))
 }
 
-// errorMember is the value of the member error of an object whose first it is. If it is
-// not the only one, the value is no JSON.
-func errorMember(json []byte) (value []byte, is bool) {
-	rest, is := bytes.CutPrefix(bytes.TrimLeft(json, " \t\r\n"), []byte(`{`))
-	if !is {
-		return nil, false
-	}
-	rest, is = bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"error"`))
-	if !is {
-		return nil, false
-	}
-	rest, is = bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`:`))
-	return bytes.TrimSuffix(bytes.TrimRight(rest, " \t\r\n"), []byte(`}`)), is
-}
-
-const readSize = 8 << 10
+const (
+	readSize = 8 << 10
+	// maxFields is what an event may have besides its message.
+	maxFields = 4 << 10
+)
 
 // events reads server-sent events.
 func (r *reading) events() rpc.Status {
 	var s frame.Splitter
 	s.Reset(frame.Events)
 	r.in = r.in[:0]
-	end := false
-	for {
+	for end := false; ; {
+		at := 0
 		for {
-			p, n := s.Next(r.in, end)
+			p, n := s.Next(r.in[at:], end)
 			if n == 0 {
 				break
 			}
+			at += n
 			if p.IsMessage {
 				if st := r.event(&p); st.Code != 0 {
 					return st
 				}
 			}
-			r.in = r.in[:copy(r.in, r.in[n:])]
 		}
 		if end {
 			return ok
 		}
-		if len(r.in) > r.MaxJSONBytes {
+		r.in = r.in[:copy(r.in, r.in[at:])]
+		// The JSON has its own limit; an event is a little more.
+		if len(r.in) > r.MaxJSONBytes+maxFields {
 			return r.tooLarge(r.MaxJSONBytes)
 		}
 		if cap(r.in)-len(r.in) < readSize {
@@ -132,35 +139,39 @@ func (r *reading) event(p *frame.Piece) rpc.Status {
 	if len(bytes.TrimSpace(p.Message)) == 0 {
 		return ok
 	}
+	if len(p.Message) > r.MaxJSONBytes {
+		return r.tooLarge(r.MaxJSONBytes)
+	}
 	if isErrorEvent(p.Raw) {
 		return r.told(p.Message)
 	}
 	return r.element(p.Message)
 }
 
-// isErrorEvent reports whether the type of an event is error.
-func isErrorEvent(raw []byte) bool {
+// isErrorEvent reports whether the type of an event is error: the last that it has.
+func isErrorEvent(raw []byte) (is bool) {
 	for line := range bytes.FieldsFuncSeq(raw, func(c rune) bool { return c == '\n' || c == '\r' }) {
 		if name, value, _ := bytes.Cut(line, []byte(":")); string(name) == "event" {
-			return string(bytes.TrimPrefix(value, []byte(" "))) == "error"
+			is = string(bytes.TrimPrefix(value, []byte(" "))) == "error"
 		}
 	}
-	return false
+	return is
 }
 
-// chunks gives bytes on as they come.
+// chunks gives bytes on as they come. The first message has the content type, so there
+// is one even if there are no bytes.
 func (r *reading) chunks() rpc.Status {
 	contentType := r.res.Header.Get("Content-Type")
-	size := min(32<<10, r.MaxMessageBytes/2)
+	size := max(min(32<<10, r.MaxMessageBytes/2), 1)
 	if cap(r.in) < size {
 		r.in = make([]byte, size)
 	}
-	for first := true; ; first = false {
+	for first := true; ; {
 		n, err := r.res.Body.Read(r.in[:size])
-		if n > 0 || first && errors.Is(err, io.EOF) {
+		if n > 0 || first && errors.Is(err, io.EOF) && r.res.StatusCode != http.StatusNoContent {
 			msg := rpc.NewBufferFor(n + 64)
 			msg.B = r.answer.appendFile(msg.B, contentType, r.in[:n])
-			contentType = ""
+			contentType, first = "", false
 			if st := r.give(msg); st.Code != 0 {
 				return st
 			}
