@@ -49,6 +49,13 @@ func TestExamples(t *testing.T) {
 			"-stable": "localhost:8001", "-canary": "localhost:8002", "-flaky": "localhost:8003",
 		})
 	})
+	emulator := gatewaytest.Build(t, "./internal/lambdatest/cmd/lambdatest")
+	t.Run("lambda", func(t *testing.T) {
+		functions(t, dragoman, emulator, "lambda", []string{"greet", "upper", "count"}, "-throttled", "busy")
+	})
+	t.Run("grpc-to-lambda", func(t *testing.T) {
+		functions(t, dragoman, emulator, "grpc-to-lambda", []string{"report", "watch", "average"})
+	})
 }
 
 func hello(t *testing.T, dragoman string) {
@@ -102,6 +109,25 @@ func forwarding(t *testing.T, dragoman, dir string, addresses map[string]string)
 		m := service.WaitFor(`serving (\w+) on (.*)`)
 		local = append(local, addresses["-"+strings.ToLower(m[1])], m[2])
 	}
+	served(t, dragoman, dir, local)
+}
+
+// functions runs the example in dir, whose program is the functions of that name in the
+// emulator of AWS Lambda.
+func functions(t *testing.T, dragoman, emulator, dir string, names []string, args ...string) {
+	program := gatewaytest.Build(t, "./examples/"+dir)
+	args = append(args, "-address", "127.0.0.1:0", "-sts-address", "127.0.0.1:0")
+	for _, name := range names {
+		args = append(args, "-function", name+"="+program)
+	}
+	service := gatewaytest.Run(t, dir, true, emulator, args...)
+	address := service.WaitFor(`AWS_ENDPOINT_URL_LAMBDA=http://(.*)`)[1]
+	served(t, dragoman, dir, []string{`":8080"`, `"127.0.0.1:0"`, "127.0.0.1:9001", address})
+}
+
+// served runs the gateway of the example in dir, with the addresses in local, old and new
+// ones by turns, and all that its try.sh and README say.
+func served(t *testing.T, dragoman, dir string, local []string) {
 	// A copy with addresses that are free here, beside what it may name.
 	examples := t.TempDir()
 	require.NoError(t, os.CopyFS(examples, os.DirFS(".")))

@@ -281,7 +281,7 @@ func (m *method) failed(ctx context.Context, cause error) (rpc.Status, rpc.Heade
 		out.Reason = ended(ctx)
 	}
 	if out.Message == "" {
-		out.Message = fmt.Sprintf("upstream %q did not answer", m.Name)
+		out.Message = fmt.Sprintf("upstream %q %s", m.Name, unanswered(out.Reason))
 	}
 	st := out.Status()
 	if failure == nil {
@@ -289,6 +289,18 @@ func (m *method) failed(ctx context.Context, cause error) (rpc.Status, rpc.Heade
 	}
 	st.NotSent, st.RetryAfter = failure.NotSent, failure.RetryAfter
 	return st, transcoder.AppendAnswer(nil, failure.Header, &everything)
+}
+
+// unanswered is what a caller is told of an upstream that did not answer.
+func unanswered(reason rpc.Reason) string {
+	switch reason {
+	case rpc.FunctionFailed:
+		return "is a function, and failed"
+	case rpc.FunctionThrottled:
+		return "is a function that runs as often as it may at once"
+	default:
+		return "did not answer"
+	}
 }
 
 // ended is why a call has no more time, or no caller.

@@ -52,6 +52,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		o.Functions = append(o.Functions, f)
 		return nil
 	})
+	flags.Func("throttled", "`NAME` of a function that must not run, as with a reserved concurrency of 0; may be repeated", func(name string) error {
+		// Its program never runs: with this one none has to be built.
+		o.Functions = append(o.Functions, lambdatest.Function{Name: name, Program: os.Args[0], Concurrency: -1})
+		return nil
+	})
 	flags.Func("role", "`ARN` that STS lets everyone assume, or ARN=TOKEN for who has a web identity token; may be repeated", func(text string) error {
 		arn, token, ok := strings.Cut(text, "=")
 		r := lambdatest.Role{ARN: arn}

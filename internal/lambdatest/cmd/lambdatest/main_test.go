@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/stretchr/testify/require"
 )
 
@@ -19,7 +20,7 @@ func TestRun(t *testing.T) {
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, []string{"-address", "127.0.0.1:0", "-sts-address", "127.0.0.1:0", "-function", "loud=upper", "-function", "echo"}, w, t.Output())
+		done <- run(ctx, []string{"-address", "127.0.0.1:0", "-sts-address", "127.0.0.1:0", "-function", "loud=upper", "-function", "echo", "-throttled", "busy"}, w, t.Output())
 		w.Close()
 	}()
 	env := make(map[string]string)
@@ -35,6 +36,9 @@ func TestRun(t *testing.T) {
 	out, err := c.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("loud"), Payload: []byte(`"abc"`)})
 	require.NoError(t, err)
 	require.Equal(t, `"ABC"`, string(out.Payload))
+	_, err = c.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("busy"), Payload: []byte(`1`)}, func(o *lambda.Options) { o.Retryer = aws.NopRetryer{} })
+	var many *types.TooManyRequestsException
+	require.ErrorAs(t, err, &many)
 	stop()
 	require.NoError(t, <-done)
 }
