@@ -21,7 +21,7 @@ import (
 // as it is.
 func (u *Upstream) Send(r *http.Request, _ *upstream.Tried) (*http.Response, error) {
 	if r.Body != nil {
-		defer r.Body.Close() //nolint:errcheck // it has been read
+		defer r.Body.Close()
 	}
 	resp, failure := u.send(r)
 	if failure != nil {

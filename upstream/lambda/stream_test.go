@@ -92,7 +92,7 @@ func TestStreamBreaks(t *testing.T) {
 		t.Helper()
 		resp, err := up.Send(request(t, "POST", "/", script, about(nil)), nil)
 		require.NoError(t, err)
-		defer resp.Body.Close() //nolint:errcheck // nothing is left of it
+		defer resp.Body.Close()
 		text, err := io.ReadAll(resp.Body)
 		var failed *upstream.Error
 		require.ErrorAs(t, err, &failed)
@@ -111,7 +111,7 @@ func TestStreamBreaks(t *testing.T) {
 		// What it has written may be lost with it.
 		resp, err := up.Send(request(t, "POST", "/", before+`{"exit":1}]}`, about(nil)), nil)
 		if err == nil {
-			defer resp.Body.Close() //nolint:errcheck // nothing is left of it
+			defer resp.Body.Close()
 			_, err = io.ReadAll(resp.Body)
 		}
 		var failed *upstream.Error
@@ -134,7 +134,7 @@ func TestStreamBreaks(t *testing.T) {
 		defer cancel(nil)
 		resp, err := up.Send(r.WithContext(ctx), nil)
 		require.NoError(t, err)
-		defer resp.Body.Close() //nolint:errcheck // nothing is left of it
+		defer resp.Body.Close()
 		_, err = io.ReadFull(resp.Body, make([]byte, 5))
 		require.NoError(t, err)
 		cancel(context.DeadlineExceeded)
