@@ -126,7 +126,7 @@ var table = []row{
 	{packages: []string{"upstream/token"}},
 	// Functions that are called by HTTP: upstream/http sends their requests, these have
 	// the tokens and the keys.
-	{packages: []string{"upstream/google"}, may: with(layer1, "upstream", "upstream/http", "upstream/token")},
+	{packages: []string{"upstream/google", "upstream/azure"}, may: with(layer1, "upstream", "upstream/http", "upstream/token")},
 	{packages: []string{"upstream/*"}, may: with(layer1, "upstream", "upstream/balance", "upstream/tlsconfig")},
 	{packages: []string{"reflect/source/*"}, may: with(layer1, "reflect/source")},
 	{packages: []string{"filter/*"}, may: with(layer1, "filter", "route")},
@@ -145,7 +145,7 @@ var table = []row{
 	{packages: []string{"internal/demo"}, may: []string{"gen/**"}},
 
 	{packages: []string{
-		"examples/**", "internal/bench", "internal/conformance/**", "internal/e2e", "internal/etcdtest",
+		"examples/**", "internal/azuretest", "internal/bench", "internal/conformance/**", "internal/e2e", "internal/etcdtest",
 		"internal/gatewaytest", "internal/googletest", "internal/lambdatest/**", "internal/readme", "internal/scenario", "internal/testsum",
 	}, tool: true},
 }

@@ -27,6 +27,7 @@ func Upstreams() *upstream.Kinds {
 	// Those that need the SDK of a cloud: a build tag leaves each out.
 	addLambda(kinds)
 	addGoogle(kinds)
+	addAzure(kinds)
 	return kinds
 }
 

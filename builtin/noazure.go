@@ -1,0 +1,7 @@
+//go:build noazure
+
+package builtin
+
+import "github.com/dragoman-gateway/dragoman/upstream"
+
+func addAzure(*upstream.Kinds) {}
