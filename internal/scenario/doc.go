@@ -21,7 +21,9 @@
 //	                                  lines that continue them may be too
 //	rest pets: pets                   an upstream of HTTP beside the gRPC one, of this name, whose
 //	                                  address is in ${PETS}: "pets" has two below /api/pets, "echo"
-//	                                  answers with the request, "answers 404" always so, "fails 2
+//	                                  answers with the request, "answers 404" always so, "answers as
+//	                                  asked" with the status at the end of the path, "streams" with a
+//	                                  list of two, "fails 2
 //	                                  times with 503" (and Retry-After: 1) before it echoes, "hangs"
 //	                                  never answers, at "refuses" nobody listens
 //	upstreams:                        more upstreams, as YAML

@@ -128,7 +128,7 @@ type Body struct {
 
 var (
 	idPattern = regexp.MustCompile(`^[A-Z]+-?[0-9]+(-[a-z0-9]+)?$`)
-	restKind  = regexp.MustCompile(`^(pets|echo|refuses|hangs|answers [0-9]{3}|fails [0-9]+ times with [0-9]{3})$`)
+	restKind  = regexp.MustCompile(`^(pets|echo|refuses|hangs|answers (?:[0-9]{3}|as asked)|streams|fails [0-9]+ times with [0-9]{3})$`)
 	share     = regexp.MustCompile(`^ *([a-z]+) ([0-9]+)(?:…([0-9]+))?$`)
 	times     = regexp.MustCompile(`^answers ([0-9]+) times$`)
 	repeat    = regexp.MustCompile(`\$\{repeat ([0-9]+) ("(?:[^"\\]|\\.)*")\}`)

@@ -56,7 +56,15 @@ func (u *restServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		return
 	case "answers":
-		u.status(w, u.kind[1])
+		text := u.kind[1]
+		if text == "as" { // asked
+			text = r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+		}
+		u.status(w, text)
+		return
+	case "streams":
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `[{"name": "a"}, {"name": "b"}]`)
 		return
 	case "fails": // N times with STATUS
 		if most, _ := strconv.ParseInt(u.kind[1], 10, 64); n <= most {

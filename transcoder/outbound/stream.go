@@ -34,17 +34,18 @@ func (r *reading) elements() rpc.Status {
 	for {
 		element, err := s.Next()
 		switch {
-		case errors.Is(err, io.EOF):
-			return ok
-		case tooLarge(err):
-			return r.tooLarge(r.MaxJSONBytes)
-		case err != nil:
-			return r.broken(err, "answered with what is no stream of JSON: %v", err)
 		case element != nil:
 			if st := r.element(element); st.Code != 0 {
 				return st
 			}
 			continue
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			return ok
+		case tooLarge(err):
+			return r.tooLarge(r.MaxJSONBytes)
+		default:
+			return r.broken(err, "answered with what is no stream of JSON: %v", err)
 		}
 		n, err := r.res.Body.Read(s.Space())
 		s.Add(n)

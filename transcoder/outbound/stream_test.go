@@ -210,7 +210,7 @@ func TestSinkPushesBack(t *testing.T) {
 	<-r.got
 	cancel()
 	go func() {
-		for range r.got { //nolint:revive // it takes what is on its way
+		for range r.got { // what is on its way
 		}
 	}()
 	<-r.ended
