@@ -53,7 +53,7 @@ func newUpstream(cfg *configpb.AzureFunctionUpstream, env upstream.Env, pool *ht
 	if err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
-	u := &Upstream{pool: pool, prefix: join("/api")}
+	u := &Upstream{pool: pool, prefix: "/api"}
 	if prefix := cfg.GetRoutePrefix(); prefix != "" {
 		u.prefix = join(prefix)
 	}

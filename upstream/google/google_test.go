@@ -54,9 +54,8 @@ func TestAuthorization(t *testing.T) {
 	g := googletest.Start(t)
 	door := googletest.StartDoor(t, g, "", functions(t))
 	for _, tt := range []struct {
-		authorization      string
-		client, forwarded  []string
-		ownIsGone, byOther bool
+		authorization     string
+		client, forwarded []string
 	}{
 		{authorization: "", forwarded: []string{"Basic eA=="}},
 		{authorization: "move", forwarded: []string{"Basic eA=="}},
