@@ -92,10 +92,11 @@ func (h *redirect) append(dst []byte, r *http.Request, x *route.Exchange) ([]byt
 			return dst, invalid(err)
 		}
 	} else {
-		if !rewrite.ValidHost(r.Host) {
+		host := x.Asked(r)
+		if !rewrite.ValidHost(host) {
 			return dst, rpc.Errorf(rpc.InvalidRequest, "the request has no host that a redirect could lead to: want a name or an address, perhaps with a port")
 		}
-		dst = append(dst, r.Host...)
+		dst = append(dst, host...)
 	}
 	colon, port := portOf(dst[start:])
 	if !said && h.Scheme != "" {

@@ -39,3 +39,12 @@ func (x *Exchange) Address(r *http.Request) string {
 	}
 	return r.RemoteAddr
 }
+
+// Asked is the host that the client of r asked for, perhaps with a port: of a proxy in
+// front of the gateway, if that is believed.
+func (x *Exchange) Asked(r *http.Request) string {
+	if x.Client != nil && x.Client.Host != "" {
+		return x.Client.Host
+	}
+	return r.Host
+}
