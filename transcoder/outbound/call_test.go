@@ -267,6 +267,8 @@ func TestAwareUpstreams(t *testing.T) {
 	var path string
 	send := func(r *http.Request) (*http.Response, error) {
 		about, path = upstream.AboutOf(r.Context()), r.URL.EscapedPath()
+		require.NotContains(t, r.Header, "X-Forwarded-For", "the upstream does not want it")
+		require.NotContains(t, r.Header, "X-Forwarded-Proto")
 		return &http.Response{StatusCode: 204, Body: http.NoBody}, nil
 	}
 	g := a.target(t, a.options(t, "Get", stub{upstream.Origin{Aware: true, BasePath: "/base", Forwarded: upstream.None}, send}))
