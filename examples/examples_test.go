@@ -49,6 +49,9 @@ func TestExamples(t *testing.T) {
 			"-stable": "localhost:8001", "-canary": "localhost:8002", "-flaky": "localhost:8003",
 		})
 	})
+	t.Run("azure-function", func(t *testing.T) {
+		forwarding(t, dragoman, "azure-function", map[string]string{"-app": "localhost:7071"})
+	})
 	emulator := gatewaytest.Build(t, "./internal/lambdatest/cmd/lambdatest")
 	t.Run("lambda", func(t *testing.T) {
 		functions(t, dragoman, emulator, "lambda", []string{"greet", "upper", "count"}, "-throttled", "busy")
