@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -46,4 +48,19 @@ func WithAbout(ctx context.Context, a *About) context.Context {
 func AboutOf(ctx context.Context) *About {
 	a, _ := ctx.Value(aboutKey{}).(*About)
 	return a
+}
+
+// NewRequestID is a name for a request: one of 128 random bits, as UUIDs are written (RFC 9562, version 4).
+func NewRequestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	out := make([]byte, 36)
+	hex.Encode(out, b[:4])
+	hex.Encode(out[9:], b[4:6])
+	hex.Encode(out[14:], b[6:8])
+	hex.Encode(out[19:], b[8:10])
+	hex.Encode(out[24:], b[10:])
+	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
+	return string(out)
 }

@@ -277,12 +277,12 @@ func TestAwareUpstreams(t *testing.T) {
 	call.Header = rpc.Header{{Name: "x-forwarded-for", Value: "192.0.2.1, 192.0.2.2"}, {Name: "x-forwarded-proto", Value: "https"}}
 	require.Zero(t, g.doCall(t, t.Context(), call).status.Code)
 	require.Equal(t, "/base/v1/books/a%20b%25", path)
-	require.Len(t, about.RequestID, 32)
+	require.Regexp(t, "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", about.RequestID)
 	require.WithinDuration(t, time.Now(), about.Time, time.Hour)
 	about.RequestID, about.Time = "", time.Time{}
 	require.Equal(t, &upstream.About{
 		Method: "GET", Scheme: "https", Host: "library.example", Path: "/v1/books/a%20b%25", RawQuery: "title=t",
-		Client: "192.0.2.1", Resource: "/v1/{name=books/*}", Vars: []upstream.Var{{Name: "name", Text: "books/a b%"}},
+		Client: "192.0.2.2", Resource: "/v1/{name=books/*}", Vars: []upstream.Var{{Name: "name", Text: "books/a b%"}},
 	}, about)
 
 	// One that takes a body alone gets everything there.

@@ -1,8 +1,6 @@
 package outbound
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"io"
 	"net/http"
 	"net/url"
@@ -77,17 +75,16 @@ func (b *sentBody) Close() error { return nil }
 
 // about is what an upstream may want to know of the request besides what is sent.
 func (m *method) about(call *rpc.Call, r *http.Request, path string, binding int) *upstream.About {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
 	a := &upstream.About{
 		Method: r.Method, Scheme: "http", Host: call.Authority, Path: path, RawQuery: r.URL.RawQuery,
-		RequestID: hex.EncodeToString(id[:]), Time: time.Now(),
+		RequestID: upstream.NewRequestID(), Time: time.Now(),
 	}
 	for _, f := range call.Header {
 		switch f.Name {
 		case "x-forwarded-for":
-			first, _, _ := strings.Cut(f.Value, ",")
-			a.Client = strings.TrimSpace(first)
+			// What is in front of the last one may be anybody's word: that one the gateway
+			// has seen itself.
+			a.Client = strings.TrimSpace(f.Value[strings.LastIndexByte(f.Value, ',')+1:])
 		case "x-forwarded-proto":
 			a.Scheme = f.Value
 		case "x-forwarded-host":
