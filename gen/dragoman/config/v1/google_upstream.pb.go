@@ -48,7 +48,8 @@ type GoogleFunctionUpstream struct {
 	// does not send it, `keep` sends it as it is, and the token as
 	// X-Serverless-Authorization.
 	//
-	// Default: `move`. Example: `keep`
+	// Default: `move`; with anonymous credentials, which have no token, `keep`. Example:
+	// `keep`
 	Authorization string `protobuf:"bytes,4,opt,name=authorization,proto3" json:"authorization,omitempty"`
 	// CloudEvent makes an event of each request, for functions that take events.
 	//
