@@ -24,12 +24,13 @@ var _ rpc.Doer = limited{}
 
 // calls is what takes the calls of one method: the upstream itself, or, if that knows
 // HTTP alone, the rules of the method read backwards.
-func (up *upstreamState) calls(method *rpc.Method, bindings []httprule.Binding, t *config.Transcode, s *transcoder.Settings) (rpc.Upstream, error) {
+func (up *upstreamState) calls(method *rpc.Method, bindings []httprule.Binding, rt *config.Route, s *transcoder.Settings) (rpc.Upstream, error) {
+	t := rt.Transcode
 	if up.rpc != nil {
 		return up.limit(t.MaxMessageBytes), nil
 	}
 	return outbound.New(outbound.Options{
-		Name: up.cfg.Name, Upstream: up.http, Method: method, Codec: up.codec, Bindings: withoutPrefix(bindings, t.Prefix),
+		Name: up.cfg.Name, Route: rt.Name, Upstream: up.http, Method: method, Codec: up.codec, Bindings: withoutPrefix(bindings, t.Prefix),
 		MaxMessageBytes: t.MaxMessageBytes, MaxJSONBytes: t.MaxJSONBytes, MaxDepth: t.MaxDepth, TimeoutHeader: s.TimeoutHeader,
 	})
 }

@@ -147,7 +147,7 @@ func (c *compiler) method(rt *compiledRoute, m *exposed, settings *transcoder.Se
 			bindings[i].Escapes = httprule.DecodeSlashes
 		}
 	}
-	calls, err := up.calls(method, bindings, t, settings)
+	calls, err := up.calls(method, bindings, rt.cfg, settings)
 	if err != nil {
 		return nil, err
 	}

@@ -271,7 +271,9 @@ func TestAwareUpstreams(t *testing.T) {
 		require.NotContains(t, r.Header, "X-Forwarded-Proto")
 		return &http.Response{StatusCode: 204, Body: http.NoBody}, nil
 	}
-	g := a.target(t, a.options(t, "Get", stub{upstream.Origin{Aware: true, BasePath: "/base", Forwarded: upstream.None}, send}))
+	o := a.options(t, "Get", stub{upstream.Origin{Aware: true, BasePath: "/base", Forwarded: upstream.None}, send})
+	o.Route = "books"
+	g := a.target(t, o)
 	call := g.call(t, `name: "books/a b%" title: "t"`)
 	call.Authority = "library.example"
 	call.Header = rpc.Header{{Name: "x-forwarded-for", Value: "192.0.2.1, 192.0.2.2"}, {Name: "x-forwarded-proto", Value: "https"}}
@@ -282,7 +284,7 @@ func TestAwareUpstreams(t *testing.T) {
 	about.RequestID, about.Time = "", time.Time{}
 	require.Equal(t, &upstream.About{
 		Method: "GET", Scheme: "https", Host: "library.example", Path: "/v1/books/a%20b%25", RawQuery: "title=t",
-		Client: "192.0.2.2", Resource: "/v1/{name=books/*}", Vars: []upstream.Var{{Name: "name", Text: "books/a b%"}},
+		Client: "192.0.2.2", Route: "books", Resource: "/v1/{name=books/*}", Vars: []upstream.Var{{Name: "name", Text: "books/a b%"}},
 	}, about)
 
 	// One that takes a body alone gets everything there.

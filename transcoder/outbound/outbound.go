@@ -37,10 +37,11 @@ import (
 
 // Options are what the calls of one method need.
 type Options struct {
-	// Name is that of the upstream, for errors.
-	Name     string
-	Upstream upstream.HTTP
-	Method   *rpc.Method
+	// Name is that of the upstream, for errors; Route is that of the route, for the
+	// upstream.
+	Name, Route string
+	Upstream    upstream.HTTP
+	Method      *rpc.Method
 	// Codec has the tables of the method's messages.
 	Codec *codec.Codec
 	// Bindings are the method's HTTP rules, in order. Without any the message is the

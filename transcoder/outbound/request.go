@@ -77,7 +77,7 @@ func (b *sentBody) Close() error { return nil }
 func (m *method) about(call *rpc.Call, r *http.Request, path string, binding int) *upstream.About {
 	a := &upstream.About{
 		Method: r.Method, Scheme: "http", Host: call.Authority, Path: path, RawQuery: r.URL.RawQuery,
-		RequestID: upstream.NewRequestID(), Time: time.Now(),
+		Route: m.Route, RequestID: upstream.NewRequestID(), Time: time.Now(),
 	}
 	for _, f := range call.Header {
 		switch f.Name {
