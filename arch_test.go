@@ -107,7 +107,9 @@ var table = []row{
 	// structs, and of net/http the header.
 	{packages: []string{"upstream/lambda/event"}, not: []string{"context", "sync", "google.golang.org/grpc", "google.golang.org/protobuf"}},
 	// How connections to upstreams are secured, whatever is spoken on them.
-	{packages: []string{"upstream/tlsconfig"}, may: layer0, not: []string{"net/http", "google.golang.org/grpc"}},
+	{packages: []string{"upstream/tlsconfig"}, may: with(layer0, "upstream/file"), not: []string{"net/http", "google.golang.org/grpc"}},
+	// The files that configurations of upstreams name.
+	{packages: []string{"upstream/file"}, not: []string{"net/http"}},
 	// It forwards the requests of routes to upstreams.
 	{packages: []string{"proxy"}, may: with(layer1, "route", "upstream", "header", "rewrite")},
 	{packages: []string{"reflect/source"}, may: layer1},
@@ -123,11 +125,11 @@ var table = []row{
 	// of clients.
 	{packages: []string{"transcoder/outbound"}, may: with(layer1, "transcoder", "upstream", "transcoder/rest/split")},
 	// Tokens of upstreams, whoever issues them.
-	{packages: []string{"upstream/token"}},
+	{packages: []string{"upstream/token"}, may: with(layer1, "upstream")},
 	// Functions that are called by HTTP: upstream/http sends their requests, these have
 	// the tokens and the keys.
-	{packages: []string{"upstream/google", "upstream/azure"}, may: with(layer1, "upstream", "upstream/http", "upstream/token")},
-	{packages: []string{"upstream/*"}, may: with(layer1, "upstream", "upstream/balance", "upstream/tlsconfig")},
+	{packages: []string{"upstream/google", "upstream/azure"}, may: with(layer1, "upstream", "upstream/http", "upstream/token", "upstream/file")},
+	{packages: []string{"upstream/*"}, may: with(layer1, "upstream", "upstream/balance", "upstream/tlsconfig", "upstream/file")},
 	{packages: []string{"reflect/source/*"}, may: with(layer1, "reflect/source")},
 	{packages: []string{"filter/*"}, may: with(layer1, "filter", "route")},
 

@@ -228,7 +228,7 @@ func (r *reading) cut(cause error) rpc.Status {
 	var failure *upstream.Error
 	switch {
 	case r.ctx.Err() != nil:
-		return (&rpc.Error{Reason: ended(r.ctx), Message: fmt.Sprintf("upstream %q had no more time for its answer", r.Name), Cause: cause}).Status()
+		return (&rpc.Error{Reason: upstream.Ended(r.ctx), Message: fmt.Sprintf("upstream %q had no more time for its answer", r.Name), Cause: cause}).Status()
 	case errors.As(cause, &failure):
 		// A function tells in its answer that it has failed.
 		var st rpc.Status

@@ -279,7 +279,7 @@ func (m *method) failed(ctx context.Context, cause error) (rpc.Status, rpc.Heade
 		out.Reason, out.Message = failure.Reason, failure.Message
 	}
 	if ctx.Err() != nil {
-		out.Reason = ended(ctx)
+		out.Reason = upstream.Ended(ctx)
 	}
 	if out.Message == "" {
 		out.Message = fmt.Sprintf("upstream %q %s", m.Name, unanswered(out.Reason))
@@ -302,14 +302,6 @@ func unanswered(reason rpc.Reason) string {
 	default:
 		return "did not answer"
 	}
-}
-
-// ended is why a call has no more time, or no caller.
-func ended(ctx context.Context) rpc.Reason {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		return rpc.DeadlineExceeded
-	}
-	return rpc.ClientClosed
 }
 
 // broken is the status of an answer that cannot be read.

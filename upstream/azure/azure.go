@@ -7,7 +7,6 @@
 package azure
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 	"strings"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/upstream"
 	upstreamhttp "github.com/dragoman-gateway/dragoman/upstream/http"
 	"github.com/dragoman-gateway/dragoman/upstream/token"
@@ -39,7 +37,7 @@ var _ upstream.HTTP = (*Upstream)(nil)
 // New makes the upstream that cfg describes, without a connection. It fails if a file
 // with a secret cannot be read.
 func New(cfg *configpb.AzureFunctionUpstream, env upstream.Env) (upstream.Upstream, error) {
-	pool := http.DefaultTransport.(*http.Transport).Clone()
+	pool := token.NewTransport()
 	up, err := newUpstream(cfg, env, pool)
 	if err != nil {
 		return nil, fmt.Errorf("upstream %q: %w", env.Name, err)
@@ -131,7 +129,7 @@ func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 	out.URL = &target
 	out.Header = make(http.Header, len(r.Header)+2)
 	for name, values := range r.Header {
-		if !is(name, functionsKey) && (u.tokens == nil || !is(name, forwardedAuth)) {
+		if !upstream.IsHeader(name, functionsKey) && (u.tokens == nil || !upstream.IsHeader(name, forwardedAuth)) {
 			out.Header[name] = values
 		}
 	}
@@ -146,7 +144,7 @@ func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 			if r.Body != nil {
 				_ = r.Body.Close()
 			}
-			return nil, noToken(r.Context(), err)
+			return nil, token.Failure(r.Context(), err)
 		}
 		if values, ok := out.Header[authorization]; ok {
 			out.Header[forwardedAuth] = values
@@ -164,27 +162,9 @@ func rawPath(u *url.URL) string {
 	return u.EscapedPath()
 }
 
-// noToken is the error of a request that there is no token for.
-func noToken(ctx context.Context, err error) *upstream.Error {
-	reason := rpc.ClientClosed
-	switch failed := new(token.Error); {
-	case errors.As(err, &failed):
-		reason = rpc.UpstreamDenied
-	case errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		reason = rpc.DeadlineExceeded
-	}
-	return &upstream.Error{Reason: reason, NotSent: true, Err: err}
-}
-
 // The headers that keys and tokens travel in.
 const (
 	authorization = "Authorization"
 	forwardedAuth = "X-Forwarded-Authorization"
 	functionsKey  = "X-Functions-Key"
 )
-
-// is reports whether a server may take name for that of a header: some make variables of
-// names, where hyphens are underscores.
-func is(name, header string) bool {
-	return len(name) == len(header) && strings.EqualFold(strings.ReplaceAll(name, "_", "-"), header)
-}

@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/upstream/file"
 	"github.com/dragoman-gateway/dragoman/upstream/token"
 )
 
@@ -54,7 +55,7 @@ func newCredential(cfg *configpb.AzureEntra, dir string, options azcore.ClientOp
 		if id == "" || tenant == "" {
 			return nil, errors.New("client_secret_file is for an application: set client_id and tenant_id")
 		}
-		secret, err := readSecret(name, dir)
+		secret, err := file.Secret(dir, name)
 		if err != nil {
 			return nil, fmt.Errorf("client_secret_file: %w", err)
 		}

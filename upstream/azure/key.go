@@ -3,18 +3,13 @@ package azure
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/upstream/file"
 )
-
-// maxSecret is how many bytes a file with a key or a secret may have.
-const maxSecret = 4 << 10
 
 // keys are those of an app.
 type keys struct {
@@ -34,7 +29,7 @@ func keysOf(cfg *configpb.AzureFunctionUpstream, dir string) (keys, error) {
 			return k, errors.New("key and key_file: give one of them")
 		}
 		var err error
-		if k.all, err = readSecret(name, dir); err != nil {
+		if k.all, err = file.Secret(dir, name); err != nil {
 			return k, fmt.Errorf("key_file: %w", err)
 		}
 	}
@@ -75,27 +70,6 @@ func checkKey(key string) error {
 		}
 	}
 	return nil
-}
-
-// readSecret is what a file has, without the space around it.
-func readSecret(name, dir string) (string, error) {
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(dir, name)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err != nil {
-		return "", err
-	}
-	text := strings.TrimSpace(string(data))
-	if len(data) > maxSecret || text == "" {
-		return "", fmt.Errorf("file %q is empty, or has more than %d bytes", name, maxSecret)
-	}
-	return text, nil
 }
 
 // set gives r the key of the function that path calls, which is what follows the prefix.

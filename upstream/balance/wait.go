@@ -3,7 +3,6 @@ package balance
 import (
 	"container/list"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -89,11 +88,7 @@ func (s *Set) overloaded(err error) error {
 
 // ended is the error of a request whose context ended before it had an endpoint.
 func (s *Set) ended(ctx context.Context) error {
-	reason := rpc.ClientClosed
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		reason = rpc.DeadlineExceeded
-	}
-	return &upstream.Error{Reason: reason, NotSent: true,
+	return &upstream.Error{Reason: upstream.Ended(ctx), NotSent: true,
 		Err: fmt.Errorf("upstream %q: waiting for an endpoint: %w", s.cfg.Name, context.Cause(ctx))}
 }
 

@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"cloud.google.com/go/auth/httptransport"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/upstream/file"
 	"github.com/dragoman-gateway/dragoman/upstream/token"
 )
 
@@ -53,8 +52,8 @@ func newSource(cfg *configpb.GoogleFunctionUpstream, dir string, issuers http.Ro
 	if o.account == "" && len(o.delegates) > 0 {
 		return nil, errors.New("credentials: delegates are for impersonate, which is not set")
 	}
-	if o.file != "" && !filepath.IsAbs(o.file) {
-		o.file = filepath.Join(dir, o.file)
+	if o.file != "" {
+		o.file = file.Path(dir, o.file)
 	}
 	if o.file == "" {
 		o.file = os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")
@@ -150,17 +149,9 @@ var kinds = map[string]credentials.CredType{
 }
 
 func readFile(name string) ([]byte, credentials.CredType, error) {
-	f, err := os.Open(name)
+	data, err := file.Read("", name, maxFile)
 	if err != nil {
 		return nil, "", err
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, "", err
-	}
-	if len(data) > maxFile {
-		return nil, "", fmt.Errorf("file %q has more than %d bytes", name, maxFile)
 	}
 	var head struct {
 		Type string `json:"type"`

@@ -48,7 +48,7 @@ func (e *event) of(r *http.Request, path string) *upstream.Error {
 	for name := range r.Header {
 		// The attributes are the gateway's, and a client may add none: extensions too
 		// say how events are dealt with.
-		if len(name) >= 3 && is(name[:3], "Ce-") {
+		if len(name) >= 3 && upstream.IsHeader(name[:3], "Ce-") {
 			delete(r.Header, name)
 		}
 	}
@@ -144,7 +144,7 @@ func read(r *http.Request) ([]byte, *upstream.Error) {
 	case failure == nil:
 		return data, nil
 	case r.Context().Err() != nil:
-		return nil, interrupted(r.Context(), failure)
+		return nil, &upstream.Error{Reason: upstream.Ended(r.Context()), NotSent: true, Err: failure}
 	default:
 		return nil, refused(failure)
 	}

@@ -8,15 +8,12 @@
 package google
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
-	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/upstream"
 	upstreamhttp "github.com/dragoman-gateway/dragoman/upstream/http"
 	"github.com/dragoman-gateway/dragoman/upstream/token"
@@ -39,7 +36,7 @@ var _ upstream.HTTP = (*Upstream)(nil)
 // New makes the upstream that cfg describes, without a connection. It fails if a file
 // with credentials cannot be read, or is not understood.
 func New(cfg *configpb.GoogleFunctionUpstream, env upstream.Env) (upstream.Upstream, error) {
-	pool := http.DefaultTransport.(*http.Transport).Clone()
+	pool := token.NewTransport()
 	up, err := newUpstream(cfg, env, pool)
 	if err != nil {
 		return nil, fmt.Errorf("upstream %q: %w", env.Name, err)
@@ -115,7 +112,7 @@ func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 		text, err := u.tokens.Get(r.Context())
 		if err != nil {
 			closeBody(r)
-			return nil, noToken(r.Context(), err)
+			return nil, token.Failure(r.Context(), err)
 		}
 		u.policy.authorize(out.Header, text)
 	}
@@ -126,23 +123,6 @@ func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 		}
 	}
 	return u.HTTP.Send(&out, tried)
-}
-
-// noToken is the error of a request that there is no token for.
-func noToken(ctx context.Context, err error) *upstream.Error {
-	if failed := new(token.Error); errors.As(err, &failed) {
-		return &upstream.Error{Reason: rpc.UpstreamDenied, NotSent: true, Err: err}
-	}
-	return interrupted(ctx, err)
-}
-
-// interrupted is err of a request whose context has ended before it was sent.
-func interrupted(ctx context.Context, err error) *upstream.Error {
-	reason := rpc.ClientClosed
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		reason = rpc.DeadlineExceeded
-	}
-	return &upstream.Error{Reason: reason, NotSent: true, Err: err}
 }
 
 func closeBody(r *http.Request) {
@@ -185,7 +165,7 @@ func (p policy) header(in http.Header) http.Header {
 	for name, values := range in {
 		// Whom the function believes these say the gateway alone: a client that may send
 		// them could be anybody.
-		if !is(name, forwardedAuth) && !is(name, serverlessKey) {
+		if !upstream.IsHeader(name, forwardedAuth) && !upstream.IsHeader(name, serverlessKey) {
 			out[name] = values
 		}
 	}
@@ -208,10 +188,4 @@ func (p policy) authorize(h http.Header, text string) {
 		name = serverlessKey
 	}
 	h[name] = []string{"Bearer " + text}
-}
-
-// is reports whether a server may take name for that of a header: some make variables of
-// names, where hyphens are underscores.
-func is(name, header string) bool {
-	return len(name) == len(header) && strings.EqualFold(strings.ReplaceAll(name, "_", "-"), header)
 }

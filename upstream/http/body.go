@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
 	"github.com/dragoman-gateway/dragoman/upstream/balance"
 )
 
@@ -112,9 +114,7 @@ func (x *exchange) bodyOutcome(err error) balance.Outcome {
 }
 
 // timedOut says whether ctx, which has ended, did so because time was up.
-func timedOut(ctx context.Context) bool {
-	return errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(context.Cause(ctx), context.DeadlineExceeded)
-}
+func timedOut(ctx context.Context) bool { return upstream.Ended(ctx) == rpc.DeadlineExceeded }
 
 // upgraded is the connection of an exchange that has switched the protocol.
 type upgraded struct {

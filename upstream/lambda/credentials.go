@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,6 +16,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/upstream/file"
 )
 
 const (
@@ -28,8 +26,6 @@ const (
 	sessionTime = time.Hour
 	// secretTime is how long a secret counts that was read from a file.
 	secretTime = 10 * time.Minute
-	// maxSecret is how many bytes such a file may have.
-	maxSecret = 4 << 10
 )
 
 // load is the configuration of the SDK: that of the environment and of shared files as
@@ -93,14 +89,14 @@ func (u *Upstream) renewed(ctx context.Context, source aws.CredentialsProvider) 
 func firstSource(from *configpb.AWSCredentials, loaded aws.Config, dir string) (aws.CredentialsProvider, error) {
 	if static := from.GetStatic(); static != nil {
 		if static.GetSecretAccessKeyFile() != "" {
-			s := secretFile{cfg: static, path: relative(dir, static.GetSecretAccessKeyFile())}
+			s := secretFile{cfg: static, dir: dir}
 			_, err := s.Retrieve(context.Background())
 			return s, err
 		}
 		return credentials.NewStaticCredentialsProvider(static.GetAccessKeyId(), static.GetSecretAccessKey(), static.GetSessionToken()), nil
 	}
 	if web := from.GetWebIdentity(); web != nil {
-		token := stscreds.IdentityTokenFile(relative(dir, web.GetTokenFile()))
+		token := stscreds.IdentityTokenFile(file.Path(dir, web.GetTokenFile()))
 		as := loaded.Copy()
 		as.Credentials = nil // the token says who asks
 		return stscreds.NewWebIdentityRoleProvider(sts.NewFromConfig(as), web.GetRoleArn(), token, func(o *stscreds.WebIdentityRoleOptions) {
@@ -125,13 +121,14 @@ func (a anew) Retrieve(ctx context.Context) (aws.Credentials, error) {
 // secretFile is a key whose secret is in a file. It is read anew from time to time, so
 // that another key needs no new configuration.
 type secretFile struct {
-	cfg  *configpb.AWSStaticCredentials
-	path string
+	cfg *configpb.AWSStaticCredentials
+	// dir is the folder of the configuration.
+	dir string
 }
 
 // Retrieve implements [aws.CredentialsProvider].
 func (s secretFile) Retrieve(context.Context) (aws.Credentials, error) {
-	text, err := readSecret(s.path)
+	text, err := file.Secret(s.dir, s.cfg.GetSecretAccessKeyFile())
 	if err != nil {
 		return aws.Credentials{}, fmt.Errorf("secret_access_key_file: %w", err)
 	}
@@ -139,31 +136,4 @@ func (s secretFile) Retrieve(context.Context) (aws.Credentials, error) {
 		AccessKeyID: s.cfg.GetAccessKeyId(), SecretAccessKey: text, SessionToken: s.cfg.GetSessionToken(),
 		CanExpire: true, Expires: time.Now().Add(secretTime),
 	}, nil
-}
-
-func readSecret(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if info.Size() > maxSecret {
-		return "", fmt.Errorf("%s has %d bytes, and a secret at most %d", path, info.Size(), maxSecret)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	secret := strings.TrimSpace(string(text))
-	if secret == "" {
-		return "", fmt.Errorf("%s is empty", path)
-	}
-	return secret, nil
-}
-
-// relative resolves a file name of the configuration against its folder.
-func relative(dir, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(dir, name)
 }

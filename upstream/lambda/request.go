@@ -110,9 +110,5 @@ func request(r *http.Request, about *upstream.About) event.Request {
 
 // interrupted is the error of a request whose context has ended.
 func interrupted(ctx context.Context, notSent bool) *upstream.Error {
-	reason := rpc.ClientClosed
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		reason = rpc.DeadlineExceeded
-	}
-	return &upstream.Error{Reason: reason, NotSent: notSent, Err: context.Cause(ctx)}
+	return &upstream.Error{Reason: upstream.Ended(ctx), NotSent: notSent, Err: context.Cause(ctx)}
 }

@@ -224,11 +224,7 @@ func drop(body io.ReadCloser, length int64) {
 
 // gone is the error for a request whose context has ended.
 func gone(ctx context.Context) error {
-	reason := rpc.ClientClosed
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		reason = rpc.DeadlineExceeded
-	}
-	return &upstream.Error{Reason: reason, NotSent: true, Err: context.Cause(ctx)}
+	return &upstream.Error{Reason: upstream.Ended(ctx), NotSent: true, Err: context.Cause(ctx)}
 }
 
 // release is body, with a context that ends when it is closed. The body of an

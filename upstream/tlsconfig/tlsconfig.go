@@ -6,11 +6,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/upstream/file"
 )
+
+// maxPEM is how many bytes a file with certificate authorities may have: the bundles of
+// systems have a quarter of that.
+const maxPEM = 1 << 20
 
 // Client is the client's side of cfg. The upstream's certificate is verified unless
 // cfg says otherwise, against cfg's CA or the system's. Relative file names are
@@ -22,7 +25,7 @@ func Client(cfg *configpb.ClientTLS, dir string) (*tls.Config, error) {
 		InsecureSkipVerify: cfg.GetInsecureSkipVerify(), //nolint:gosec // G402: the operator asked for it
 	}
 	if cfg.GetCa() != "" {
-		pem, err := os.ReadFile(resolve(dir, cfg.GetCa()))
+		pem, err := file.Read(dir, cfg.GetCa(), maxPEM)
 		if err != nil {
 			return nil, fmt.Errorf("tls.ca: %w", err)
 		}
@@ -32,18 +35,11 @@ func Client(cfg *configpb.ClientTLS, dir string) (*tls.Config, error) {
 		}
 	}
 	if cfg.GetCert() != "" || cfg.GetKey() != "" {
-		pair, err := tls.LoadX509KeyPair(resolve(dir, cfg.GetCert()), resolve(dir, cfg.GetKey()))
+		pair, err := tls.LoadX509KeyPair(file.Path(dir, cfg.GetCert()), file.Path(dir, cfg.GetKey()))
 		if err != nil {
 			return nil, fmt.Errorf("tls.cert and tls.key: %w", err)
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
-}
-
-func resolve(dir, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(dir, name)
 }

@@ -12,9 +12,13 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
 const (
@@ -47,6 +51,23 @@ type Error struct{ Err error }
 func (e *Error) Error() string { return "no token: " + e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// NewTransport makes the connections to who issues tokens. It uses no proxy, as nothing
+// of the gateway does: those that the environment names would get to see requests to the
+// metadata server of a machine.
+func NewTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = nil
+	return t
+}
+
+// Failure is the error of a request for which [Cache.Get] has returned err.
+func Failure(ctx context.Context, err error) *upstream.Error {
+	if failed := new(Error); errors.As(err, &failed) {
+		return &upstream.Error{Reason: rpc.UpstreamDenied, NotSent: true, Err: err}
+	}
+	return &upstream.Error{Reason: upstream.Ended(ctx), NotSent: true, Err: err}
+}
 
 // Cache keeps the token of one source. It is safe for any goroutine.
 type Cache struct {
