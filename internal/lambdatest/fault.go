@@ -53,6 +53,18 @@ func (s *Service) Inject(list ...Fault) {
 	}
 }
 
+// Forgive takes back what was injected and has not happened, and says with how many
+// calls that is.
+func (s *Service) Forgive() (left int) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	for _, f := range s.faults.list {
+		left += f.Times
+	}
+	s.faults.list = nil
+	return left
+}
+
 type faults struct {
 	mu   sync.Mutex
 	list []Fault

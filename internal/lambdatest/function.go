@@ -13,7 +13,7 @@ import (
 const latest = "$LATEST"
 
 // handlers are the names of those in internal/lambdatest/functions.
-var handlers = []string{"big", "bytes", "context", "echo", "exit", "fail", "http", "panic", "sleep", "stream", "text", "upper", "wait"}
+var handlers = []string{"big", "body", "bytes", "context", "echo", "exit", "fail", "http", "panic", "sleep", "stream", "text", "upper", "wait"}
 
 // function is a Function with its processes.
 type function struct {

@@ -26,6 +26,11 @@
 //	                                  list of two, "fails 2
 //	                                  times with 503" (and Retry-After: 1) before it echoes, "hangs"
 //	                                  never answers, at "refuses" nobody listens
+//	lambda hello: echo                a function of AWS Lambda, of this name, that the emulator runs: one of
+//	  event: raw                      internal/lambdatest/functions; "echo, slow 1 times for 20s" says what
+//	                                  goes wrong with its first calls: they may be slow, "throttled 2 times",
+//	                                  "fails 2 times with 500" or "breaks 1 times", without an answer.
+//	                                  The lines that continue it are further settings of the upstream
 //	upstreams:                        more upstreams, as YAML
 //	routes:                           the routes, in place of that of the default configuration
 //	env: NAME=value                   an environment variable of the gateway
@@ -44,6 +49,11 @@
 //	                                  answer is an array of frames, its header close says the end
 //	shares of 100: a 80…95, b 0       the request is sent so often, and these upstreams that echo answer
 //	took at least 1s                  how long the answer took
+//	again while 200                   the request is sent again and again while that is the status of its
+//	                                  answer; then the answer is the one below
+//	again until 2 keys                until calls of AWS Lambda were signed with so many keys
+//	credentials expire                before the request; so are temporary ones of AWS
+//	sts is down                       from here on
 //	client leaves                     when the call has reached the upstream
 //	call t.v1.Things/Get: 0a0161      a gRPC request: the bytes of each message, in hexadecimal;
 //	> x-a: b                          its metadata
@@ -67,6 +77,13 @@
 //	upstream stops within: 1000       bytes of messages, because the client reads nothing
 //	upstream answers http: 504        a server that is not a gRPC server; "http header:",
 //	                                  "http body:" (quoted) and "http trailer:" may follow
+//
+//	lambda got: {"body": "a"}         the event that AWS Lambda was last called with in this exchange; a string
+//	                                  that begins with ~ is found anywhere in it, and "~" alone is any value
+//	lambda got includes: {...}        what the event has; "got wire:" its bytes, quoted
+//	lambda got header: x-a: b         the call's, with "got no header:" as with the upstream
+//	lambda got 2 calls                so many
+//	lambda refused: TypeException     the service's error, of this type; otherwise there is none
 //
 //	< 200                             the answer; the connection is in order unless it is "aborted",
 //	                                  and a body that is compressed is inflated

@@ -77,7 +77,7 @@ func configuration(s *Session, files []txtar.File) string {
 		}
 	}
 	return fmt.Sprintf(defaultConfig, s.settings("listener", "  "), descriptors, s.settings("upstream", "  "),
-		s.restConfig(), routes+s.settings("route", "  "), s.settings("file", ""))
+		s.restConfig()+s.functionConfig(), routes+s.settings("route", "  "), s.settings("file", ""))
 }
 
 // settings are the further ones of a part, as lines that are so far to the right.
@@ -93,7 +93,7 @@ func (s *Session) settings(part, indent string) string {
 
 // startGateway does what `dragoman serve -c` does. It returns the error of a
 // configuration that cannot be served.
-func startGateway(t *testing.T, s *Session, files []txtar.File, protos map[string]string, target string) (*running, error) {
+func startGateway(t *testing.T, s *Session, files []txtar.File, protos, env map[string]string) (*running, error) {
 	dir := t.TempDir()
 	for name, text := range protos {
 		write(t, filepath.Join(dir, "protos", name), text)
@@ -106,7 +106,6 @@ func startGateway(t *testing.T, s *Session, files []txtar.File, protos map[strin
 	path := filepath.Join(dir, "dragoman.yaml")
 	write(t, path, configuration(s, files))
 
-	env := map[string]string{"UPSTREAM": target}
 	maps.Copy(env, startREST(t, s))
 	maps.Copy(env, s.Env)
 	out := &running{dir: dir}

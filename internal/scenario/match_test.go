@@ -45,6 +45,12 @@ func matchBody(want *Body, got []byte) string {
 		}
 		return ""
 	}
+	if want.Kind == "like" {
+		if diff := like(w, g, "$"); diff != "" {
+			return fmt.Sprintf("body: %s\n got %s", diff, clip(got))
+		}
+		return ""
+	}
 	if diff := includes(w, g, "$"); diff != "" {
 		return fmt.Sprintf("body: %s\n got %s", diff, clip(got))
 	}
@@ -93,6 +99,46 @@ func includes(want, got any, at string) string {
 		return fmt.Sprintf("%s: want %v, got %v", at, want, got)
 	}
 	return ""
+}
+
+// like is includes for a value that has nothing more: in "~" it may be any value.
+func like(want, got any, at string) string {
+	switch w := want.(type) {
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok {
+			return fmt.Sprintf("%s: want an object", at)
+		}
+		for k := range g {
+			if _, ok := w[k]; !ok {
+				return fmt.Sprintf("%s.%s is not wanted", at, k)
+			}
+		}
+		for k, v := range w {
+			if _, ok := g[k]; !ok {
+				return fmt.Sprintf("%s.%s is missing", at, k)
+			}
+			if diff := like(v, g[k], at+"."+k); diff != "" {
+				return diff
+			}
+		}
+		return ""
+	case []any:
+		g, ok := got.([]any)
+		if !ok || len(g) != len(w) {
+			return fmt.Sprintf("%s: want an array of %d", at, len(w))
+		}
+		for i := range w {
+			if diff := like(w[i], g[i], fmt.Sprintf("%s[%d]", at, i)); diff != "" {
+				return diff
+			}
+		}
+		return ""
+	}
+	if want == "~" {
+		return ""
+	}
+	return includes(want, got, at)
 }
 
 // clip keeps messages readable.

@@ -28,8 +28,9 @@ type Session struct {
 	// More are further settings of the default configuration, as YAML: of its
 	// listener, its route, its upstream, and of the file itself.
 	More map[string][]string
-	// REST are upstreams of HTTP beside the scripted one.
-	REST []REST
+	// REST are upstreams of HTTP beside the scripted one, Functions those of clouds.
+	REST      []REST
+	Functions []Function
 	// Env are the environment variables that the gateway has.
 	Env        map[string]string
 	Logs       bool // an exchange says something of the access log
@@ -43,7 +44,7 @@ type Session struct {
 
 // Own reports whether the session cannot share a gateway with others.
 func (s *Session) Own() bool {
-	return len(s.Rules) > 0 || s.Route != "" || len(s.More) > 0 || len(s.Env) > 0 || s.Logs || s.Down || s.Reflects != "" || s.LoadFails != nil || s.EachFails != "" || s.RawAnswers || len(s.REST) > 0 || len(s.Files) > 0
+	return len(s.Rules) > 0 || s.Route != "" || len(s.More) > 0 || len(s.Env) > 0 || s.Logs || s.Down || s.Reflects != "" || s.LoadFails != nil || s.EachFails != "" || s.RawAnswers || len(s.REST) > 0 || len(s.Functions) > 0 || len(s.Files) > 0
 }
 
 // REST is an upstream of HTTP, and what it does.
@@ -75,6 +76,12 @@ type Exchange struct {
 	Shares []Share
 	// Took is how long the answer takes at least.
 	Took time.Duration
+	// Outages begin before the request is sent.
+	Outages []string
+	// Again is how long it is sent again and again; nil is not at all.
+	Again *Again
+	// Calls is what the exchange says of calls of AWS Lambda; nil is nothing.
+	Calls *Calls
 
 	Upstream Upstream
 	// Log is what the line of the access log has, as JSON; NoLog are the fields that
@@ -287,6 +294,13 @@ func (p *parser) line(number int, text string) error {
 		var err error
 		x.Took, err = time.ParseDuration(strings.TrimPrefix(text, "took at least "))
 		return err
+	case outages[text]:
+		x.Outages = append(x.Outages, text)
+	case strings.HasPrefix(text, "again "):
+		return x.again(strings.TrimPrefix(text, "again "))
+	case strings.HasPrefix(text, "lambda "):
+		p.inBody = false
+		return x.lambda(strings.TrimPrefix(text, "lambda "))
 	case strings.HasPrefix(text, "shares of "):
 		return x.shares(strings.TrimPrefix(text, "shares of "))
 	case text == "<":
@@ -384,6 +398,9 @@ func (p *parser) setting(text string) error {
 			return fmt.Errorf("%q is nothing that an upstream does", value)
 		}
 		s.REST = append(s.REST, REST{strings.TrimPrefix(key, "rest "), value})
+	case strings.HasPrefix(text, "lambda "), strings.HasPrefix(text, "google "), strings.HasPrefix(text, "azure "):
+		cloud, name, _ := strings.Cut(key, " ")
+		return s.function(cloud, name, value)
 	case key == "routes", key == "upstreams":
 		s.more(key, text)
 	case ofFile.MatchString(text):

@@ -13,6 +13,10 @@ func TestParse(t *testing.T) {
 -- A01 --
 rule One: get: "/a"
 rest pets: fails 2 times with 503
+lambda hello: echo, slow 1 times for 2s
+  event: raw
+  limits: {}
+azure shop: hello function, purge admin
 routes:
   - name: a
 route: timeout: 1s
@@ -44,6 +48,22 @@ upstream answers 2 times: {"b": 1}
 <   1}
 log has: {"a": 1}
 log has no: b
+
+> GET /a
+sts is down
+again until 2 keys
+lambda got: {"a": 1}
+lambda got includes: {"b": 2}
+lambda got wire: "\x00"
+lambda got header: x-a: b
+lambda got no header: x-b
+lambda got 2 calls
+lambda refused: Type
+< 200
+
+> GET /a
+again while 200
+< 502
 
 > GET /a
 shares of 10: a 8…9, b 0
@@ -78,7 +98,11 @@ shared
 	require.True(t, s.Logs)
 	require.Equal(t, "dragoman.yaml", s.Files[0].Name)
 	require.Equal(t, []REST{{"pets", "fails 2 times with 503"}}, s.REST)
-	require.Len(t, s.Exchanges, 4)
+	require.Equal(t, []Function{
+		{Cloud: "lambda", Name: "hello", Does: "echo", More: "  event: raw\n  limits: {}", Fault: &Fault{Kind: "slow", Times: 1, Delay: 2 * time.Second}},
+		{Cloud: "azure", Name: "shop", Does: "hello function, purge admin"},
+	}, s.Functions)
+	require.Len(t, s.Exchanges, 6)
 
 	x := s.Exchanges[0]
 	require.Equal(t, "POST /a?x&x&y HTTP/1.0", x.RequestLine)
@@ -95,14 +119,21 @@ shared
 	require.Equal(t, `{"a": 1}`, x.Log)
 	require.Equal(t, []string{"b"}, x.NoLog)
 
-	require.Equal(t, 10, s.Exchanges[1].Times)
-	require.Equal(t, []Share{{"a", 8, 9}, {"b", 0, 0}}, s.Exchanges[1].Shares)
-	require.Equal(t, time.Second, s.Exchanges[1].Took)
+	x = s.Exchanges[1]
+	require.Equal(t, []string{"sts is down"}, x.Outages)
+	require.Equal(t, &Again{Keys: 2}, x.Again)
+	wire := "\x00"
+	require.Equal(t, &Calls{Count: 2, Event: `{"a": 1}`, Part: `{"b": 2}`, Wire: &wire, Header: []string{"x-a: b", "no x-b"}, Refused: "Type"}, x.Calls)
+	require.Equal(t, &Again{While: 200}, s.Exchanges[2].Again)
 
-	require.Equal(t, "echo a", s.Exchanges[2].Command)
-	require.Equal(t, "a\nb", s.Exchanges[2].Output)
-	require.Equal(t, []string{"0a", "0b"}, s.Exchanges[3].Messages)
-	require.True(t, s.Exchanges[3].Answered)
+	require.Equal(t, 10, s.Exchanges[3].Times)
+	require.Equal(t, []Share{{"a", 8, 9}, {"b", 0, 0}}, s.Exchanges[3].Shares)
+	require.Equal(t, time.Second, s.Exchanges[3].Took)
+
+	require.Equal(t, "echo a", s.Exchanges[4].Command)
+	require.Equal(t, "a\nb", s.Exchanges[4].Output)
+	require.Equal(t, []string{"0a", "0b"}, s.Exchanges[5].Messages)
+	require.True(t, s.Exchanges[5].Answered)
 }
 
 // A line that nobody understands must not pass for one that was checked.
@@ -111,6 +142,13 @@ func TestParseErrors(t *testing.T) {
 		{"setting", "timeout: 1s\n", "not a setting"},
 		{"env", "env: A\n", "not NAME=value"},
 		{"rest", "rest a: sings\n", "nothing that an upstream does"},
+		{"handler", "lambda a: it sings\n", "no handler"},
+		{"fault", "lambda a: echo, sings 2 times\n", "nothing that goes wrong"},
+		{"fault's end", "lambda a: echo, breaks 2 times with 500\n", "says too much"},
+		{"app", "azure a: hello\n", "not NAME LEVEL"},
+		{"calls", "> GET /\nlambda got many calls\n", "invalid syntax"},
+		{"lambda", "> GET /\nlambda saw: {}\n", "not a directive about calls"},
+		{"again", "> GET /\nagain until noon\n", "invalid syntax"},
 		{"shares", "> GET /\nshares of 2: a most\n", "not NAME LEAST…MOST"},
 		{"part", "gateway transform: []\n", "not a setting"},
 		{"directive", "> GET /\nupstream replies: {}\n", "not a directive about the upstream"},

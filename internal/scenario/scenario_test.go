@@ -35,19 +35,20 @@ func TestScenarios(t *testing.T) {
 	protos, err := sharedProtos()
 	require.NoError(t, err)
 	seen := make(map[string]string)
+	all := &clouds{t: t}
 	for _, name := range names {
 		data, err := os.ReadFile(name)
 		require.NoError(t, err)
 		archive, err := Parse(data)
 		require.NoError(t, err, name)
-		shared := &host{protos: protos, files: archive.Files, parent: t}
+		shared := &host{protos: protos, files: archive.Files, parent: t, clouds: all}
 		for _, s := range archive.Sessions {
 			require.Empty(t, seen[s.ID], "%s: session %s is in %s too", name, s.ID, seen[s.ID])
 			seen[s.ID] = name
 			t.Run(s.ID, func(t *testing.T) {
 				h := shared
 				if s.Own() {
-					h = &host{protos: protos, files: append(append([]txtar.File(nil), s.Files...), archive.Files...), parent: t}
+					h = &host{protos: protos, files: append(append([]txtar.File(nil), s.Files...), archive.Files...), parent: t, clouds: all}
 				}
 				h.run(t, s)
 			})
@@ -60,6 +61,7 @@ type host struct {
 	protos map[string]string
 	files  []txtar.File
 	parent *testing.T
+	clouds *clouds
 
 	gateway  *running
 	upstream *upstream
@@ -86,7 +88,9 @@ func (h *host) start(s *Session) error {
 		require.NoError(t, err)
 	}
 	h.upstream = startUpstream(t, h.schema, s)
-	h.gateway, err = startGateway(t, s, h.files, h.protos, h.upstream.address)
+	env := h.clouds.env(t, s)
+	env["UPSTREAM"] = h.upstream.address
+	h.gateway, err = startGateway(t, s, h.files, h.protos, env)
 	return err
 }
 
@@ -121,6 +125,7 @@ func (h *host) run(t *testing.T, s *Session) {
 		require.NoError(t, h.start(s))
 	}
 	require.NotEmpty(t, s.Exchanges)
+	defer h.clouds.begin(t, s)()
 	for _, x := range s.Exchanges {
 		h.exchange(t, s, x)
 	}
@@ -140,7 +145,7 @@ func (h *host) loadFails(t *testing.T, s *Session) {
 	for _, rule := range s.Rules {
 		one := *s
 		one.Rules = []string{rule}
-		err := (&host{protos: h.protos, files: h.files, parent: t}).start(&one)
+		err := (&host{protos: h.protos, files: h.files, parent: t, clouds: h.clouds}).start(&one)
 		require.Error(t, err, "the gateway started with %s", rule)
 		require.ErrorContains(t, err, s.EachFails, "%s", rule)
 	}
@@ -150,6 +155,8 @@ func (h *host) exchange(t *testing.T, s *Session, x *Exchange) {
 	sc := newScript(&x.Upstream)
 	h.upstream.use(sc)
 	at := fmt.Sprintf("%s:%d", s.ID, x.Line)
+	h.clouds.outages(x)
+	calls := h.clouds.calls()
 	start := time.Now()
 	switch {
 	case x.Command != "":
@@ -160,11 +167,14 @@ func (h *host) exchange(t *testing.T, s *Session, x *Exchange) {
 		h.stall(t, at, x, sc)
 	case x.Times > 0:
 		h.shares(t, at, x)
+	case x.Again != nil:
+		h.again(t, at, x)
 	default:
 		h.request(t, at, x, sc)
 	}
 	require.GreaterOrEqual(t, time.Since(start), x.Took, "%s: it took", at)
 	h.checkUpstream(t, at, x, sc)
+	h.clouds.check(t, at, x.Calls, calls)
 	if s.Logs && x.Command == "" {
 		h.checkLog(t, at, x)
 	}

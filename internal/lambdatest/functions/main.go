@@ -34,6 +34,9 @@ var handlers = map[string]any{
 	"bytes": streamBytes,
 	// text answers with the event's text as it is, JSON or not.
 	"text": func(event struct{ Text string }) (text, error) { return text{bytes.NewBufferString(event.Text)}, nil },
+	// body answers with the body of an HTTP event as it is, JSON or not: who sends the
+	// request says what the answer is.
+	"body": func(event struct{ Body string }) (text, error) { return text{bytes.NewBufferString(event.Body)}, nil },
 	// returns answers with what its environment says, JSON or not.
 	"returns": func() (text, error) { return text{bytes.NewBufferString(os.Getenv("RETURNS"))}, nil },
 	"fail":    fail,
