@@ -176,7 +176,7 @@ func (b *builder) value(n *yaml.Node, field protoreflect.FieldDescriptor, path s
 // single copies one value of a field: a message or a scalar.
 func (b *builder) single(n *yaml.Node, field protoreflect.FieldDescriptor, path string) *yaml.Node {
 	if md := field.Message(); md != nil {
-		if isAnyValue(md) {
+		if isAnyValue(md) || isAnyObject(md) {
 			return b.anything(n, path)
 		}
 		return b.message(n, md, path)
@@ -269,25 +269,44 @@ func (b *builder) anything(n *yaml.Node, path string) *yaml.Node {
 			}
 			return out
 		}
+		if n.Kind == yaml.MappingNode {
+			return b.names(n, out, path)
+		}
 		for i, item := range n.Content {
 			at := indexPath(path, i)
-			if n.Kind == yaml.MappingNode {
-				at = keyPath(path, n.Content[i-i%2].Value)
-				if i%2 == 0 {
-					item = b.node(item)
-				}
-			}
-			if n.Kind == yaml.SequenceNode || i%2 == 1 {
-				b.place(at, nil, item)
-				item = b.anything(item, at)
-			}
-			if item == nil {
+			b.place(at, nil, item)
+			if item = b.anything(item, at); item == nil {
 				return nil
 			}
 			out.Content = append(out.Content, item)
 		}
 		return out
 	})
+}
+
+// names copies what is in the mapping n, whatever its names and values are, to out.
+func (b *builder) names(n, out *yaml.Node, path string) *yaml.Node {
+	seen := make(map[string]*yaml.Node)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.Kind != yaml.ScalarNode {
+			b.problem(key, path, "", "wants a single value as name here")
+			return nil
+		}
+		at := keyPath(path, key.Value)
+		if first := seen[key.Value]; first != nil {
+			b.problem(key, at, "", "the name is there twice, first on line %d", first.Line)
+			return nil
+		}
+		seen[key.Value] = key
+		b.place(at, nil, value)
+		outKey, outValue := b.node(key), b.anything(value, at)
+		if outKey == nil || outValue == nil {
+			return nil
+		}
+		out.Content = append(out.Content, outKey, outValue)
+	}
+	return out
 }
 
 // scalar fills the environment in. It changes n.
@@ -325,11 +344,16 @@ func isAnyValue(md protoreflect.MessageDescriptor) bool {
 	return md.FullName() == "google.protobuf.Value"
 }
 
+// isAnyObject reports whether a field of this type takes any names with any values.
+func isAnyObject(md protoreflect.MessageDescriptor) bool {
+	return md.FullName() == "google.protobuf.Struct"
+}
+
 // nullIsEmpty reports whether a field without a value, as in "reflection:", is
 // an empty message; otherwise it counts as absent.
 func nullIsEmpty(field protoreflect.FieldDescriptor) bool {
 	md := field.Message()
-	return md != nil && !field.IsList() && !field.IsMap() && !isScalarMessage(md)
+	return md != nil && !field.IsList() && !field.IsMap() && !isScalarMessage(md) && !isAnyObject(md)
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }

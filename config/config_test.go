@@ -214,6 +214,37 @@ routes:
 	require.EqualValues(t, 8<<20, f.Message.GetRoutes()[0].GetTranscode().GetLimits().GetMessageBytes())
 }
 
+// An object of any names and values is written as such; what the environment gives is
+// text in it.
+func TestObjects(t *testing.T) {
+	f, err := Parse("c.yaml", []byte(`
+upstreams:
+- name: a
+  aws_lambda:
+    function: f
+    client_context:
+      custom: { tenant: blue, "1": 2.5, list: [1, null, { on: true }], port: "${PORT}", empty: "${EMPTY}" }
+      nothing:
+routes:
+- name: r
+  match: [{ prefix: / }]
+  forward: { upstream: a, lambda: { client_context: } }
+- name: s
+  match: [{ prefix: /s }]
+  forward: { upstream: a, lambda: { client_context: {} } }
+`), environment)
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(map[string]any{
+		"custom": map[string]any{
+			"tenant": "blue", "1": 2.5, "list": []any{1.0, nil, map[string]any{"on": true}}, "port": "9090", "empty": "",
+		},
+		"nothing": nil,
+	}, f.Message.GetUpstreams()[0].GetAwsLambda().GetClientContext().AsMap()))
+	routes := f.Message.GetRoutes()
+	require.Nil(t, routes[0].GetForward().GetLambda().GetClientContext(), "what has no value is not set")
+	require.NotNil(t, routes[1].GetForward().GetLambda().GetClientContext())
+}
+
 // Later passes must not print what came from the environment either.
 func TestProblemsOfLaterPassesDoNotShowSecrets(t *testing.T) {
 	f, err := Parse("c.yaml", []byte("upstreams: [{name: a, grpc: {target: 'a:1', authority: '${T}'}}]"),

@@ -209,7 +209,8 @@ type AzureEntra struct {
 	//
 	// Default: Azure's default credential. Example: `11111111-2222-3333-4444-555555555555`
 	ClientId string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// TenantID is the tenant of the application.
+	// TenantID is the tenant of the application. Without client_id it is that of Azure's
+	// default credential.
 	//
 	// Default: AZURE_TENANT_ID. Example: `11111111-2222-3333-4444-555555555555`
 	TenantId string `protobuf:"bytes,3,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
@@ -295,12 +296,14 @@ var File_dragoman_config_v1_azure_upstream_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_azure_upstream_proto_rawDesc = "" +
 	"\n" +
-	"'dragoman/config/v1/azure_upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\"dragoman/config/v1/endpoints.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\x1egoogle/protobuf/duration.proto\"\x96\b\n" +
+	"'dragoman/config/v1/azure_upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\"dragoman/config/v1/endpoints.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf1\x12\n" +
 	"\x15AzureFunctionUpstream\x12\xda\x01\n" +
 	"\x03url\x18\x01 \x01(\tB\xc7\x01\xbaH\xc3\x01\xba\x01\xbf\x01\n" +
-	"\x1bazure_function_upstream.url\x12dmust be http:// or https://, a host and perhaps a port, for example https://orders.azurewebsites.net\x1a:this.matches('^https?://[0-9A-Za-z._-]+(:[0-9]{1,5})?/?$')R\x03url\x12A\n" +
-	"\froute_prefix\x18\x02 \x01(\tB\x1e\xbaH\x1br\x192\x17^(/[0-9A-Za-z._~/-]*)?$R\vroutePrefix\x126\n" +
-	"\bfunction\x18\x03 \x01(\tB\x1a\xbaH\x17r\x152\x13^[0-9A-Za-z._~/-]*$R\bfunction\x12:\n" +
+	"\x1bazure_function_upstream.url\x12dmust be http:// or https://, a host and perhaps a port, for example https://orders.azurewebsites.net\x1a:this.matches('^https?://[0-9A-Za-z._-]+(:[0-9]{1,5})?/?$')R\x03url\x12\xc0\x01\n" +
+	"\froute_prefix\x18\x02 \x01(\tB\x9c\x01\xbaH\x98\x01\xba\x01\x94\x01\n" +
+	"$azure_function_upstream.route_prefix\x12/must be a path, for example /api, or / for none\x1a;this.matches('^(/|(/[0-9A-Za-z_~-][0-9A-Za-z._~-]*)+/?)?$')R\vroutePrefix\x12\x8d\x02\n" +
+	"\bfunction\x18\x03 \x01(\tB\xf0\x01\xbaH\xec\x01\xba\x01\xe8\x01\n" +
+	" azure_function_upstream.function\x12^must be the name of a function or the beginning of its route, for example hello or shop/orders\x1adthis == '' || this.matches('^/?[0-9A-Za-z_~-][0-9A-Za-z._~-]*(/[0-9A-Za-z_~-][0-9A-Za-z._~-]*)*/?$')R\bfunction\x12:\n" +
 	"\x05level\x18\x04 \x01(\tB$\xbaH!r\x1fR\x00R\tanonymousR\bfunctionR\x06masterR\x05level\x12\x10\n" +
 	"\x03key\x18\x05 \x01(\tR\x03key\x12\x19\n" +
 	"\bkey_file\x18\x06 \x01(\tR\akeyFile\x12G\n" +
@@ -315,15 +318,25 @@ const file_dragoman_config_v1_azure_upstream_proto_rawDesc = "" +
 	"\"\x02\b<2\x04\x10\xc0\x84=R\x0econnectTimeout\x1a7\n" +
 	"\tKeysEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n" +
-	"\x1cazure_function_upstream.keys\x12\x1alevel anonymous has no key\x1a[this.level != 'anonymous' || this.key == '' && this.key_file == '' && this.keys.size() == 0\"\xb9\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\xa1\t\xbaH\x9d\t\x1a\x97\x01\n" +
+	"\x1cazure_function_upstream.keys\x12\x1alevel anonymous has no key\x1a[this.level != 'anonymous' || this.key == '' && this.key_file == '' && this.keys.size() == 0\x1ap\n" +
+	"\x1fazure_function_upstream.one_key\x12&must have only one of key and key_file\x1a%this.key == '' || this.key_file == ''\x1a\xaf\x01\n" +
+	"&azure_function_upstream.level_function\x12*level function wants key, key_file or keys\x1aYthis.level != 'function' || this.key != '' || this.key_file != '' || this.keys.size() > 0\x1a\xd9\x01\n" +
+	"$azure_function_upstream.level_master\x12Ulevel master wants the master key as key or key_file, and no keys of single functions\x1aZthis.level != 'master' || (this.key != '' || this.key_file != '') && this.keys.size() == 0\x1a\xdc\x01\n" +
+	"$azure_function_upstream.key_in_query\x12(key_in_query wants key, key_file or keys\x1a\x89\x01!this.key_in_query || this.key != '' || this.key_file != '' || this.keys.size() > 0 || this.level == 'function' || this.level == 'master'\x1a\xb3\x01\n" +
+	"\x1dazure_function_upstream.names\x12Bkeys has a function twice: names do not tell upper from lower case\x1aNthis.keys.all(a, this.keys.all(b, a == b || a.lowerAscii() != b.lowerAscii()))\x1al\n" +
+	"\x1bazure_function_upstream.tls\x12\x1atls wants a URL with https\x1a1!has(this.tls) || this.url.startsWith('https://')\"\xaa\x06\n" +
 	"\n" +
-	"AzureEntra\x12\x1c\n" +
-	"\x05scope\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x05scope\x12\x1b\n" +
+	"AzureEntra\x12\x88\x01\n" +
+	"\x05scope\x18\x01 \x01(\tBr\xbaHo\xba\x01i\n" +
+	"\x11azure_entra.scope\x128must end in /.default, for example api://orders/.default\x1a\x1athis.endsWith('/.default')\xc8\x01\x01R\x05scope\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12\x1b\n" +
 	"\ttenant_id\x18\x03 \x01(\tR\btenantId\x12,\n" +
-	"\x12client_secret_file\x18\x04 \x01(\tR\x10clientSecretFile\x12%\n" +
-	"\x0eauthority_host\x18\x05 \x01(\tR\rauthorityHostBFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
+	"\x12client_secret_file\x18\x04 \x01(\tR\x10clientSecretFile\x12\xd5\x01\n" +
+	"\x0eauthority_host\x18\x05 \x01(\tB\xad\x01\xbaH\xa9\x01\xba\x01\xa5\x01\n" +
+	"\x1aazure_entra.authority_host\x12Imust be https:// and a host, for example https://login.microsoftonline.us\x1a<this.matches('^(https://[0-9A-Za-z._-]+(:[0-9]{1,5})?/?)?$')R\rauthorityHost:\xd0\x02\xbaH\xcc\x02\x1a\x94\x01\n" +
+	"\x17azure_entra.application\x12Bclient_secret_file is for an application: client_id must say which\x1a5this.client_secret_file == '' || this.client_id != ''\x1a\xb2\x01\n" +
+	"\x12azure_entra.tenant\x12Mtenant_id beside client_id is for an application: it wants client_secret_file\x1aMthis.client_secret_file != '' || this.client_id == '' || this.tenant_id == ''BFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
 
 var (
 	file_dragoman_config_v1_azure_upstream_proto_rawDescOnce sync.Once

@@ -328,7 +328,7 @@ var File_dragoman_config_v1_google_upstream_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_google_upstream_proto_rawDesc = "" +
 	"\n" +
-	"(dragoman/config/v1/google_upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\"dragoman/config/v1/endpoints.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc1\x05\n" +
+	"(dragoman/config/v1/google_upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\"dragoman/config/v1/endpoints.proto\x1a\x1cdragoman/config/v1/tls.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb5\x06\n" +
 	"\x16GoogleFunctionUpstream\x12\xfc\x01\n" +
 	"\x03url\x18\x01 \x01(\tB\xe9\x01\xbaH\xe5\x01\xba\x01\xe1\x01\n" +
 	"\x1cgoogle_function_upstream.url\x12|must be http:// or https://, a host, perhaps a port and a path, and no query, for example https://resize-abc123-ew.a.run.app\x1aCthis.matches('^https?://[0-9A-Za-z._-]+(:[0-9]{1,5})?(/[^?# ]*)?$')R\x03url\x12\x1a\n" +
@@ -340,19 +340,23 @@ const file_dragoman_config_v1_google_upstream_proto_rawDesc = "" +
 	"\x03tls\x18\x06 \x01(\v2\x1d.dragoman.config.v1.ClientTLSR\x03tls\x12:\n" +
 	"\x06limits\x18\a \x01(\v2\".dragoman.config.v1.UpstreamLimitsR\x06limits\x12T\n" +
 	"\x0fconnect_timeout\x18\b \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
-	"\"\x02\b<2\x04\x10\xc0\x84=R\x0econnectTimeout\"\x8c\x02\n" +
+	"\"\x02\b<2\x04\x10\xc0\x84=R\x0econnectTimeout:r\xbaHo\x1am\n" +
+	"\x1cgoogle_function_upstream.tls\x12\x1atls wants a URL with https\x1a1!has(this.tls) || this.url.startsWith('https://')\"\x8c\x05\n" +
 	"\x11GoogleCredentials\x12\x12\n" +
-	"\x04file\x18\x01 \x01(\tR\x04file\x12 \n" +
-	"\vimpersonate\x18\x02 \x01(\tR\vimpersonate\x12\x1c\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\xe6\x01\n" +
+	"\vimpersonate\x18\x02 \x01(\tB\xc3\x01\xbaH\xbf\x01\xba\x01\xbb\x01\n" +
+	"\x1egoogle_credentials.impersonate\x12dmust be the e-mail address of a service account, for example invoker@project.iam.gserviceaccount.com\x1a3this == '' || this.matches('^[!-?A-~]+@[!-?A-~]+$')R\vimpersonate\x12\x1c\n" +
 	"\tdelegates\x18\x03 \x03(\tR\tdelegates\x12\x1c\n" +
-	"\tanonymous\x18\x04 \x01(\bR\tanonymous:\x84\x01\xbaH\x80\x01\x1a~\n" +
-	"\x1cgoogle_credentials.anonymous\x12 anonymous goes with nothing else\x1a<!this.anonymous || this.file == '' && this.impersonate == ''\"\x93\x01\n" +
+	"\tanonymous\x18\x04 \x01(\bR\tanonymous:\xbd\x02\xbaH\xb9\x02\x1a\x9c\x01\n" +
+	"\x1cgoogle_credentials.anonymous\x12 anonymous goes with nothing else\x1aZ!this.anonymous || this.file == '' && this.impersonate == '' && this.delegates.size() == 0\x1a\x97\x01\n" +
+	"\x1cgoogle_credentials.delegates\x12/delegates are for impersonate, which is not set\x1aFthis.delegates.size() == 0 || this.impersonate != '' || this.anonymous\"\xff\x01\n" +
 	"\n" +
 	"CloudEvent\x12/\n" +
 	"\x04mode\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16R\x00R\x06binaryR\n" +
 	"structuredR\x04mode\x12\x1a\n" +
-	"\x04type\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04type\x12\x1e\n" +
-	"\x06source\x18\x03 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06source\x12\x18\n" +
+	"\x04type\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04type\x12\x89\x01\n" +
+	"\x06source\x18\x03 \x01(\tBq\xbaHn\xba\x01h\n" +
+	"\x12cloud_event.source\x12Amust be a URI or a part of one, for example //gateway.example.com\x1a\x0fthis.isUriRef()\xc8\x01\x01R\x06source\x12\x18\n" +
 	"\asubject\x18\x04 \x01(\tR\asubjectBFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
 
 var (

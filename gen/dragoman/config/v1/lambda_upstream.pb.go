@@ -621,14 +621,16 @@ var File_dragoman_config_v1_lambda_upstream_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_lambda_upstream_proto_rawDesc = "" +
 	"\n" +
-	"(dragoman/config/v1/lambda_upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\"dragoman/config/v1/endpoints.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xed\b\n" +
-	"\x11AWSLambdaUpstream\x12\xef\x01\n" +
-	"\bfunction\x18\x01 \x01(\tB\xd2\x01\xbaH\xce\x01\xba\x01\xca\x01\n" +
-	"\x1caws_lambda_upstream.function\x12~must be the name of a function or its ARN, for example thumbnails or arn:aws:lambda:eu-west-1:123456789012:function:thumbnails\x1a*this.matches('^[0-9A-Za-z_:$./-]{1,256}$')R\bfunction\x12<\n" +
-	"\tqualifier\x18\x02 \x01(\tB\x1e\xbaH\x1br\x192\x17^[0-9A-Za-z$_-]{0,128}$R\tqualifier\x12+\n" +
-	"\x06region\x18\x03 \x01(\tB\x13\xbaH\x10r\x0e2\f^[a-z0-9-]*$R\x06region\x12\xce\x01\n" +
-	"\bendpoint\x18\x04 \x01(\tB\xb1\x01\xbaH\xad\x01\xba\x01\xa9\x01\n" +
-	"\x1caws_lambda_upstream.endpoint\x12Tmust be a URL with http or https, for example https://lambda.eu-west-1.amazonaws.com\x1a3this == '' || this.matches('^https?://[^/ ?#]+/?$')R\bendpoint\x12D\n" +
+	"(dragoman/config/v1/lambda_upstream.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\"dragoman/config/v1/endpoints.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x83\r\n" +
+	"\x11AWSLambdaUpstream\x12\xb9\x03\n" +
+	"\bfunction\x18\x01 \x01(\tB\x9c\x03\xbaH\x98\x03\xba\x01\x94\x03\n" +
+	"\x1caws_lambda_upstream.function\x12\xb3\x01must be the name of a function or its ARN, for example thumbnails or arn:aws:lambda:eu-west-1:123456789012:function:thumbnails, perhaps with a version or an alias: thumbnails:live\x1a\xbd\x01this.matches('^(arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:|([a-z0-9-]+:)?[0-9]{12}:(function:)?|function:)?[0-9A-Za-z_.-]{1,140}(:([0-9A-Za-z_-]{1,128}|[$]LATEST([.]PUBLISHED)?))?$')R\bfunction\x12\xd8\x01\n" +
+	"\tqualifier\x18\x02 \x01(\tB\xb9\x01\xbaH\xb5\x01\xba\x01\xb1\x01\n" +
+	"\x1daws_lambda_upstream.qualifier\x12Mmust be a version or an alias of the function, for example 3, live or $LATEST\x1aAthis.matches('^([0-9A-Za-z_-]{0,128}|[$]LATEST([.]PUBLISHED)?)$')R\tqualifier\x12\x97\x01\n" +
+	"\x06region\x18\x03 \x01(\tB\x7f\xbaH|\xba\x01y\n" +
+	"\x1aaws_lambda_upstream.region\x12.must be a region of AWS, for example eu-west-1\x1a+this.matches('^([a-z0-9]+(-[a-z0-9]+)*)?$')R\x06region\x12\x90\x02\n" +
+	"\bendpoint\x18\x04 \x01(\tB\xf3\x01\xbaH\xef\x01\xba\x01\xeb\x01\n" +
+	"\x1caws_lambda_upstream.endpoint\x12jmust be http:// or https://, a host and perhaps a port, for example https://lambda.eu-west-1.amazonaws.com\x1a_this == '' || this.matches('^https?://([0-9A-Za-z._-]+|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]{1,5})?/?$')R\bendpoint\x12D\n" +
 	"\vcredentials\x18\x05 \x01(\v2\".dragoman.config.v1.AWSCredentialsR\vcredentials\x12X\n" +
 	"\x05event\x18\x06 \x01(\tBB\xbaH?r=R\x00R\x03rawR\x04httpR\x0eapi_gateway_v1R\x0eapi_gateway_v2R\x03albR\talb_multiR\x05event\x12E\n" +
 	"\n" +
@@ -642,40 +644,47 @@ const file_dragoman_config_v1_lambda_upstream_proto_rawDesc = "" +
 	"\"\x02\b<2\x04\x10\xc0\x84=R\x0econnectTimeout\x129\n" +
 	"\x0eresponse_bytes\x18\f \x01(\rB\r\xbaH\n" +
 	"*\b\x18\x80\x80\x80 (\x80\bH\x00R\rresponseBytes\x88\x01\x01B\x11\n" +
-	"\x0f_response_bytes\"\xea\x02\n" +
+	"\x0f_response_bytes\"\x82\a\n" +
 	"\n" +
-	"LambdaCall\x12=\n" +
-	"\bfunction\x18\x01 \x01(\tB!\xbaH\x1er\x1c2\x1a^[0-9A-Za-z_:$./-]{0,256}$R\bfunction\x12<\n" +
-	"\tqualifier\x18\x02 \x01(\tB\x1e\xbaH\x1br\x192\x17^[0-9A-Za-z$_-]{0,128}$R\tqualifier\x12X\n" +
+	"LambdaCall\x12\xbf\x03\n" +
+	"\bfunction\x18\x01 \x01(\tB\xa2\x03\xbaH\x9e\x03\xba\x01\x9a\x03\n" +
+	"\x14lambda_call.function\x12\xb3\x01must be the name of a function or its ARN, for example thumbnails or arn:aws:lambda:eu-west-1:123456789012:function:thumbnails, perhaps with a version or an alias: thumbnails:live\x1a\xcb\x01this == '' || this.matches('^(arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:|([a-z0-9-]+:)?[0-9]{12}:(function:)?|function:)?[0-9A-Za-z_.-]{1,140}(:([0-9A-Za-z_-]{1,128}|[$]LATEST([.]PUBLISHED)?))?$')R\bfunction\x12\xd0\x01\n" +
+	"\tqualifier\x18\x02 \x01(\tB\xb1\x01\xbaH\xad\x01\xba\x01\xa9\x01\n" +
+	"\x15lambda_call.qualifier\x12Mmust be a version or an alias of the function, for example 3, live or $LATEST\x1aAthis.matches('^([0-9A-Za-z_-]{0,128}|[$]LATEST([.]PUBLISHED)?)$')R\tqualifier\x12X\n" +
 	"\x05event\x18\x03 \x01(\tBB\xbaH?r=R\x00R\x03rawR\x04httpR\x0eapi_gateway_v1R\x0eapi_gateway_v2R\x03albR\talb_multiR\x05event\x12E\n" +
 	"\n" +
 	"invocation\x18\x04 \x01(\tB%\xbaH\"r R\x00R\x04waitR\x05asyncR\x06streamR\adry_runR\n" +
 	"invocation\x12>\n" +
-	"\x0eclient_context\x18\x05 \x01(\v2\x17.google.protobuf.StructR\rclientContext\"\xf8\x04\n" +
+	"\x0eclient_context\x18\x05 \x01(\v2\x17.google.protobuf.StructR\rclientContext\"\xba\x05\n" +
 	"\x0eAWSCredentials\x12@\n" +
 	"\x06static\x18\x01 \x01(\v2(.dragoman.config.v1.AWSStaticCredentialsR\x06static\x12E\n" +
 	"\fweb_identity\x18\x02 \x01(\v2\".dragoman.config.v1.AWSWebIdentityR\vwebIdentity\x12\x18\n" +
 	"\aprofile\x18\x03 \x01(\tR\aprofile\x12>\n" +
-	"\fassume_roles\x18\x04 \x03(\v2\x1b.dragoman.config.v1.AWSRoleR\vassumeRoles\x12\xd2\x01\n" +
-	"\fsts_endpoint\x18\x05 \x01(\tB\xae\x01\xbaH\xaa\x01\xba\x01\xa6\x01\n" +
-	"\x1caws_credentials.sts_endpoint\x12Qmust be a URL with http or https, for example https://sts.eu-west-1.amazonaws.com\x1a3this == '' || this.matches('^https?://[^/ ?#]+/?$')R\vstsEndpoint:\xad\x01\xbaH\xa9\x01\x1a\xa6\x01\n" +
-	"\x13aws_credentials.one\x126must have only one of static, web_identity and profile\x1aW[has(this.static), has(this.web_identity), this.profile != ''].filter(x, x).size() <= 1\"\xf7\x02\n" +
+	"\fassume_roles\x18\x04 \x03(\v2\x1b.dragoman.config.v1.AWSRoleR\vassumeRoles\x12\x94\x02\n" +
+	"\fsts_endpoint\x18\x05 \x01(\tB\xf0\x01\xbaH\xec\x01\xba\x01\xe8\x01\n" +
+	"\x1caws_credentials.sts_endpoint\x12gmust be http:// or https://, a host and perhaps a port, for example https://sts.eu-west-1.amazonaws.com\x1a_this == '' || this.matches('^https?://([0-9A-Za-z._-]+|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]{1,5})?/?$')R\vstsEndpoint:\xad\x01\xbaH\xa9\x01\x1a\xa6\x01\n" +
+	"\x13aws_credentials.one\x126must have only one of static, web_identity and profile\x1aW[has(this.static), has(this.web_identity), this.profile != ''].filter(x, x).size() <= 1\"\xf6\x02\n" +
 	"\x14AWSStaticCredentials\x12*\n" +
 	"\raccess_key_id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\vaccessKeyId\x12*\n" +
 	"\x11secret_access_key\x18\x02 \x01(\tR\x0fsecretAccessKey\x123\n" +
 	"\x16secret_access_key_file\x18\x03 \x01(\tR\x13secretAccessKeyFile\x12#\n" +
-	"\rsession_token\x18\x04 \x01(\tR\fsessionToken:\xac\x01\xbaH\xa8\x01\x1a\xa5\x01\n" +
-	"\x1daws_static_credentials.secret\x12=must have one of secret_access_key and secret_access_key_file\x1aE(this.secret_access_key != '') != (this.secret_access_key_file != '')\"}\n" +
-	"\x0eAWSWebIdentity\x12!\n" +
-	"\brole_arn\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\aroleArn\x12%\n" +
+	"\rsession_token\x18\x04 \x01(\tR\fsessionToken:\xab\x01\xbaH\xa7\x01\x1a\xa4\x01\n" +
+	"\x1daws_static_credentials.secret\x12<must have either secret_access_key or secret_access_key_file\x1aE(this.secret_access_key != '') != (this.secret_access_key_file != '')\"\xc9\x03\n" +
+	"\x0eAWSWebIdentity\x12\xca\x01\n" +
+	"\brole_arn\x18\x01 \x01(\tB\xae\x01\xbaH\xaa\x01\xba\x01\xa3\x01\n" +
+	"\x19aws_web_identity.role_arn\x12Lmust be the ARN of a role, for example arn:aws:iam::123456789012:role/caller\x1a8this.matches('^arn:[a-z-]+:iam::[0-9]{12}:role/[!-~]+$')\xc8\x01\x01R\aroleArn\x12%\n" +
 	"\n" +
-	"token_file\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\ttokenFile\x12!\n" +
-	"\fsession_name\x18\x03 \x01(\tR\vsessionName\"p\n" +
-	"\aAWSRole\x12!\n" +
-	"\brole_arn\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\aroleArn\x12\x1f\n" +
-	"\vexternal_id\x18\x02 \x01(\tR\n" +
-	"externalId\x12!\n" +
-	"\fsession_name\x18\x03 \x01(\tR\vsessionNameBFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
+	"token_file\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\ttokenFile\x12\xc2\x01\n" +
+	"\fsession_name\x18\x03 \x01(\tB\x9e\x01\xbaH\x9a\x01\xba\x01\x96\x01\n" +
+	"\x1daws_web_identity.session_name\x12;must have 2 to 64 letters, digits and characters of _+=,.@-\x1a8this == '' || this.matches('^[0-9A-Za-z_+=,.@-]{2,64}$')R\vsessionName\"\xe0\x04\n" +
+	"\aAWSRole\x12\xc2\x01\n" +
+	"\brole_arn\x18\x01 \x01(\tB\xa6\x01\xbaH\xa2\x01\xba\x01\x9b\x01\n" +
+	"\x11aws_role.role_arn\x12Lmust be the ARN of a role, for example arn:aws:iam::123456789012:role/caller\x1a8this.matches('^arn:[a-z-]+:iam::[0-9]{12}:role/[!-~]+$')\xc8\x01\x01R\aroleArn\x12\xd2\x01\n" +
+	"\vexternal_id\x18\x02 \x01(\tB\xb0\x01\xbaH\xac\x01\xba\x01\xa8\x01\n" +
+	"\x14aws_role.external_id\x12?must have 2 to 1224 letters, digits and characters of _+=,.@:/-\x1aOthis == '' || this.size() <= 1224 && this.matches('^[0-9A-Za-z_+=,.@:/-]{2,}$')R\n" +
+	"externalId\x12\xba\x01\n" +
+	"\fsession_name\x18\x03 \x01(\tB\x96\x01\xbaH\x92\x01\xba\x01\x8e\x01\n" +
+	"\x15aws_role.session_name\x12;must have 2 to 64 letters, digits and characters of _+=,.@-\x1a8this == '' || this.matches('^[0-9A-Za-z_+=,.@-]{2,64}$')R\vsessionNameBFZDgithub.com/dragoman-gateway/dragoman/gen/dragoman/config/v1;configpbb\x06proto3"
 
 var (
 	file_dragoman_config_v1_lambda_upstream_proto_rawDescOnce sync.Once
