@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +53,7 @@ func TestExamples(t *testing.T) {
 	t.Run("azure-function", func(t *testing.T) {
 		forwarding(t, dragoman, "azure-function", map[string]string{"-app": "localhost:7071"})
 	})
+	t.Run("google-function", func(t *testing.T) { google(t, dragoman) })
 	emulator := gatewaytest.Build(t, "./internal/lambdatest/cmd/lambdatest")
 	t.Run("lambda", func(t *testing.T) {
 		functions(t, dragoman, emulator, "lambda", []string{"greet", "upper", "count"}, "-throttled", "busy")
@@ -128,9 +130,31 @@ func functions(t *testing.T, dragoman, emulator, dir string, names []string, arg
 	served(t, dragoman, dir, []string{`":8080"`, `"127.0.0.1:0"`, "127.0.0.1:9001", address})
 }
 
+// google runs the example whose program is functions of Google Cloud, behind stand-ins of
+// front doors and of the metadata server.
+func google(t *testing.T, dragoman string) {
+	args := []string{"-metadata-address", "127.0.0.1:0", "-program", gatewaytest.Build(t, "./examples/google-function")}
+	doors := []struct{ name, address, rest string }{
+		{"hello", "127.0.0.1:9101", ""}, {"hello", "127.0.0.1:9102", "/hello"},
+		{"weather", "127.0.0.1:9103", ",https://weather.example.com"}, {"uploaded", "127.0.0.1:9104", ""},
+	}
+	for _, d := range doors {
+		args = append(args, "-function", d.name+"=127.0.0.1:0"+d.rest)
+	}
+	service := gatewaytest.Run(t, "google-function", true, gatewaytest.Build(t, "./internal/googletest/cmd/googletest"), args...)
+	metadata := service.WaitFor(`^GCE_METADATA_HOST=.*`)[0]
+	local := []string{`":8080"`, `"127.0.0.1:0"`}
+	for _, d := range doors {
+		local = append(local, d.address, service.WaitFor("^" + d.name + "=http://([^/]*)")[1])
+	}
+	// Nor may there be credentials of whoever runs the test.
+	served(t, dragoman, "google-function", local, metadata, "HOME="+t.TempDir(), "GOOGLE_APPLICATION_CREDENTIALS=")
+	service.WaitFor("^com.example.upload from //gateway.example.com: /uploads/report.csv, 5 bytes of text/csv$")
+}
+
 // served runs the gateway of the example in dir, with the addresses in local, old and new
-// ones by turns, and all that its try.sh and README say.
-func served(t *testing.T, dragoman, dir string, local []string) {
+// ones by turns, and with env in its environment, and all that its try.sh and README say.
+func served(t *testing.T, dragoman, dir string, local []string, env ...string) {
 	// A copy with addresses that are free here, beside what it may name.
 	examples := t.TempDir()
 	require.NoError(t, os.CopyFS(examples, os.DirFS(".")))
@@ -139,7 +163,8 @@ func served(t *testing.T, dragoman, dir string, local []string) {
 	require.NoError(t, err)
 	config := strings.NewReplacer(local...).Replace(string(text)) + "\nadmin: { address: \"127.0.0.1:0\" }\n"
 	require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
-	address := gatewaytest.Run(t, dir, true, dragoman, "serve", "-c", path, "--log-format", "json").WaitFor(listening)[1]
+	args := slices.Concat(env, []string{dragoman, "serve", "-c", path, "--log-format", "json"})
+	address := gatewaytest.Run(t, dir, true, "env", args...).WaitFor(listening)[1]
 	try(t, dir, address)
 	t.Setenv("PATH", filepath.Dir(dragoman)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	gatewaytest.Console(t, filepath.Join(dir, "README.md"), gatewaytest.Root(), "localhost:8080", address, *update)

@@ -5,6 +5,7 @@
 package googletest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -12,8 +13,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,7 +48,8 @@ type Google struct {
 	Issued atomic.Int32
 
 	issuerKey, robotKey *rsa.PrivateKey
-	dir                 string
+	mux                 *http.ServeMux
+	server              *http.Server
 
 	mu       sync.Mutex
 	life     time.Duration
@@ -69,36 +71,61 @@ var keys = sync.OnceValue(func() [2]*rsa.PrivateKey {
 	return out
 })
 
-// Start starts it until the test ends. Tokens live for an hour.
+// Start is [New] for a test, which ends it.
 func Start(t testing.TB) *Google {
 	t.Helper()
-	g := &Google{issuerKey: keys()[0], robotKey: keys()[1], dir: t.TempDir(), life: time.Hour}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /computeMetadata/v1/instance/service-accounts/default/{what}", g.metadata)
-	mux.HandleFunc("GET /computeMetadata/v1/universe/universe-domain", func(w http.ResponseWriter, _ *http.Request) {
+	g, err := New("")
+	require.NoError(t, err)
+	t.Cleanup(g.Close)
+	return g
+}
+
+// New starts it at an address, a free port of the loopback if that is empty. Tokens live
+// for an hour. The caller closes it.
+func New(address string) (*Google, error) {
+	g := &Google{issuerKey: keys()[0], robotKey: keys()[1], mux: http.NewServeMux(), life: time.Hour}
+	g.mux.HandleFunc("GET /computeMetadata/v1/instance/service-accounts/default/{what}", g.metadata)
+	g.mux.HandleFunc("GET /computeMetadata/v1/universe/universe-domain", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Metadata-Flavor", "Google")
 		_, _ = w.Write([]byte("googleapis.com"))
 	})
-	mux.HandleFunc("POST /token", g.exchangeKey)
-	mux.HandleFunc("POST /v1/token", g.exchangeSubject)
-	mux.HandleFunc("POST /v1/projects/-/serviceAccounts/{account}", g.impersonate)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.mu.Lock()
-		g.requests = append(g.requests, r.Method+" "+r.URL.Path)
-		g.mu.Unlock()
-		switch {
-		case g.Down.Load():
-			// 503 makes the libraries try again and again, this does not.
-			http.Error(w, `{"error":"access_denied"}`, http.StatusForbidden)
-		case g.Broken.Load():
-			_, _ = w.Write([]byte(`{"id_token":"secret-part`))
-		default:
-			mux.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(server.Close)
-	g.URL = server.URL
-	return g
+	g.mux.HandleFunc("POST /token", g.exchangeKey)
+	g.mux.HandleFunc("GET /subject", g.subject)
+	g.mux.HandleFunc("POST /v1/token", g.exchangeSubject)
+	g.mux.HandleFunc("POST /v1/projects/-/serviceAccounts/{account}", g.impersonate)
+	var err error
+	g.server, g.URL, err = serve(address, g)
+	return g, err
+}
+
+// Close ends it.
+func (g *Google) Close() { _ = g.server.Close() } // it only closes listeners and connections
+
+// ServeHTTP is what URL answers.
+func (g *Google) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	g.requests = append(g.requests, r.Method+" "+r.URL.Path)
+	g.mu.Unlock()
+	switch {
+	case g.Down.Load():
+		// 503 makes the libraries try again and again, this does not.
+		http.Error(w, `{"error":"access_denied"}`, http.StatusForbidden)
+	case g.Broken.Load():
+		_, _ = w.Write([]byte(`{"id_token":"secret-part`))
+	default:
+		g.mux.ServeHTTP(w, r)
+	}
+}
+
+// serve serves h, and says where.
+func serve(address string, h http.Handler) (*http.Server, string, error) {
+	l, err := net.Listen("tcp", cmp.Or(address, "127.0.0.1:0"))
+	if err != nil {
+		return nil, "", fmt.Errorf("listening for a stand-in of Google Cloud: %w", err)
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+	go server.Serve(l) //nolint:errcheck // it ends with Close
+	return server, "http://" + l.Addr().String(), nil
 }
 
 // Host is that of URL, as GCE_METADATA_HOST has it.
@@ -211,6 +238,15 @@ func (g *Google) exchangeKey(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// subject is the other side of a federation, which has tokens for who knows its header.
+func (g *Google) subject(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("X-Subject") != "yes" {
+		http.Error(w, "X-Subject is missing", http.StatusForbidden)
+		return
+	}
+	answer(w, map[string]any{"value": "federated"})
+}
+
 // exchangeSubject is the Security Token Service (docs: iam/docs/reference/sts/rest/v1).
 func (g *Google) exchangeSubject(w http.ResponseWriter, r *http.Request) {
 	if r.FormValue("grant_type") != "urn:ietf:params:oauth:grant-type:token-exchange" || r.FormValue("subject_token") != "federated" {
@@ -259,7 +295,7 @@ func (g *Google) KeyFile(t testing.TB) string {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(g.robotKey)
 	require.NoError(t, err)
-	return g.file(t, "key.json", g.keyOf(der))
+	return file(t, "key.json", g.keyOf(der))
 }
 
 func (g *Google) keyOf(der []byte) map[string]any {
@@ -274,17 +310,31 @@ func (g *Google) keyOf(der []byte) map[string]any {
 // the other side in a file. If account is not empty, it impersonates that.
 func (g *Google) FederationFile(t testing.TB, account string) string {
 	t.Helper()
-	subject := filepath.Join(g.dir, "subject")
+	subject := filepath.Join(t.TempDir(), "subject")
 	require.NoError(t, os.WriteFile(subject, []byte("federated"), 0o600))
+	return federation(t, account, map[string]any{"file": subject})
+}
+
+// FederationURLFile is a [Google.FederationFile] with the token of the other side at a URL.
+func (g *Google) FederationURLFile(t testing.TB, account string) string {
+	t.Helper()
+	return federation(t, account, map[string]any{
+		"url": g.URL + "/subject", "headers": map[string]any{"X-Subject": "yes"},
+		"format": map[string]any{"type": "json", "subject_token_field_name": "value"},
+	})
+}
+
+func federation(t testing.TB, account string, source map[string]any) string {
+	t.Helper()
 	content := map[string]any{
 		"type": "external_account", "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
 		"subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "token_url": "https://sts.googleapis.com/v1/token",
-		"credential_source": map[string]any{"file": subject},
+		"credential_source": source,
 	}
 	if account != "" {
 		content["service_account_impersonation_url"] = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/" + account + ":generateAccessToken"
 	}
-	return g.file(t, "federation.json", content)
+	return file(t, "federation.json", content)
 }
 
 // ImpersonationFile is what gcloud writes for an account that is impersonated by Robot.
@@ -292,17 +342,17 @@ func (g *Google) ImpersonationFile(t testing.TB, account string, delegates ...st
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(g.robotKey)
 	require.NoError(t, err)
-	return g.file(t, "impersonation.json", map[string]any{
+	return file(t, "impersonation.json", map[string]any{
 		"type": "impersonated_service_account", "delegates": delegates, "source_credentials": g.keyOf(der),
 		"service_account_impersonation_url": "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/" + account + ":generateAccessToken",
 	})
 }
 
-func (g *Google) file(t testing.TB, name string, content map[string]any) string {
+func file(t testing.TB, name string, content map[string]any) string {
 	t.Helper()
 	data, err := json.Marshal(content)
 	require.NoError(t, err)
-	path := filepath.Join(g.dir, name)
+	path := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(path, data, 0o600))
 	return path
 }

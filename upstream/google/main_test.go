@@ -4,12 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"os"
-	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -26,8 +22,8 @@ import (
 
 // TestMain is also the program of the functions, when it is started as such.
 func TestMain(m *testing.M) {
-	if port := os.Getenv("TEST_FUNCTION_PORT"); port != "" {
-		serveFunctions(port)
+	if os.Getenv("TEST_FUNCTIONS") != "" {
+		serveFunctions()
 		return
 	}
 	// There is a metadata server for all tests, or none: the library looks only once.
@@ -44,11 +40,7 @@ type seen struct {
 
 // serveFunctions serves an HTTP function at /, an event function at /event, and at /last
 // the event that it had last.
-func serveFunctions(port string) {
-	go func() { // and ends with the test
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(0)
-	}()
+func serveFunctions() {
 	ctx := context.Background()
 	var mu sync.Mutex
 	var last []byte
@@ -76,42 +68,13 @@ func serveFunctions(port string) {
 		last, err = json.Marshal(e)
 		return err
 	}))
-	check(funcframework.StartHostPort("127.0.0.1", port))
+	check(funcframework.StartHostPort("127.0.0.1", os.Getenv("PORT")))
 }
 
 // functions starts the program of the functions, which is this one.
-func functions(t *testing.T) *httputil.ReverseProxy {
+func functions(t *testing.T) http.Handler {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	_, port, _ := net.SplitHostPort(address)
-	require.NoError(t, l.Close())
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "TEST_FUNCTION_PORT="+port)
-	cmd.Stderr = t.Output()
-	in, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		require.NoError(t, in.Close())
-		require.NoError(t, cmd.Wait())
-	})
-	require.Eventually(t, func() bool {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	}, 30*time.Second, 10*time.Millisecond)
-	transport := new(http.Transport)
-	t.Cleanup(transport.CloseIdleConnections)
-	target := &url.URL{Scheme: "http", Host: address}
-	return &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(target)
-		r.Out.Host = r.In.Host
-		r.Out.Header = r.In.Header.Clone()
-	}}
+	return googletest.StartFunction(t, os.Args[0], "", "TEST_FUNCTIONS=yes")
 }
 
 // start makes an upstream that has its tokens from g.
