@@ -67,6 +67,9 @@ func (x *exchange) fields(r *http.Request, start time.Time, aborted bool) []slog
 	if x.Error != nil {
 		attrs = append(attrs, slog.String("error", x.Error.Error()))
 	}
+	if x.UnknownFields > 0 {
+		attrs = append(attrs, slog.Int("unknown_fields", x.UnknownFields))
+	}
 	if x.writer.fault != nil {
 		attrs = append(attrs, slog.String("header_error", x.writer.fault.Error()))
 	}
@@ -91,7 +94,7 @@ const (
 var ownFields = []string{
 	slog.TimeKey, slog.LevelKey, slog.MessageKey, slog.SourceKey,
 	"method", "path", "status", "duration", "bytes_in", "bytes_out", "remote", "route", "protocol", "rpc", "upstream",
-	"grpc_status", "reason", "error", "header_error", "aborted",
+	"grpc_status", "reason", "error", "unknown_fields", "header_error", "aborted",
 }
 
 // appendFields adds further fields, the last one of a name, as [route.Exchange]

@@ -74,6 +74,13 @@ func TestLogFields(t *testing.T) {
 	require.Equal(t, "a\nlevel=ERROR\x00\"\uFFFD", got["text"])
 	require.Equal(t, strings.Repeat("é", maxFieldBytes/2)+"…", got["long"])
 
+	line = logLine(t, func(_ http.ResponseWriter, _ *http.Request, x *route.Exchange) {
+		x.UnknownFields = 3
+		x.Log = append(x.Log, slog.Int("unknown_fields", 7))
+	})
+	require.Contains(t, line, `"unknown_fields":3`)
+	require.NotContains(t, line, "7}")
+
 	many := logLine(t, func(_ http.ResponseWriter, _ *http.Request, x *route.Exchange) {
 		for i := range 1000 {
 			x.Log = append(x.Log, slog.String(fmt.Sprintf("f%d", i), strings.Repeat("x", 10*maxFieldBytes)))
@@ -106,6 +113,7 @@ func TestForgets(t *testing.T) {
 	dirty := func(_ http.ResponseWriter, _ *http.Request, x *route.Exchange) {
 		x.Log = append(x.Log, slog.String("tenant", "a"))
 		x.Failure = rpc.Errorf(rpc.Internal, "of the first")
+		x.UnknownFields = 1
 	}
 	for range 10 {
 		logLine(t, dirty)
@@ -114,6 +122,7 @@ func TestForgets(t *testing.T) {
 			require.Nil(t, x.Messages)
 		})
 		require.NotContains(t, line, "tenant")
+		require.NotContains(t, line, "unknown_fields")
 	}
 }
 

@@ -168,6 +168,8 @@ type Exchange struct {
 	// RequestBytes and ResponseBytes count bodies as they travelled between
 	// client and gateway, without headers. The gateway counts what is written.
 	RequestBytes, ResponseBytes int64
+	// UnknownFields counts fields of the upstream's messages that were left out.
+	UnknownFields int
 	// Log are further fields of the line, of which the last one of a name counts.
 	// Those that bear the name of one of the line's own are left out, and so is
 	// what is more than a line may hold. Values are text, numbers and booleans.

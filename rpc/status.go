@@ -29,6 +29,10 @@ type Status struct {
 	// RetryAfter is how long the upstream asks to be left alone before the call is
 	// sent again, and negative if it must not be. Zero: it said nothing.
 	RetryAfter time.Duration
+	// UnknownFields counts the fields in the upstream's messages that its descriptors
+	// lack, and that were left out: more than zero if descriptors are older than the
+	// service. Only an upstream whose messages are translated can tell.
+	UnknownFields int
 }
 
 // HTTPStatus is the HTTP status for the code, by the table of google.rpc.Code,

@@ -85,6 +85,10 @@ type Scratch struct {
 	// "…"; if there are more than 16, the last entry is "…" alone. The slice is
 	// reused by the next call, the strings may be kept.
 	Ignored []string
+	// Skipped counts the unknown fields that the last AppendWire passed over, listed
+	// or not. What is inside of such a field does not count, and after an error it
+	// says nothing.
+	Skipped int
 
 	// Selected is what the message was cut by ([Mask.AppendCut]) that the next
 	// AppendJSON prints, and that one alone; nil is the usual case of a whole

@@ -50,6 +50,7 @@ func (p *parser) ignores(m *Message, i int, name []byte) bool {
 
 // ignored notes that the field whose name is at key was passed over.
 func (p *parser) ignored(key int) {
+	p.skipped++
 	if p.options.Record && len(p.unknown) <= maxIgnored {
 		p.unknown = append(p.unknown, key)
 	}

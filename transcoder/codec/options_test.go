@@ -140,6 +140,11 @@ func TestIgnored(t *testing.T) {
 		require.NoError(t, err, test.body)
 		require.Equal(t, test.want, append([]string(nil), s.Ignored...), test.body)
 		require.Empty(t, ignoredDiff(s.Ignored, s.Parse))
+		skipped := len(test.want)
+		if skipped > 16 {
+			skipped = strings.Count(test.body, `"a"`)
+		}
+		require.Equal(t, skipped, s.Skipped, test.body)
 
 		// As part of a longer text, and with the next call's own.
 		around := []byte(" [ " + test.body + " , {\"again\" : 1 } ] ")
@@ -154,6 +159,7 @@ func TestIgnored(t *testing.T) {
 		_, err = m.AppendWire(nil, []byte(test.body), s, nil)
 		require.NoError(t, err, test.body)
 		require.Empty(t, s.Ignored)
+		require.Equal(t, skipped, s.Skipped, test.body)
 	}
 }
 

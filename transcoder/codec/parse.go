@@ -32,8 +32,10 @@ type parser struct {
 	// was read twice to find them.
 	typeAt, rescanned int
 	options           Parse
-	// unknown is where the names of fields are that were passed over.
+	// unknown is where the names of fields are that were passed over, skipped how
+	// many there were.
 	unknown []int
+	skipped int
 	// path is the path of the message whose fields a mask is to list, with a dot
 	// behind each name; maskLimit is how long the output may be with the mask.
 	path      []byte
@@ -50,7 +52,7 @@ func (p *parser) begin(dst, json []byte, s *Scratch, b *Bound) {
 	p.keys.reset()
 	p.rescanned = 0
 	p.options = s.Parse
-	p.unknown, s.Ignored = p.unknown[:0], s.Ignored[:0]
+	p.unknown, s.Ignored, p.skipped = p.unknown[:0], s.Ignored[:0], 0
 }
 
 // end takes the result and lets go of the caller's memory.
@@ -61,6 +63,7 @@ func (p *parser) end(dst []byte, i int, s *Scratch) ([]byte, error) {
 		}
 	}
 	p.settle()
+	s.Skipped = p.skipped
 	if i >= 0 && len(p.unknown) > 0 {
 		s.Ignored = p.ignoredPaths(s.Ignored)
 	}

@@ -142,7 +142,7 @@ func writeStatus(h http.Header, st *rpc.Status, prefix string) {
 // record tells the access log how the call ended.
 func record(x *route.Exchange, st *rpc.Status, read int64) {
 	x.Code, x.Reason, x.Error = int(st.Code), string(st.Reason), st.Cause
-	x.RequestBytes = read
+	x.RequestBytes, x.UnknownFields = read, st.UnknownFields
 	if x.Failure == nil && st.Reason != "" {
 		x.Failure = &rpc.Error{Reason: st.Reason, Code: st.Code, Message: st.Message, Cause: st.Cause}
 	}

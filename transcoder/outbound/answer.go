@@ -26,6 +26,8 @@ type answer struct {
 	number protowire.Number
 	// file says that it is a google.api.HttpBody, whose bytes are the body.
 	file bool
+	// wrappers are those that elements of a stream may have.
+	wrappers wrappers
 	// accept is what the upstream is asked for.
 	accept []string
 }
@@ -47,6 +49,7 @@ func newAnswer(output *codec.Message, field string, stream bool) (answer, error)
 			inner = nil
 		}
 	}
+	a.wrappers = wrappersOf(output, a.field)
 	if a.file = inner != nil && inner.FullName() == httpBody; a.file {
 		a.accept = anything
 	}
@@ -97,6 +100,10 @@ type reading struct {
 	answer *answer
 	// more is what else is told of a failure.
 	more rpc.Header
+	// inWrappers says that a message of the stream was in one.
+	inWrappers bool
+	// unknown counts the fields that were left out.
+	unknown int
 }
 
 // run reads the answer and tells how the call ended.
@@ -119,6 +126,7 @@ func (r *reading) run() (rpc.Status, rpc.Header) {
 	} else {
 		st = r.unary()
 	}
+	st.UnknownFields = r.unknown
 	if st.Code != 0 {
 		return st, r.more
 	}
@@ -185,6 +193,7 @@ func (r *reading) giveJSON(json []byte) rpc.Status {
 		msg.Release()
 		return r.broken(err, "answered with what is no %s as JSON: %v", r.answer.message.FullName(), err)
 	}
+	r.unknown += r.work.codec.Skipped
 	return r.give(msg)
 }
 

@@ -39,10 +39,13 @@ syntax = "proto3";
 package l.v1;
 import "google/api/annotations.proto";
 import "google/api/httpbody.proto";
+import "google/protobuf/struct.proto";
 import "google/protobuf/wrappers.proto";
 
 message Book { string name = 1; string title = 2; int32 pages = 3; repeated string tags = 4; }
 message Flawed { string error = 1; string name = 2; }
+message Outcome { Book result = 1; string name = 2; }
+message Shelf { repeated Book books = 1; map<string, Book> by_name = 2; Flawed flawed = 3; }
 message Page { repeated Book books = 1; string next = 2; google.api.HttpBody file = 3; }
 message Upload { string name = 1; google.api.HttpBody file = 2; }
 
@@ -55,6 +58,12 @@ service Library {
   rpc Bare(Book) returns (Book);
   rpc Watch(Book) returns (stream Book) { option (google.api.http) = {get: "/v1/books:watch"}; }
   rpc Faults(Book) returns (stream Flawed) { option (google.api.http) = {get: "/v1/faults"}; }
+  rpc Outcomes(Book) returns (stream Outcome) { option (google.api.http) = {get: "/v1/outcomes"}; }
+  rpc Structs(Book) returns (stream google.protobuf.Struct) { option (google.api.http) = {get: "/v1/structs"}; }
+  rpc Values(Book) returns (stream google.protobuf.Value) { option (google.api.http) = {get: "/v1/values"}; }
+  rpc Shelves(Book) returns (stream Shelf) { option (google.api.http) = {get: "/v1/shelves" response_body: "books"}; }
+  rpc Catalogs(Book) returns (stream Shelf) { option (google.api.http) = {get: "/v1/catalogs" response_body: "by_name"}; }
+  rpc Flaws(Book) returns (stream Shelf) { option (google.api.http) = {get: "/v1/flaws" response_body: "flawed"}; }
   rpc Numbers(Book) returns (stream google.protobuf.Int64Value) { option (google.api.http) = {get: "/v1/numbers"}; }
   rpc Download(Book) returns (stream google.api.HttpBody) { option (google.api.http) = {get: "/v1/download"}; }
   rpc Add(stream Book) returns (Book) { option (google.api.http) = {post: "/v1/books:add" body: "*"}; }

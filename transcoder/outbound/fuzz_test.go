@@ -41,6 +41,7 @@ func FuzzAnswer(f *testing.F) {
 		}{
 			{200, jsonType, one}, {200, jsonType, `[` + one + `,{"error":{"code":5}}]`}, {200, lines, one + "\n" + one},
 			{200, events, "data: " + one + "\n\nevent: error\ndata: {\"code\":3}\n\n"}, {200, "image/x", "\x00\xff"},
+			{200, jsonType, `{"result":` + one + "}\n" + `{"error":{"code":5,"message":"m"}}`},
 			{404, jsonType, `{"error":{"code":404,"status":"NOT_FOUND","message":"m","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"R"}]}}`},
 			{500, "text/plain", "sorry"}, {302, "", ""}, {204, "", ""}, {200, jsonType, `[1,"2"]`},
 		} {

@@ -60,32 +60,16 @@ func (r *reading) elements() rpc.Status {
 
 // element gives one message on, or ends the stream if it is an error.
 func (r *reading) element(json []byte) rpc.Status {
-	if r.isFailure(json) {
+	message, is := r.unwrap(json)
+	if !is {
 		return r.told(json)
 	}
-	return r.giveJSON(json)
+	return r.giveJSON(message)
 }
 
 func tooLarge(err error) bool {
 	var fault *split.Error
 	return errors.As(err, &fault) && fault.TooLarge
-}
-
-// isFailure reports whether an element of a stream is the error that ends it: an object
-// that begins with a member error, which messages do not have. So do this gateway and
-// grpc-gateway tell of it.
-func (r *reading) isFailure(json []byte) bool {
-	if r.answer.field != nil || r.answer.message.FieldByName([]byte("error")) != nil {
-		return false
-	}
-	rest := json
-	for _, part := range [...]string{"{", `"error"`, ":"} {
-		var is bool
-		if rest, is = bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(part)); !is {
-			return false
-		}
-	}
-	return !bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte("null"))
 }
 
 const (

@@ -32,7 +32,7 @@ func TestStreams(t *testing.T) {
 		{"events with all there is", "Text/Event-Stream; charset=utf-8", "\ufeff: hello\n\nid: 1\revent: added\rdata: {\"name\":\rdata: \"a\"}\r\rretry: 5\r\n\r\ndata\n\ndata:{\"name\":\"b\"}\r\n\r\n"},
 		{"events without the last end", events, "data: {\"name\":\"a\"}\n\ndata: {\"name\":\"b\"}"},
 		{"unknown fields", lines, "{\"name\":\"a\",\"x\":[1]}\n{\"y\":{},\"name\":\"b\"}"},
-		{"error that is none", lines, "{\"error\":null,\"name\":\"a\"}\n{\"name\":\"b\",\"error\":{\"code\":5}}"},
+		{"errors that are none", lines, "{\"error\":null,\"name\":\"a\"}\n{\"error\":{\"code\":5},\"name\":\"b\"}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			serving(t, "Watch", answering(200, test.contentType, test.body)).do(t, "").want(t, a, b)

@@ -205,6 +205,7 @@ func (a *answering) render(wire []byte) *rpc.Error {
 // end ends the answer as the call ended.
 func (a *answering) end(st *rpc.Status, trailer rpc.Header) {
 	stopped := a.stopped.Load()
+	a.x.UnknownFields = st.UnknownFields
 	switch {
 	case st.Code == codes.OK:
 		a.framing.end(a)

@@ -145,6 +145,7 @@ func (s *session) relay() closing {
 				return s.interrupted()
 			}
 		case rpc.EndEvent:
+			s.x.UnknownFields = event.Status.UnknownFields
 			// For these the client has the time that it needs, as for those before:
 			// only how it ends must be taken soon.
 			if err := s.socket.release(); err != nil {

@@ -30,6 +30,7 @@ func (u *unary) Serve(w http.ResponseWriter, r *http.Request, x *route.Exchange)
 
 // finish writes the answer of a call that has ended.
 func (u *unary) finish(k *work, w http.ResponseWriter, r *http.Request, x *route.Exchange) {
+	x.UnknownFields = k.sink.status.UnknownFields
 	switch a := &k.sink; {
 	case a.status.Code != codes.OK:
 		u.refuseStatus(k, w, r, x, &a.status, a.head, a.trailer)
