@@ -53,6 +53,9 @@ func TestExamples(t *testing.T) {
 	t.Run("azure-function", func(t *testing.T) {
 		forwarding(t, dragoman, "azure-function", map[string]string{"-app": "localhost:7071"})
 	})
+	t.Run("http-function", func(t *testing.T) {
+		forwarding(t, dragoman, "http-function", map[string]string{"-knative": "localhost:8001", "-openfaas": "localhost:8002"})
+	})
 	t.Run("google-function", func(t *testing.T) { google(t, dragoman) })
 	emulator := gatewaytest.Build(t, "./internal/lambdatest/cmd/lambdatest")
 	t.Run("lambda", func(t *testing.T) {
