@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,7 @@ const (
 	account    = "123456789012"
 	other      = "210987654321"
 	webToken   = "web-identity-token"
-	briefLife  = 4 * time.Second
+	briefLife  = 3 * time.Second
 	foreverSTS = 1 << 30 // calls that fail
 )
 
@@ -179,6 +180,7 @@ func (c *clouds) keys() int {
 // again sends the request of x until it is enough. Each answer but the last one that
 // ends a "while" must be as x says.
 func (h *host) again(t *testing.T, at string, x *Exchange) {
+	before := h.clouds.calls()
 	for deadline := time.Now().Add(patience); ; {
 		c := dial(t, h.gateway.Address)
 		require.NoError(t, c.send(x), at)
@@ -189,10 +191,16 @@ func (h *host) again(t *testing.T, at string, x *Exchange) {
 			checkAnswer(t, at, x, got)
 		}
 		if x.Again.Keys > 0 && h.clouds.keys() >= x.Again.Keys || x.Again.While > 0 && got.StatusCode != x.Again.While {
-			return
+			break
 		}
 		require.True(t, time.Now().Before(deadline), "%s: sent again in vain", at)
 		time.Sleep(20 * time.Millisecond) // it is the passing of time that is tested
+	}
+	if x.Again.While >= http.StatusBadRequest {
+		return
+	}
+	for _, call := range h.clouds.aws.Calls()[before:] {
+		require.Empty(t, call.Refused, "%s: error of AWS Lambda", at)
 	}
 }
 
