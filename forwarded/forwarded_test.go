@@ -134,6 +134,34 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+func TestAddStandard(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		list  []string
+		host  string
+		proto string
+		want  []string
+	}{
+		{"stranger", []string{"203.0.113.9"}, "own:1", "https", []string{`for=203.0.113.9;host="own:1";proto=https`}},
+		{"stranger of IPv6", []string{"2001:db8::9"}, "", "", []string{`for="[2001:db8::9]";proto=http`}},
+		{"client and proxy", []string{"1.2.3.4, 10.0.0.1"}, "h", "https", []string{`for=1.2.3.4;host="h";proto=https, for=10.0.0.1`}},
+		{"lines", []string{"1.2.3.4 ,10.0.0.2", "::1"}, "", "http", []string{`for=1.2.3.4;proto=http, for=10.0.0.2, for="[::1]"`}},
+		{"forged", []string{`6.6.6.6, for="x, 1.2.3.4, 10.0.0.1`}, "", "", []string{`for=1.2.3.4;proto=http, for=10.0.0.1`}},
+		{"no address", []string{"@"}, "own", "https", []string{`for=unknown;host="own";proto=https`}},
+		{"host and scheme that are none", []string{"1.2.3.4"}, `a";for=6.6.6.6`, "ftp", []string{`for=1.2.3.4;proto=http`}},
+		{"many", []string{strings.Repeat("1.2.3.4,", 100) + "1.2.3.4"}, "", "", []string{"for=1.2.3.4;proto=http" + strings.Repeat(", for=1.2.3.4", 63)}},
+		{"nothing", nil, "own", "https", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := http.Header{"X-Forwarded-For": tt.list}
+			h.Set("X-Forwarded-Host", tt.host)
+			h.Set("X-Forwarded-Proto", tt.proto)
+			forwarded.AddStandard(h)
+			require.Equal(t, tt.want, h["Forwarded"])
+		})
+	}
+}
+
 func TestNames(t *testing.T) {
 	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Client-Cert", "Forwarded", "X-Real-Ip"} {
 		require.True(t, forwarded.Is(name))
@@ -177,6 +205,13 @@ func FuzzClientOf(f *testing.F) {
 			require.True(t, ok)
 			if len(list)+len(standard) < 4096 && strings.Count(list, ",")+strings.Count(standard, ",") < 32 {
 				require.Equal(t, c.Address, again.Address)
+			}
+			if headers.List {
+				forwarded.AddStandard(out)
+				delete(out, "X-Forwarded-For")
+				standard, ok := n.ClientOf(forwarded.Peer{Address: "10.0.0.99:1", Scheme: "http", Host: "own"}, out)
+				require.True(t, ok)
+				require.Equal(t, again.Address, standard.Address)
 			}
 		}
 	})

@@ -2,6 +2,7 @@ package forwarded
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 )
 
@@ -72,6 +73,46 @@ func Write(out http.Header, p Peer, c *Client, in http.Header, headers Headers) 
 	if headers.Standard {
 		out[keyStandard] = []string{client.standard(peer)}
 	}
+}
+
+// AddStandard sets Forwarded in a header that has X-Forwarded-For, -Host and -Proto as the
+// gateway makes them, for who knows no more than these: the addresses of the list, each
+// seen by the next (RFC 7239, section 7.4), the host and the scheme at the first of them.
+// What is left of an address that is none is not taken over, and of a header without list
+// nothing is known.
+func AddStandard(h http.Header) {
+	lines := h[keyFor]
+	if len(lines) == 0 {
+		return
+	}
+	var hops []netip.Addr
+	rest := strings.Join(lines, ",")
+	for more := true; more && len(hops) < maxHops; {
+		at := strings.LastIndexByte(rest, ',')
+		addr, ok := parseAddress(strings.TrimSpace(rest[at+1:]))
+		if !ok {
+			break
+		}
+		hops = append(hops, addr)
+		if more = at >= 0; more {
+			rest = rest[:at]
+		}
+	}
+	first := Client{Address: "unknown", Scheme: "http"}
+	if len(hops) > 0 {
+		first.Address = hops[len(hops)-1].String()
+	}
+	if host := h.Get(keyHost); validHost(host) {
+		first.Host = host
+	}
+	if scheme, ok := parseScheme(h.Get(keyProto)); ok {
+		first.Scheme = scheme
+	}
+	out := first.appendElement(nil, first.Address)
+	for i := len(hops) - 2; i >= 0; i-- {
+		out = appendNode(append(out, ", for="...), hops[i].String())
+	}
+	h[keyStandard] = []string{string(out)}
 }
 
 // For is the X-Forwarded-For of a request that came from the peer at an address with the

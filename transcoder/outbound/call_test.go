@@ -261,6 +261,44 @@ type failing struct{ error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.error }
 
+// TestTellsOfTheClient as the upstream wants to know it.
+func TestTellsOfTheClient(t *testing.T) {
+	a := newAPI(t)
+	const list, standard = "X-Forwarded-For", "Forwarded"
+	for _, test := range []struct {
+		forwarded upstream.Forwarded
+		header    rpc.Header
+		want      http.Header
+	}{
+		{upstream.XForwarded, nil, http.Header{}},
+		{upstream.StandardForwarded, nil, http.Header{}},
+		{upstream.XForwarded, told, http.Header{list: {"192.0.2.1, 192.0.2.2"}, "X-Forwarded-Host": {"own"}, "X-Forwarded-Proto": {"https"}}},
+		{upstream.StandardForwarded, told, http.Header{standard: {`for=192.0.2.1;host="own";proto=https, for=192.0.2.2`}}},
+		{upstream.XForwarded | upstream.StandardForwarded, told, http.Header{
+			list: {"192.0.2.1, 192.0.2.2"}, "X-Forwarded-Host": {"own"}, "X-Forwarded-Proto": {"https"},
+			standard: {`for=192.0.2.1;host="own";proto=https, for=192.0.2.2`},
+		}},
+		{upstream.None, told, http.Header{}},
+	} {
+		var got http.Header
+		g := a.target(t, a.options(t, "Put", stub{upstream.Origin{Forwarded: test.forwarded}, func(r *http.Request) (*http.Response, error) {
+			got = r.Header
+			return &http.Response{StatusCode: 204, Body: http.NoBody}, nil
+		}}))
+		call := g.call(t, "")
+		// Nobody believes the last one.
+		call.Header = append(test.header[:len(test.header):len(test.header)], rpc.HeaderField{Name: "forwarded", Value: "for=6.6.6.6"})
+		require.Zero(t, g.doCall(t, t.Context(), call).status.Code)
+		delete(got, "Accept")
+		delete(got, "Content-Type")
+		require.Equal(t, test.want, got)
+	}
+}
+
+var told = rpc.Header{
+	{Name: "x-forwarded-for", Value: "192.0.2.1, 192.0.2.2"}, {Name: "x-forwarded-host", Value: "own"}, {Name: "x-forwarded-proto", Value: "https"},
+}
+
 func TestAwareUpstreams(t *testing.T) {
 	a := newAPI(t)
 	var about *upstream.About

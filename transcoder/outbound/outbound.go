@@ -2,9 +2,10 @@
 // rules of the methods read backwards: the message becomes path, query and body of a
 // request, and the JSON of the answer becomes the message again.
 //
-// [New] makes of an upstream of the HTTP plane one of the RPC plane, for one method. So
-// whatever takes calls can stand in front of a REST service or a function: a protocol
-// of the gateway, or, with package rpc/adapt, generated code of grpc-go. What a rule
+// [New] makes of an upstream of the HTTP plane one of the RPC plane, for one method, and
+// [NewService] for a service. So whatever takes calls can stand in front of a REST
+// service or a function: a protocol of the gateway, or, with package rpc/adapt,
+// generated code of grpc-go. What a rule
 // makes of a message, and an answer of a body, is up to package plan.
 //
 // Unary methods and server streams can be called. The messages of a stream come as
@@ -88,6 +89,14 @@ var (
 // New makes an upstream for calls of one method. The error tells all that is wrong with
 // its rules.
 func New(o Options) (rpc.Upstream, error) {
+	m, err := newMethod(o)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func newMethod(o Options) (*method, error) {
 	m := &method{
 		Options: o, origin: o.Upstream.Origin(), status: o.Codec.Message("google.rpc.Status"),
 		header: textproto.CanonicalMIMEHeaderKey(o.TimeoutHeader),
@@ -123,13 +132,18 @@ func New(o Options) (rpc.Upstream, error) {
 
 // Start implements [rpc.Upstream]. It starts one goroutine, which ends with the call.
 func (m *method) Start(ctx context.Context, call *rpc.Call, sink rpc.Sink) rpc.Stream {
+	return start(ctx, m, call, sink)
+}
+
+// start runs a call on a goroutine of its own.
+func start(ctx context.Context, up rpc.Doer, call *rpc.Call, sink rpc.Sink) rpc.Stream {
 	ctx, cancel := context.WithCancel(ctx)
 	// The caller may change its call when Start is back.
 	own := *call
 	own.Header = append(rpc.Header(nil), call.Header...)
 	go func() {
 		defer cancel()
-		m.Do(ctx, &own, sink)
+		up.Do(ctx, &own, sink)
 	}()
 	return started{cancel}
 }
@@ -232,11 +246,7 @@ func (m *method) request(ctx context.Context, call *rpc.Call, k *work) *http.Req
 	for _, name := range conditions {
 		delete(h, name)
 	}
-	if m.origin.Forwarded&upstream.XForwarded == 0 {
-		for _, name := range tellsOfClient {
-			delete(h, name)
-		}
-	}
+	m.tellOfClient(h)
 	if a := m.answerOf(built.Binding); !a.file || len(h["Accept"]) == 0 {
 		h["Accept"] = a.accept
 	}
@@ -263,9 +273,6 @@ var everything rpc.HeaderPolicy
 // conditions are headers by which an answer may be a part of one, or none at all: a
 // message is whole.
 var conditions = [...]string{"Range", "If-Range", "If-None-Match", "If-Modified-Since"}
-
-// tellsOfClient are the headers of [upstream.XForwarded].
-var tellsOfClient = [...]string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
 
 // refuse ends a call that the upstream is not asked.
 func (m *method) refuse(sink rpc.Sink, err *rpc.Error) { sink.End(err.Status(), nil) }

@@ -8,10 +8,28 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/forwarded"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 	"github.com/dragoman-gateway/dragoman/upstream"
 )
+
+// tellOfClient leaves in h, and adds to it, what the upstream wants to know of the
+// client: who took the call has said so in X-Forwarded-For, -Host and -Proto.
+func (m *method) tellOfClient(h http.Header) {
+	delete(h, "Forwarded")
+	if m.origin.Forwarded&upstream.StandardForwarded != 0 {
+		forwarded.AddStandard(h)
+	}
+	if m.origin.Forwarded&upstream.XForwarded == 0 {
+		for _, name := range xForwarded {
+			delete(h, name)
+		}
+	}
+}
+
+// xForwarded are the headers of [upstream.XForwarded].
+var xForwarded = [...]string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
 
 // target is the URL of an escaped path that is well formed.
 func target(path, query string) *url.URL {
