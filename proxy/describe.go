@@ -6,12 +6,19 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
 var (
 	_ route.Describer = (*handler)(nil)
 	_ route.Describer = (*shared)(nil)
 )
+
+// describer is an upstream that can say what it would make of a request, a line for
+// each thing.
+type describer interface {
+	Describe(about *upstream.About) []string
+}
 
 // Describe implements [route.Describer].
 func (h *handler) Describe(r *http.Request, x *route.Exchange) ([]string, *rpc.Error) {
@@ -22,6 +29,9 @@ func (h *handler) Describe(r *http.Request, x *route.Exchange) ([]string, *rpc.E
 	}
 	path := f.url.RequestURI()
 	lines := []string{fmt.Sprintf("forward to upstream %s: %s %s, host %s", h.Name, out.Method, path, out.Host)}
+	if up, ok := h.Upstream.(describer); ok {
+		lines = append(lines, up.Describe(f.about())...)
+	}
 	if f.upgrades != nil {
 		lines = append(lines, "upgrade to "+f.upgrades[0])
 	}

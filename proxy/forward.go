@@ -364,7 +364,7 @@ func (f *forwarding) abort(cause error) {
 		if _, client := cause.(clientError); client || f.r.Context().Err() != nil {
 			err = &rpc.Error{Reason: rpc.ClientClosed, Message: errGone.Message, Cause: cause}
 		} else if err = f.in.fault(); err == nil {
-			err = &rpc.Error{Reason: rpc.UpstreamUnreachable, Message: "the upstream's answer was cut short", Cause: cause}
+			err = &rpc.Error{Reason: reasonOf(cause), Message: "the upstream's answer was cut short", Cause: cause}
 		}
 	}
 	f.note(err)

@@ -78,6 +78,10 @@ func TestFailures(t *testing.T) {
 		rpc.UpstreamOverloaded:  "503 UPSTREAM_OVERLOADED",
 		rpc.DeadlineExceeded:    "504 DEADLINE_EXCEEDED",
 		rpc.RequestTooLarge:     "413 REQUEST_TOO_LARGE",
+		rpc.UpstreamTooLarge:    "502 UPSTREAM_MESSAGE_TOO_LARGE",
+		rpc.UpstreamDenied:      "502 UPSTREAM_DENIED",
+		rpc.FunctionFailed:      "502 FUNCTION_FAILED",
+		rpc.FunctionThrottled:   "429 FUNCTION_THROTTLED",
 		// Nothing of the request was wrong that the gateway could see.
 		rpc.InvalidRequest: "503 UPSTREAM_UNREACHABLE",
 	} {
@@ -85,5 +89,6 @@ func TestFailures(t *testing.T) {
 		require.Equal(t, want, fmt.Sprint(w.Code)+" "+w.Header().Get(rpc.ErrorHeader))
 		require.Equal(t, "2", w.Header().Get("Retry-After"))
 		require.NotContains(t, w.Body.String(), "10.0.0.1")
+		require.NotEqual(t, "the upstream did not answer\n", w.Body.String(), "it can be said better")
 	}
 }

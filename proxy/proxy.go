@@ -113,15 +113,9 @@ func (f *forwarding) failed(cause error) *rpc.Error {
 	if f.r.Context().Err() != nil && !f.in.lost.Load() {
 		return errGone
 	}
-	out := &rpc.Error{Reason: rpc.UpstreamUnreachable, Cause: cause}
+	out := &rpc.Error{Reason: reasonOf(cause), Cause: cause}
 	var failed *upstream.Error
 	if errors.As(cause, &failed) {
-		switch failed.Reason {
-		case rpc.InvalidRequest, rpc.ClientClosed:
-			// It blames the request, whose body was read as long as it was asked for.
-		default:
-			out.Reason = failed.Reason
-		}
 		out.Message = failed.Message
 		for name, values := range failed.Header {
 			f.w.Header()[name] = values
@@ -140,11 +134,27 @@ func (f *forwarding) failed(cause error) *rpc.Error {
 	return out
 }
 
+// reasonOf is what an error of the upstream means for the answer.
+func reasonOf(cause error) rpc.Reason {
+	var failed *upstream.Error
+	if !errors.As(cause, &failed) {
+		return rpc.UpstreamUnreachable
+	}
+	switch failed.Reason {
+	case rpc.InvalidRequest, rpc.ClientClosed:
+		// It blames the request, whose body was read as long as it was asked for.
+		return rpc.UpstreamUnreachable
+	default:
+		return failed.Reason
+	}
+}
+
 // messages are what a client is told of a request without an answer: where it went is
 // not its affair.
 var messages = map[rpc.Reason]string{
 	rpc.UpstreamUnreachable: "the upstream cannot be reached, or the connection was lost before it answered",
 	rpc.UpstreamProtocol:    "the upstream's answer is broken",
+	rpc.UpstreamTooLarge:    "the upstream's answer is larger than it may be",
 	rpc.UpstreamOverloaded:  "the upstream has as many requests as it may have",
 	rpc.DeadlineExceeded:    "the upstream did not answer in time",
 	rpc.FunctionFailed:      "the function failed",

@@ -59,6 +59,9 @@ func newUpstream(cfg *configpb.AzureFunctionUpstream, env upstream.Env, pool *ht
 	if u.keys, err = keysOf(cfg, env.Dir); err != nil {
 		return nil, err
 	}
+	if env.Log != nil && upstream.ClearText(base) && (!u.keys.anonymous || cfg.GetEntra() != nil) {
+		env.Log.Warn("keys and tokens are sent as clear text: give a URL with https", "upstream", env.Name, "url", cfg.GetUrl())
+	}
 	if cfg.GetEntra() != nil {
 		source, err := newSource(cfg.GetEntra(), env.Dir, pool)
 		if err != nil {

@@ -212,11 +212,9 @@ func TestApplication(t *testing.T) {
 
 func TestConfigurationsThatAreRefused(t *testing.T) {
 	for want, cfg := range map[string]*configpb.AzureFunctionUpstream{
-		`upstream "app": level "function" wants a key`: {Level: "function"},
-		`level "master" wants the master key`:          {Level: "master", Keys: map[string]string{"a": "b"}},
-		"give one of them":                             {Key: "secret", KeyFile: "x"},
-		"key_file: open ":                              {KeyFile: "absent"},
+		`upstream "app": key_file: open `:              {KeyFile: "absent"},
 		"key: byte 6 is not printable ASCII":           {Key: "secret\r\nX: y"},
+		`keys["a"]: name a function, and give its key`: {Keys: map[string]string{"a": ""}},
 		"client_secret_file is for an application":     {Entra: &configpb.AzureEntra{Scope: "s", ClientSecretFile: "x"}},
 	} {
 		cfg.Url = "https://orders.azurewebsites.net"
@@ -242,4 +240,24 @@ func FuzzWithoutCode(f *testing.F) {
 			t.Fatalf("%q is not done", got)
 		}
 	})
+}
+
+func TestWarnsOfClearText(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cfg  *configpb.AzureFunctionUpstream
+		want bool
+	}{
+		"key":       {&configpb.AzureFunctionUpstream{Url: "http://orders.example.com", Key: "secret"}, true},
+		"token":     {&configpb.AzureFunctionUpstream{Url: "http://orders.example.com", Entra: &configpb.AzureEntra{Scope: "s", ClientId: "c"}}, true},
+		"nothing":   {&configpb.AzureFunctionUpstream{Url: "http://orders.example.com"}, false},
+		"encrypted": {&configpb.AzureFunctionUpstream{Url: "https://orders.example.com", Key: "secret"}, false},
+		"at home":   {&configpb.AzureFunctionUpstream{Url: "http://127.0.0.1:7071", Key: "secret"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			start(t, tt.cfg, upstream.Env{Name: "app", Log: slog.New(slog.NewTextHandler(&log, nil))})
+			require.Equal(t, tt.want, strings.Contains(log.String(), "clear text"), log.String())
+			require.NotContains(t, log.String(), "secret")
+		})
+	}
 }

@@ -1,7 +1,6 @@
 package azure
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -25,9 +24,6 @@ type keys struct {
 func keysOf(cfg *configpb.AzureFunctionUpstream, dir string) (keys, error) {
 	k := keys{all: cfg.GetKey(), inQuery: cfg.GetKeyInQuery()}
 	if name := cfg.GetKeyFile(); name != "" {
-		if k.all != "" {
-			return k, errors.New("key and key_file: give one of them")
-		}
 		var err error
 		if k.all, err = file.Secret(dir, name); err != nil {
 			return k, fmt.Errorf("key_file: %w", err)
@@ -49,16 +45,7 @@ func keysOf(cfg *configpb.AzureFunctionUpstream, dir string) (keys, error) {
 		}
 		k.single[name] = key
 	}
-	none := k.all == "" && len(k.single) == 0
-	switch level := cfg.GetLevel(); {
-	case level == "function" && none:
-		return k, errors.New(`level "function" wants a key: set key, key_file or keys`)
-	case level == "master" && k.all == "":
-		return k, errors.New(`level "master" wants the master key: set key or key_file`)
-	case level == "master" && len(k.single) > 0:
-		return k, errors.New(`level "master" has one key for all functions: leave out keys`)
-	}
-	k.anonymous = none
+	k.anonymous = k.all == "" && len(k.single) == 0
 	return k, nil
 }
 

@@ -50,5 +50,8 @@ func Secret(dir, name string) (string, error) {
 	if text == "" {
 		return "", fmt.Errorf("file %q is empty", name)
 	}
+	if strings.ContainsAny(text, "\r\n") {
+		return "", fmt.Errorf("file %q has more than one line, and should have the secret alone", name)
+	}
 	return text, nil
 }

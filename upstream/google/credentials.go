@@ -49,9 +49,6 @@ func newSource(cfg *configpb.GoogleFunctionUpstream, dir string, issuers http.Ro
 		account:  from.GetImpersonate(), delegates: from.GetDelegates(),
 		client: &http.Client{Transport: issuers, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
-	if o.account == "" && len(o.delegates) > 0 {
-		return nil, errors.New("credentials: delegates are for impersonate, which is not set")
-	}
 	if o.file != "" {
 		o.file = file.Path(dir, o.file)
 	}
@@ -109,10 +106,19 @@ func (o *origin) tokens() (*auth.Credentials, error) {
 	case account != "":
 		return o.impersonated(kind, data, account, delegates)
 	case data != nil:
-		return idtoken.NewCredentialsFromJSON(kind, data, &idtoken.Options{Audience: o.audience, Client: o.client})
+		tokens, err := idtoken.NewCredentialsFromJSON(kind, data, &idtoken.Options{Audience: o.audience, Client: o.client})
+		return tokens, o.within(err)
 	default:
 		return idtoken.NewCredentials(&idtoken.Options{Audience: o.audience, Client: o.client})
 	}
+}
+
+// within is err with the file that it is about, if there is one.
+func (o *origin) within(err error) error {
+	if err == nil || o.file == "" {
+		return err
+	}
+	return fmt.Errorf("file %q: %w", o.file, err)
 }
 
 // impersonated is what has tokens of an account, by the credentials in data; without
@@ -127,7 +133,7 @@ func (o *origin) impersonated(kind credentials.CredType, data []byte, account st
 		base, err = credentials.DetectDefault(options)
 	}
 	if err != nil {
-		return nil, err
+		return nil, o.within(err)
 	}
 	client, err := httptransport.NewClient(&httptransport.Options{
 		Credentials: base, BaseRoundTripper: o.client.Transport, DisableTelemetry: true,

@@ -60,6 +60,9 @@ func newUpstream(cfg *configpb.GoogleFunctionUpstream, env upstream.Env, issuers
 		log := env.Log
 		if log != nil {
 			log = log.With("upstream", env.Name)
+			if upstream.ClearText(base) {
+				log.Warn("tokens are sent as clear text: give a URL with https", "url", cfg.GetUrl())
+			}
 		}
 		u.tokens = token.New(source, log)
 	}

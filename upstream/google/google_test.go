@@ -264,6 +264,18 @@ func TestFilesThatAreRefused(t *testing.T) {
 	}
 	_, err := New(&configpb.GoogleFunctionUpstream{Url: "https://f", Credentials: &configpb.GoogleCredentials{File: "absent"}}, upstream.Env{Name: "resize", Dir: dir})
 	require.ErrorContains(t, err, `upstream "resize": credentials: open `+dir)
-	_, err = try(t, g, &configpb.GoogleFunctionUpstream{Url: "https://f", Credentials: &configpb.GoogleCredentials{Delegates: []string{"x"}}})
-	require.ErrorContains(t, err, "delegates are for impersonate")
+}
+
+func TestWarnsOfClearText(t *testing.T) {
+	g := googletest.Start(t)
+	for url, want := range map[string]bool{"http://f.example.com": true, "https://f.example.com": false, "http://127.0.0.1:8080": false} {
+		for _, anonymous := range []bool{false, true} {
+			var log bytes.Buffer
+			cfg := &configpb.GoogleFunctionUpstream{Url: url, Credentials: &configpb.GoogleCredentials{Anonymous: anonymous}}
+			up, err := newUpstream(cfg, upstream.Env{Name: "function", Log: slog.New(slog.NewTextHandler(&log, nil))}, g.Transport(new(http.Transport)))
+			require.NoError(t, err)
+			require.NoError(t, up.Close())
+			require.Equal(t, want && !anonymous, strings.Contains(log.String(), "clear text"), "%s %s", url, log.String())
+		}
+	}
 }

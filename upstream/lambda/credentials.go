@@ -52,7 +52,7 @@ func (u *Upstream) load(ctx context.Context, cfg *configpb.AWSLambdaUpstream, re
 	}
 	loaded, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return loaded, err
+		return loaded, fmt.Errorf("AWS's shared files and environment: %w", err)
 	}
 	if loaded.Region == "" {
 		return loaded, errors.New("nothing says in which region the function is: set region, give the function's ARN, or set AWS_REGION")
@@ -97,6 +97,9 @@ func firstSource(from *configpb.AWSCredentials, loaded aws.Config, dir string) (
 	}
 	if web := from.GetWebIdentity(); web != nil {
 		token := stscreds.IdentityTokenFile(file.Path(dir, web.GetTokenFile()))
+		if _, err := token.GetIdentityToken(); err != nil {
+			return nil, fmt.Errorf("web_identity.token_file: %w", err)
+		}
 		as := loaded.Copy()
 		as.Credentials = nil // the token says who asks
 		return stscreds.NewWebIdentityRoleProvider(sts.NewFromConfig(as), web.GetRoleArn(), token, func(o *stscreds.WebIdentityRoleOptions) {
@@ -115,7 +118,11 @@ func (a anew) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if cache, ok := a.CredentialsProvider.(*aws.CredentialsCache); ok {
 		cache.Invalidate()
 	}
-	return a.CredentialsProvider.Retrieve(ctx)
+	keys, err := a.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		err = fmt.Errorf("set credentials, or give AWS's chain some: %w", err)
+	}
+	return keys, err
 }
 
 // secretFile is a key whose secret is in a file. It is read anew from time to time, so

@@ -101,10 +101,8 @@ func request(r *http.Request, about *upstream.About) event.Request {
 		return in
 	}
 	in.Host = cmp.Or(in.Host, about.Host)
-	in.Scheme, in.Resource, in.Client, in.RequestID, in.Time = about.Scheme, about.Resource, about.Client, about.RequestID, about.Time
-	for _, v := range about.Vars {
-		in.Vars = append(in.Vars, event.Var(v))
-	}
+	in.Scheme, in.Client, in.RequestID, in.Time = about.Scheme, about.Client, about.RequestID, about.Time
+	in.Resource, in.Vars = resource(about)
 	return in
 }
 

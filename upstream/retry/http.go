@@ -34,6 +34,16 @@ type requests struct {
 	policy *Policy
 }
 
+// Describe is what the upstream says that it would make of a request, if it says that.
+func (u *requests) Describe(about *upstream.About) []string {
+	if up, ok := u.HTTP.(interface {
+		Describe(about *upstream.About) []string
+	}); ok {
+		return up.Describe(about)
+	}
+	return nil
+}
+
 // Send implements [upstream.HTTP].
 func (u *requests) Send(r *http.Request, tried *upstream.Tried) (*http.Response, error) {
 	u.policy.budget.request()
