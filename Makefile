@@ -94,6 +94,11 @@ conformance: ## Install and run protobuf's conformance suite
 	internal/conformance/install.sh
 	$(GO) test -count 1 -v -run 'TestConformance' ./internal/conformance
 
+.PHONY: npm
+npm: ## Install programs of npm that serve functions (300 MB), and run their tests
+	internal/npmtest/install.sh
+	$(GO) test -count 1 -v ./internal/npmtest
+
 .PHONY: interop
 interop: ## Run gRPC's interop cases through the gateway
 	$(GO) test -count 1 -v -run 'Interop' ./internal/e2e
