@@ -339,10 +339,9 @@ func isScalarMessage(md protoreflect.MessageDescriptor) bool {
 	return md.FullName() == "google.protobuf.Duration"
 }
 
-// isAnyValue reports whether what is in a field of this type is the user's own: any
-// value, or an object of them.
+// isAnyValue reports whether a field of this type takes any value.
 func isAnyValue(md protoreflect.MessageDescriptor) bool {
-	return md.FullName() == "google.protobuf.Value" || md.FullName() == "google.protobuf.Struct"
+	return md.FullName() == "google.protobuf.Value"
 }
 
 // isAnyObject reports whether a field of this type takes any names with any values.

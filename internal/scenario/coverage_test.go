@@ -13,7 +13,7 @@ import (
 
 // rows are the cases that must have a session or a written reason.
 const rows = `A-01…A-11 A-43 B-13 B-16
-A-30…A-38
+A-30…A-41
 A-12…A-27 A-50…A-56 A-58…A-69 A-71…A-75 B-10
 A01…A65 B01…B60 C01…C48
 D01…D25 E01…E23 F01…F18 H01…H11

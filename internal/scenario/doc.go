@@ -23,7 +23,7 @@
 //	                                  address is in ${PETS}: "pets" has two below /api/pets, "echo"
 //	                                  answers with the request, "answers 404" always so, "answers as
 //	                                  asked" with the status at the end of the path, "streams" with a
-//	                                  list of two, "fails 2
+//	                                  list of two, "things" as the methods of the fixture ask, "fails 2
 //	                                  times with 503" (and Retry-After: 1) before it echoes, "hangs"
 //	                                  never answers, at "refuses" nobody listens
 //	lambda hello: echo                a function of AWS Lambda, of this name, that the emulator runs: one of
@@ -31,6 +31,12 @@
 //	                                  goes wrong with its first calls: they may be slow, "throttled 2 times",
 //	                                  "fails 2 times with 500" or "breaks 1 times", without an answer.
 //	                                  The lines that continue it are further settings of the upstream
+//	google hello: gen 2               a function of Google Cloud behind a front door, which is in ${HELLO}; gen 1 has
+//	                                  a path there. It does as "rest hello: things" does, but at /event
+//	                                  takes events, the last of which is at /last. Tokens are those of the
+//	                                  metadata server, the key of an account is in ${GOOGLE_KEY}
+//	azure shop: a function, b admin   an app of Azure with two functions and their levels, in ${SHOP}; they answer
+//	                                  with what they were called with
 //	upstreams:                        more upstreams, as YAML
 //	routes:                           the routes, in place of that of the default configuration
 //	env: NAME=value                   an environment variable of the gateway
@@ -53,7 +59,7 @@
 //	                                  answer; then the answer is the one below
 //	again until 2 keys                until calls of AWS Lambda were signed with so many keys
 //	credentials expire                before the request; so are temporary ones of AWS
-//	sts is down                       from here on
+//	sts is down                       from here on; so may google be, which issues tokens
 //	client leaves                     when the call has reached the upstream
 //	call t.v1.Things/Get: 0a0161      a gRPC request: the bytes of each message, in hexadecimal;
 //	> x-a: b                          its metadata
@@ -83,6 +89,7 @@
 //	lambda got includes: {...}        what the event has; "got wire:" its bytes, quoted
 //	lambda got header: x-a: b         the call's, with "got no header:" as with the upstream
 //	lambda got 2 calls                so many
+//	google issued 1 tokens            so many in the session so far
 //	lambda refused: TypeException     the service's error, of this type; otherwise there is none
 //
 //	< 200                             the answer; the connection is in order unless it is "aborted",

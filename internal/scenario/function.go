@@ -12,7 +12,8 @@ import (
 // Function is an upstream that is a function of a cloud, or an app of them.
 type Function struct {
 	Cloud, Name string // lambda, google or azure
-	// Does is what it does: for lambda the name of its handler.
+	// Does is what it does: for lambda the name of its handler, for google its
+	// generation, for azure the functions of the app with their levels.
 	Does string
 	// More are further settings of the upstream, as YAML.
 	More  string
@@ -76,6 +77,9 @@ func (s *Session) function(cloud, name, text string) error {
 		if !handler.MatchString(does) {
 			return fmt.Errorf("%q is no handler", does)
 		}
+	}
+	if cloud == "google" && text != "gen 1" && text != "gen 2" {
+		return fmt.Errorf("%q is no generation", text)
 	}
 	if cloud == "azure" && !azureApp.MatchString(text) {
 		return fmt.Errorf("%q is not NAME LEVEL, several with commas", text)

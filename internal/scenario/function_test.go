@@ -13,6 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dragoman-gateway/dragoman/internal/azuretest"
+	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
+	"github.com/dragoman-gateway/dragoman/internal/googletest"
 	"github.com/dragoman-gateway/dragoman/internal/lambdatest"
 )
 
@@ -23,6 +26,9 @@ const (
 	webToken   = "web-identity-token"
 	briefLife  = 3 * time.Second
 	foreverSTS = 1 << 30 // calls that fail
+
+	// givenAudience is one that the front doors of Google's functions take beside their URL.
+	givenAudience = "https://audience.example.com"
 )
 
 // clouds are the emulators, each started when a session first needs it, and then
@@ -30,8 +36,14 @@ const (
 type clouds struct {
 	t   *testing.T
 	aws *lambdatest.Service
-	// first is how many calls there were before the session.
-	first int
+	// first is how many calls there were before the session, issued how many tokens.
+	first  int
+	issued int32
+
+	google *googletest.Google
+	// functions is the program behind all doors of Google's, keyFile the key of an account.
+	functions *googletest.Function
+	keyFile   string
 }
 
 // lambda is the emulator of AWS Lambda.
@@ -65,6 +77,9 @@ func (c *clouds) lambda() *lambdatest.Service {
 // env starts what a session needs, and says where it is.
 func (c *clouds) env(t *testing.T, s *Session) map[string]string {
 	env := make(map[string]string)
+	if slices.ContainsFunc(s.Functions, func(f Function) bool { return f.Cloud == "lambda" }) {
+		c.lambda() // builds its functions
+	}
 	for _, f := range s.Functions {
 		switch f.Cloud {
 		case "lambda":
@@ -73,15 +88,62 @@ func (c *clouds) env(t *testing.T, s *Session) map[string]string {
 			require.NoError(t, os.WriteFile(token, []byte(webToken), 0o600))
 			env["LAMBDA"], env["STS"], env["WEB_TOKEN"] = aws.URL, aws.STSURL, token
 			env["AWS_KEY"], env["AWS_SECRET"] = aws.Credentials.AccessKeyID, aws.Credentials.SecretAccessKey
+		case "google":
+			noLogin(t)
+			env[strings.ToUpper(f.Name)] = c.door(t, f.Does)
+			env["GOOGLE_KEY"] = c.keyFile
+		case "azure":
+			env[strings.ToUpper(f.Name)] = startApp(t, f.Does)
 		}
 	}
 	return env
 }
 
+// door starts the front door of a function of Google's, of a generation, and says where
+// it is called.
+func (c *clouds) door(t *testing.T, generation string) string {
+	t.Helper()
+	if c.google == nil {
+		c.google = googletest.Start(c.t)
+		c.functions = googletest.StartFunction(c.t, os.Args[0], "", functionsOf+"=google")
+		c.keyFile = c.google.KeyFile(c.t)
+		// The library looks once whether there is a metadata server.
+		c.t.Setenv("GCE_METADATA_HOST", c.google.Host())
+		c.t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+	}
+	path := ""
+	if generation == "gen 1" {
+		path = "/hello"
+	}
+	return googletest.StartDoor(t, c.google, path, c.functions, givenAudience).URL
+}
+
+// noLogin hides what gcloud keeps in the user's folder while a session runs. The go command
+// keeps things there too, so that what it builds has to be there before.
+func noLogin(t *testing.T) {
+	t.Helper()
+	gatewaytest.Shell(t, "", "") // finds grpcurl
+	t.Setenv("HOME", t.TempDir())
+}
+
+// startApp starts an app of Azure with functions as a session has them, and says where.
+func startApp(t *testing.T, list string) string {
+	t.Helper()
+	app := &azuretest.App{Levels: make(map[string]string), Keys: make(map[string]string), Host: "host-key", Master: "master-key"}
+	for one := range strings.SplitSeq(list, ", ") {
+		name, level, _ := strings.Cut(one, " ")
+		app.Levels[name], app.Keys[name] = level, "key-of-"+name
+	}
+	return azuretest.StartApp(t, app).URL
+}
+
 // begin makes things go wrong as the session says. What it returns makes them right.
 func (c *clouds) begin(t *testing.T, s *Session) (end func()) {
+	if c.google != nil {
+		c.issued = c.google.Issued.Load()
+	}
 	if c.aws == nil {
-		return func() {}
+		return c.restore
 	}
 	c.first = len(c.aws.Calls())
 	for _, f := range s.Functions {
@@ -90,11 +152,21 @@ func (c *clouds) begin(t *testing.T, s *Session) (end func()) {
 		}
 	}
 	return func() {
-		c.aws.FailSTS(0)
+		c.restore()
 		left := c.aws.Forgive()
 		if !t.Failed() {
 			require.Zero(t, left, "calls that were to go wrong and did not come")
 		}
+	}
+}
+
+// restore ends outages.
+func (c *clouds) restore() {
+	if c.aws != nil {
+		c.aws.FailSTS(0)
+	}
+	if c.google != nil {
+		c.google.Down.Store(false)
 	}
 }
 
@@ -122,6 +194,8 @@ func (c *clouds) outages(x *Exchange) {
 		switch what {
 		case "sts is down":
 			c.aws.FailSTS(foreverSTS)
+		case "google is down":
+			c.google.Down.Store(true)
 		case "credentials expire":
 			c.aws.Expire("")
 		}
@@ -137,7 +211,11 @@ func (c *clouds) calls() int {
 }
 
 // check compares the calls of an exchange, those after so many, with what it says.
-func (c *clouds) check(t *testing.T, at string, want *Calls, before int) {
+func (c *clouds) check(t *testing.T, at string, x *Exchange, before int) {
+	if x.Issued >= 0 {
+		require.EqualValues(t, x.Issued, c.google.Issued.Load()-c.issued, "%s: tokens of Google", at)
+	}
+	want := x.Calls
 	if want == nil {
 		return
 	}
@@ -220,6 +298,12 @@ func (s *Session) functionConfig() string {
 				{"endpoint", `"${LAMBDA}"`},
 				{"credentials", `{static: {access_key_id: "${AWS_KEY}", secret_access_key: "${AWS_SECRET}"}}`},
 			}
+		case "google":
+			kind = []string{"  google_function:"}
+			defaults = [][2]string{{"url", `"${` + strings.ToUpper(f.Name) + `}"`}}
+		case "azure":
+			kind = []string{"  azure_function:"}
+			defaults = [][2]string{{"url", `"${` + strings.ToUpper(f.Name) + `}"`}}
 		}
 		var more, own []string
 		for _, line := range strings.Split(f.More, "\n") {

@@ -82,6 +82,9 @@ type Exchange struct {
 	Again *Again
 	// Calls is what the exchange says of calls of AWS Lambda; nil is nothing.
 	Calls *Calls
+	// Issued is how many tokens of Google there were in the session so far; -1 if
+	// nothing is said of them.
+	Issued int
 
 	Upstream Upstream
 	// Log is what the line of the access log has, as JSON; NoLog are the fields that
@@ -135,7 +138,7 @@ type Body struct {
 
 var (
 	idPattern = regexp.MustCompile(`^[A-Z]+-?[0-9]+(-[a-z0-9]+)?$`)
-	restKind  = regexp.MustCompile(`^(pets|echo|refuses|hangs|answers (?:[0-9]{3}|as asked)|streams|fails [0-9]+ times with [0-9]{3})$`)
+	restKind  = regexp.MustCompile(`^(pets|echo|refuses|hangs|answers (?:[0-9]{3}|as asked)|streams|things|fails [0-9]+ times with [0-9]{3})$`)
 	share     = regexp.MustCompile(`^ *([a-z]+) ([0-9]+)(?:…([0-9]+))?$`)
 	times     = regexp.MustCompile(`^answers ([0-9]+) times$`)
 	repeat    = regexp.MustCompile(`\$\{repeat ([0-9]+) ("(?:[^"\\]|\\.)*")\}`)
@@ -243,7 +246,7 @@ type parser struct {
 }
 
 func (p *parser) start(number int) *Exchange {
-	p.x = &Exchange{Line: number}
+	p.x = &Exchange{Line: number, Issued: -1}
 	p.session.Exchanges = append(p.session.Exchanges, p.x)
 	p.inBody, p.inWant = false, false
 	return p.x
@@ -298,6 +301,10 @@ func (p *parser) line(number int, text string) error {
 		x.Outages = append(x.Outages, text)
 	case strings.HasPrefix(text, "again "):
 		return x.again(strings.TrimPrefix(text, "again "))
+	case strings.HasPrefix(text, "google issued "):
+		var err error
+		x.Issued, err = strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(text, "google issued "), " tokens"))
+		return err
 	case strings.HasPrefix(text, "lambda "):
 		p.inBody = false
 		return x.lambda(strings.TrimPrefix(text, "lambda "))

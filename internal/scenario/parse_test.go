@@ -16,6 +16,7 @@ rest pets: fails 2 times with 503
 lambda hello: echo, slow 1 times for 2s
   event: raw
   limits: {}
+google first: gen 1
 azure shop: hello function, purge admin
 routes:
   - name: a
@@ -59,6 +60,7 @@ lambda got header: x-a: b
 lambda got no header: x-b
 lambda got 2 calls
 lambda refused: Type
+google issued 3 tokens
 < 200
 
 > GET /a
@@ -100,6 +102,7 @@ shared
 	require.Equal(t, []REST{{"pets", "fails 2 times with 503"}}, s.REST)
 	require.Equal(t, []Function{
 		{Cloud: "lambda", Name: "hello", Does: "echo", More: "  event: raw\n  limits: {}", Fault: &Fault{Kind: "slow", Times: 1, Delay: 2 * time.Second}},
+		{Cloud: "google", Name: "first", Does: "gen 1"},
 		{Cloud: "azure", Name: "shop", Does: "hello function, purge admin"},
 	}, s.Functions)
 	require.Len(t, s.Exchanges, 6)
@@ -119,7 +122,10 @@ shared
 	require.Equal(t, `{"a": 1}`, x.Log)
 	require.Equal(t, []string{"b"}, x.NoLog)
 
+	require.Equal(t, -1, x.Issued)
+
 	x = s.Exchanges[1]
+	require.Equal(t, 3, x.Issued)
 	require.Equal(t, []string{"sts is down"}, x.Outages)
 	require.Equal(t, &Again{Keys: 2}, x.Again)
 	wire := "\x00"
@@ -145,6 +151,8 @@ func TestParseErrors(t *testing.T) {
 		{"handler", "lambda a: it sings\n", "no handler"},
 		{"fault", "lambda a: echo, sings 2 times\n", "nothing that goes wrong"},
 		{"fault's end", "lambda a: echo, breaks 2 times with 500\n", "says too much"},
+		{"generation", "google a: echo\n", "no generation"},
+		{"tokens", "> GET /\ngoogle issued many tokens\n", "invalid syntax"},
 		{"app", "azure a: hello\n", "not NAME LEVEL"},
 		{"calls", "> GET /\nlambda got many calls\n", "invalid syntax"},
 		{"lambda", "> GET /\nlambda saw: {}\n", "not a directive about calls"},

@@ -66,6 +66,10 @@ func (u *restServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `[{"name": "a"}, {"name": "b"}]`)
 		return
+	case "things":
+		if u.things(w, r) {
+			return
+		}
 	case "fails": // N times with STATUS
 		if most, _ := strconv.ParseInt(u.kind[1], 10, 64); n <= most {
 			u.status(w, u.kind[4])
@@ -100,6 +104,26 @@ func (u *restServer) echo(w http.ResponseWriter, r *http.Request, n int64) {
 		"upstream": u.name, "request": n, "method": r.Method, "path": path, "query": query, "host": r.Host,
 		"headers": header, "body": string(body),
 	})
+}
+
+// things answers the methods Get and Stream of the fixture, by their rules.
+func (u *restServer) things(w http.ResponseWriter, r *http.Request) bool {
+	if name, ok := strings.CutPrefix(r.URL.Path, "/v1/things/"); ok {
+		if name == "none" {
+			answerJSON(w, http.StatusNotFound, map[string]any{"code": 5, "message": "there is no thing \"none\""})
+			return true
+		}
+		answerJSON(w, http.StatusOK, map[string]any{"name": name, "i32": len(name)})
+		return true
+	}
+	if name, ok := strings.CutPrefix(r.URL.Path, "/v1/stream/"); ok {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		for i := range 3 {
+			_ = json.NewEncoder(w).Encode(map[string]any{"name": name, "i32": i})
+		}
+		return true
+	}
+	return false
 }
 
 // pets is the store of the guides.

@@ -174,7 +174,7 @@ func (h *host) exchange(t *testing.T, s *Session, x *Exchange) {
 	}
 	require.GreaterOrEqual(t, time.Since(start), x.Took, "%s: it took", at)
 	h.checkUpstream(t, at, x, sc)
-	h.clouds.check(t, at, x.Calls, calls)
+	h.clouds.check(t, at, x, calls)
 	if s.Logs && x.Command == "" {
 		h.checkLog(t, at, x)
 	}
