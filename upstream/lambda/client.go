@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -41,7 +42,7 @@ func forCredentials(cfg *configpb.AWSLambdaUpstream) *awshttp.BuildableClient {
 // forCalls is a client of the Lambda service, made of one for credentials, because that
 // has the certificate authorities that the environment names.
 func forCalls(client *awshttp.BuildableClient, limits *configpb.UpstreamLimits) *http.Client {
-	return client.WithDialerOptions(func(d *net.Dialer) {
+	calls := client.WithDialerOptions(func(d *net.Dialer) {
 		d.KeepAliveConfig = alive
 	}).WithTransportOptions(func(t *http.Transport) {
 		t.ResponseHeaderTimeout = 0 // as long as the function runs; the route bounds that
@@ -52,6 +53,9 @@ func forCalls(client *awshttp.BuildableClient, limits *configpb.UpstreamLimits) 
 		t.MaxConnsPerHost = int(limits.GetConnections())
 		t.IdleConnTimeout = idleTimeout
 	}).Freeze().(*http.Client)
+	// Where a function is, the configuration says: its event goes nowhere else.
+	calls.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return calls
 }
 
 // oneProtocol has a connection for each request, so that what happens to it says
@@ -66,6 +70,8 @@ func oneProtocol(t *http.Transport) {
 
 // attempt is what is known of a call besides what the SDK is told. It is in the context.
 type attempt struct {
+	// payload is the body of the request.
+	payload []byte
 	// trace is sent as X-Amzn-Trace-Id. Signatures leave that out.
 	trace string
 	// limit is how much may be read of the answer; zero is no limit.
@@ -94,6 +100,7 @@ func (w *watched) Do(r *http.Request) (*http.Response, error) {
 	if a.trace != "" {
 		r.Header["X-Amzn-Trace-Id"] = []string{a.trace}
 	}
+	a.own(r)
 	resp, err := (*http.Client)(w).Do(r)
 	if err != nil {
 		return nil, err
@@ -106,6 +113,20 @@ func (w *watched) Do(r *http.Request) (*http.Response, error) {
 		resp.Body = &bounded{ReadCloser: resp.Body, left: a.limit}
 	}
 	return resp, nil
+}
+
+// own gives r the payload itself as its body, in place of what the SDK makes of it. That
+// ends when an answer begins, and after it reads as an error: if net/http has not looked
+// behind the last byte by then, it takes the request for broken and closes the connection
+// that the answer is coming on. And it cannot be read again, so that a request of which
+// nothing could be written to a connection that was kept too long would fail; net/http
+// sends such a one on another connection.
+func (a *attempt) own(r *http.Request) {
+	if r.Body == nil || r.ContentLength != int64(len(a.payload)) {
+		return // the SDK sends something else
+	}
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(a.payload)), nil }
+	r.Body, _ = r.GetBody()
 }
 
 var errTooLarge = errors.New("the answer is larger than response_bytes allows")

@@ -78,8 +78,9 @@ func answer(t testing.TB, up upstream.HTTP, r *http.Request) (*http.Response, st
 	resp, err := up.Send(r, nil)
 	require.NoError(t, err)
 	body, err := io.ReadAll(resp.Body)
+	closed := resp.Body.Close()
 	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
+	require.NoError(t, closed)
 	return resp, string(body)
 }
 

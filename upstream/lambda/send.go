@@ -38,7 +38,7 @@ func (u *Upstream) send(r *http.Request) (*http.Response, *upstream.Error) {
 	}
 	x := &exchange{up: u, r: r, ctx: r.Context(), call: c}
 	// First the body: a client that sends slowly takes no place from others.
-	if x.payload, x.failure = payload(r, about, c); x.failure != nil {
+	if x.attempt.payload, x.failure = payload(r, about, c); x.failure != nil {
 		return nil, x.end(x.failure)
 	}
 	if x.failure = x.take(); x.failure != nil {
@@ -57,7 +57,6 @@ type exchange struct {
 	r       *http.Request
 	ctx     context.Context //nolint:containedctx // that of the request
 	call    *call
-	payload []byte
 	failure *upstream.Error
 	attempt attempt
 	// set and place are the place of the call until it ends; nil is none.
@@ -107,7 +106,7 @@ func (x *exchange) options(o *lambda.Options) {
 // invoke calls the function, and waits for what it returns if that is asked for.
 func (x *exchange) invoke() (*http.Response, *upstream.Error) {
 	c := x.call
-	in := &lambda.InvokeInput{FunctionName: &c.function, Payload: x.payload}
+	in := &lambda.InvokeInput{FunctionName: &c.function, Payload: x.attempt.payload}
 	if c.qualifier != "" {
 		in.Qualifier = &c.qualifier
 	}
@@ -169,7 +168,7 @@ func response(r *http.Request, answer *event.Response) *http.Response {
 // stream calls the function and waits for the head of what it streams.
 func (x *exchange) stream() (*http.Response, *upstream.Error) {
 	c := x.call
-	in := &lambda.InvokeWithResponseStreamInput{FunctionName: &c.function, Payload: x.payload, ClientContext: c.clientContext}
+	in := &lambda.InvokeWithResponseStreamInput{FunctionName: &c.function, Payload: x.attempt.payload, ClientContext: c.clientContext}
 	if c.qualifier != "" {
 		in.Qualifier = &c.qualifier
 	}
