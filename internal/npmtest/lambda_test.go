@@ -32,13 +32,13 @@ func startOffline(t *testing.T) *offline {
 	t.Helper()
 	dir := install(t, "lambda")
 	sink, heard := listen(t)
-	api, front, alb := freePort(t), freePort(t), freePort(t)
-	port := func(a *net.TCPAddr) string { return strconv.Itoa(a.Port) }
-	node(t, dir, []string{"TEST_HEARD=" + sink, "SLS_TELEMETRY_DISABLED=1", "SLS_NOTIFICATIONS_MODE=off"},
-		[]net.Addr{api, front, alb},
+	addresses := freePorts(t, 3)
+	port := func(i int) string { return strconv.Itoa(addresses[i].(*net.TCPAddr).Port) }
+	node(t, dir, []string{"TEST_HEARD=" + sink, "SLS_TELEMETRY_DISABLED=1", "SLS_NOTIFICATIONS_MODE=off"}, addresses,
 		filepath.Join("serverless", "bin", "serverless.js"), "offline", "start", "--host", "127.0.0.1",
-		"--lambdaPort", port(api), "--httpPort", port(front), "--albPort", port(alb), "--noPrependStageInUrl")
-	return &offline{api: "http://" + api.String(), http: "http://" + front.String(), alb: "http://" + alb.String(), heard: heard}
+		"--lambdaPort", port(0), "--httpPort", port(1), "--albPort", port(2), "--noPrependStageInUrl")
+	at := func(i int) string { return "http://" + addresses[i].String() }
+	return &offline{api: at(0), http: at(1), alb: at(2), heard: heard}
 }
 
 // TestLambda calls one serverless-offline in many ways: it takes long to start.

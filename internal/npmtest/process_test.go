@@ -98,13 +98,17 @@ func node(t *testing.T, dir string, env []string, addresses []net.Addr, program 
 	}
 }
 
-// freePort is an address of the loopback that nobody listens at.
-func freePort(t *testing.T) *net.TCPAddr {
+// freePorts are addresses of the loopback that nobody listens at, no two the same.
+func freePorts(t *testing.T, n int) []net.Addr {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr)
+	var ports []net.Addr
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer l.Close() // when there are all of them
+		ports = append(ports, l.Addr())
+	}
+	return ports
 }
 
 // listen starts a server that hands on the bodies of what it is sent.
