@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 )
 
@@ -42,9 +44,13 @@ type Forward struct {
 	MaxRequestBytes int64
 	CORS            *configpb.CORS
 	Compression     *configpb.Compression
-	// Lambda is what the route says of calls to a function of AWS Lambda; nil if
-	// nothing.
-	Lambda *configpb.LambdaCall
+}
+
+// Calls is what a route says of how its upstreams are called: a message that their
+// kind knows.
+type Calls struct {
+	Path    string
+	Options proto.Message
 }
 
 // Destination is an upstream with its share of the requests. The reference to it
@@ -119,6 +125,7 @@ func (l *linker) action(rt *Route, cfg *configpb.Route) {
 	switch cfg.GetAction().(type) {
 	case *configpb.Route_Forward:
 		rt.Forward = l.forward(fieldPath(path, "forward"), cfg.GetForward())
+		rt.Calls = l.calls(rt, fieldPath(path, "forward"), cfg.GetForward().GetLambda())
 	case *configpb.Route_Redirect:
 		rt.Redirect = &Redirect{fieldPath(path, "redirect"), cfg.GetRedirect()}
 	case *configpb.Route_Respond:
@@ -126,7 +133,26 @@ func (l *linker) action(rt *Route, cfg *configpb.Route) {
 		rt.Respond = &Respond{at, cfg.GetRespond(), programText(at, "body_jq", cfg.GetRespond().GetBodyJq(), "")}
 	default:
 		l.transcode(rt, cfg)
+		rt.Calls = l.calls(rt, fieldPath(path, "transcode"), cfg.GetTranscode().GetLambda())
 	}
+}
+
+// calls is what a route, whose action is at path, says of calls to functions of AWS
+// Lambda.
+func (l *linker) calls(rt *Route, path string, cfg *configpb.LambdaCall) *Calls {
+	if cfg == nil {
+		return nil
+	}
+	path = fieldPath(path, "lambda")
+	for _, up := range rt.Upstreams() {
+		if up == nil || up.Kind == nil {
+			continue // that has been said
+		}
+		if _, is := up.Kind.(*configpb.AWSLambdaUpstream); !is {
+			l.problem(path, "leave it out", "upstream %q is no function of AWS Lambda", up.Name)
+		}
+	}
+	return &Calls{path, cfg}
 }
 
 func (l *linker) forward(path string, cfg *configpb.ForwardRoute) *Forward {
@@ -139,7 +165,6 @@ func (l *linker) forward(path string, cfg *configpb.ForwardRoute) *Forward {
 		MaxRequestBytes: int64(min(cfg.GetLimits().GetRequestBytes(), 1<<62)),
 		CORS:            cfg.GetCors(),
 		Compression:     cfg.GetCompression(),
-		Lambda:          cfg.GetLambda(),
 	}
 	switch {
 	case cfg.GetGroup() != "":

@@ -111,6 +111,8 @@ type Route struct {
 	Forward   *Forward
 	Redirect  *Redirect
 	Respond   *Respond
+	// Calls is what the route says of how its upstreams are called; nil if nothing.
+	Calls *Calls
 	// Retry and FallThrough are nil where nothing is said of them.
 	Retry       *Retry
 	FallThrough *FallThrough

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/dragoman-gateway/dragoman/config"
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -230,10 +228,6 @@ func fitsGRPC(g *configpb.GRPCMatch, method string) bool {
 // checkAbilities reports routes that lead to upstreams which cannot take what they
 // send.
 func (g *Gateway) checkAbilities() config.Report {
-	states := make(map[*config.Upstream]*upstreamState)
-	for _, up := range g.upstreams {
-		states[up.cfg] = up
-	}
 	var report config.Report
 	wrong := func(path, advice, format string, args ...any) {
 		p := g.plan.File.Problem(path, format, args...)
@@ -245,11 +239,8 @@ func (g *Gateway) checkAbilities() config.Report {
 			continue
 		}
 		for _, d := range rt.Forward.Destinations {
-			if up := states[d.Upstream]; up != nil && up.http == nil {
+			if up := g.upstream(d.Upstream); up != nil && up.http == nil {
 				wrong(d.Path, "expose it with transcode, which passes gRPC too", "upstream %q takes no requests of HTTP", up.cfg.Name)
-			}
-			if _, is := d.Upstream.Kind.(*configpb.AWSLambdaUpstream); !is && rt.Forward.Lambda != nil {
-				wrong(rt.Forward.Path+".lambda", "leave it out", "upstream %q is no function of AWS Lambda", d.Upstream.Name)
 			}
 		}
 	}
@@ -278,9 +269,9 @@ func (c *compiler) forward(rt *compiledRoute, e *route.Entry, at *matchPlace, se
 			continue // there are none where a plan is only checked
 		}
 		handler := atFirstHand(rt.cfg, proxy.New(proxy.Options{
-			Name: d.Upstream.Name, Upstream: rt.retry.HTTP(up.http), Rewrite: rule, Headers: edits,
+			Name: d.Upstream.Name, Upstream: rt.retry.HTTP(up.of(rt.cfg)), Rewrite: rule, Headers: edits,
 			Timeout: f.Timeout, IdleTimeout: f.IdleTimeout, MaxRequestBytes: f.MaxRequestBytes,
-			AllowPaths: allowed(f.AllowPaths), Refuse: c.gateway.refuser(settings), Kind: kindOptions(f),
+			AllowPaths: allowed(f.AllowPaths), Refuse: c.gateway.refuser(settings),
 		}))
 		shares = append(shares, proxy.Share{Name: d.Upstream.Name, Handler: c.within(rt, e, d.Upstream, handler, settings), Weight: d.Weight})
 	}
@@ -313,14 +304,6 @@ func (c *compiler) within(rt *compiledRoute, e *route.Entry, up *config.Upstream
 		return handler
 	}
 	return chain.Wrap(e, handler)
-}
-
-// kindOptions are what a route says of calls to upstreams of some kind.
-func kindOptions(f *config.Forward) proto.Message {
-	if f.Lambda != nil {
-		return f.Lambda
-	}
-	return nil
 }
 
 func allowed(names []string) proxy.Paths {

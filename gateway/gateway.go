@@ -81,6 +81,7 @@ func New(plan *config.Plan, options Options) (*Gateway, error) {
 		}
 	}
 	report = append(report, g.checkAbilities()...)
+	report = append(report, g.bind()...)
 	if len(report) > 0 {
 		_ = g.closeUpstreams()
 		return nil, report.Err()

@@ -30,7 +30,7 @@ func (up *upstreamState) calls(method *rpc.Method, bindings []httprule.Binding, 
 		return up.limit(t.MaxMessageBytes), nil
 	}
 	return outbound.New(outbound.Options{
-		Name: up.cfg.Name, Route: rt.Name, Upstream: up.http, Method: method, Codec: up.codec, Bindings: withoutPrefix(bindings, t.Prefix),
+		Name: up.cfg.Name, Route: rt.Name, Upstream: up.of(rt), Method: method, Codec: up.codec, Bindings: withoutPrefix(bindings, t.Prefix),
 		MaxMessageBytes: t.MaxMessageBytes, MaxJSONBytes: t.MaxJSONBytes, MaxDepth: t.MaxDepth, TimeoutHeader: s.TimeoutHeader,
 	})
 }

@@ -38,6 +38,8 @@ type upstreamState struct {
 	// rpc and http are upstream for calls and for requests, nil if it takes none.
 	rpc  rpc.Upstream
 	http upstream.HTTP
+	// tuned is http as the routes see it that say how it is called.
+	tuned map[*config.Route]upstream.HTTP
 	// maxMessageBytes is what upstream is bounded by; routes may be by less.
 	maxMessageBytes int
 	source          source.Source

@@ -12,7 +12,7 @@ func (f *forwarding) about() *upstream.About {
 	r, x := f.r, f.x
 	a := &upstream.About{
 		Method: r.Method, Scheme: x.Scheme(r), Host: r.Host, Path: x.Path, RawQuery: r.URL.RawQuery,
-		Client: x.Address(r), Options: f.handler.Kind, RequestID: upstream.NewRequestID(), Time: time.Now(),
+		Client: x.Address(r), RequestID: upstream.NewRequestID(), Time: time.Now(),
 	}
 	if e := x.Entry; e != nil {
 		a.Route = e.Route

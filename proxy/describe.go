@@ -6,7 +6,6 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
-	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
 var (
@@ -14,11 +13,9 @@ var (
 	_ route.Describer = (*shared)(nil)
 )
 
-// describer is an upstream that can say what it would make of a request, a line for
-// each thing.
-type describer interface {
-	Describe(about *upstream.About) []string
-}
+// describer is an upstream that can say what it makes of requests, a line for each
+// thing.
+type describer interface{ Describe() []string }
 
 // Describe implements [route.Describer].
 func (h *handler) Describe(r *http.Request, x *route.Exchange) ([]string, *rpc.Error) {
@@ -30,7 +27,7 @@ func (h *handler) Describe(r *http.Request, x *route.Exchange) ([]string, *rpc.E
 	path := f.url.RequestURI()
 	lines := []string{fmt.Sprintf("forward to upstream %s: %s %s, host %s", h.Name, out.Method, path, out.Host)}
 	if up, ok := h.Upstream.(describer); ok {
-		lines = append(lines, up.Describe(f.about())...)
+		lines = append(lines, up.Describe()...)
 	}
 	if f.upgrades != nil {
 		lines = append(lines, "upgrade to "+f.upgrades[0])

@@ -24,8 +24,6 @@ import (
 	"strconv"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/dragoman-gateway/dragoman/header"
 	"github.com/dragoman-gateway/dragoman/rewrite"
 	"github.com/dragoman-gateway/dragoman/route"
@@ -51,8 +49,6 @@ type Options struct {
 	AllowPaths Paths
 	// MaxRequestBytes bounds the body of a request; zero is no bound.
 	MaxRequestBytes int64
-	// Kind is what the route says of calls to the upstream's kind; nil if nothing.
-	Kind proto.Message
 	// Refuse answers with an error that the gateway made. It must be given.
 	Refuse func(w http.ResponseWriter, r *http.Request, x *route.Exchange, err *rpc.Error)
 }

@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // About is what is known of a request besides what is sent. Whoever sends requests to
@@ -25,9 +23,6 @@ type About struct {
 	Resource string
 	// Vars are what the match has captured.
 	Vars []Var
-	// Options are what the route says of the upstream's kind, of a type that only this
-	// knows; nil if it says nothing.
-	Options proto.Message
 	// RequestID names the request, and no other one.
 	RequestID string
 	// Time is when the request came.

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
@@ -28,6 +30,15 @@ type HTTP interface {
 	// Origin is what requests to the upstream have, unless a route says otherwise. It
 	// never changes.
 	Origin() Origin
+}
+
+// Tunable is an upstream of which a route may say how it is called.
+type Tunable interface {
+	// With is the upstream as a route that says options sees it. They are of a type that
+	// the kind knows; the error names the field of them that is wrong. What it gives owns
+	// nothing: it can be used until the upstream is closed, and closing it does nothing.
+	// With is safe for any goroutine.
+	With(options proto.Message) (HTTP, error)
 }
 
 // Tried has the endpoints that a request has been sent to, by their addresses.

@@ -41,7 +41,7 @@ func BenchmarkAgainstSDK(b *testing.B) {
 			Function: "thumbnails", Region: "eu-west-1", Endpoint: service.URL,
 			Credentials: &configpb.AWSCredentials{Static: &configpb.AWSStaticCredentials{AccessKeyId: "AKIDEXAMPLE", SecretAccessKey: "secret"}},
 		})
-		ctx := upstream.WithAbout(b.Context(), about(nil))
+		ctx := upstream.WithAbout(b.Context(), about(nil).About)
 		b.ReportAllocs()
 		for b.Loop() {
 			r, _ := http.NewRequestWithContext(ctx, http.MethodPost, "https://api.example.com/v1/books/7?page=2", strings.NewReader(body))

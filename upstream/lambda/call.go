@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
-	"github.com/dragoman-gateway/dragoman/upstream"
 	"github.com/dragoman-gateway/dragoman/upstream/lambda/event"
 )
 
@@ -37,6 +35,14 @@ type call struct {
 	format        event.Format
 	invocation    invocation
 	clientContext *string
+}
+
+// name is the function with its qualifier, as people write it.
+func (c *call) name() string {
+	if c.qualifier == "" {
+		return c.function
+	}
+	return c.function + ":" + c.qualifier
 }
 
 // baseCall is what cfg says, and the region of the function, empty if it is not known.
@@ -66,6 +72,9 @@ func (c call) with(o *configpb.LambdaCall) (call, error) {
 		function, qualifier, region, err := parseFunction(text)
 		if err != nil {
 			return c, fmt.Errorf("function: %w", err)
+		}
+		if own := o.GetQualifier(); own != "" && qualifier != "" && own != qualifier {
+			return c, fmt.Errorf("function has the qualifier %q, and qualifier is %q: leave one out", qualifier, own)
 		}
 		c.function, c.region, c.qualifier = function, region, cmp.Or(qualifier, c.qualifier)
 	}
@@ -168,43 +177,4 @@ func encode(client *structpb.Struct) (*string, error) {
 		return nil, fmt.Errorf("client_context has %d bytes in base64, and the service takes %d", len(encoded), maxClientContext)
 	}
 	return &encoded, nil
-}
-
-// maxRoutes is how many calls of routes are kept. Configurations come and go while the
-// upstream stays, and nobody says when.
-const maxRoutes = 1024
-
-// routes are the calls of routes, by what these say.
-type routes struct {
-	mu   sync.RWMutex
-	list map[*configpb.LambdaCall]*call
-}
-
-// call is what a request asks for.
-func (u *Upstream) call(about *upstream.About) (*call, error) {
-	if about == nil {
-		return &u.base, nil
-	}
-	o, _ := about.Options.(*configpb.LambdaCall)
-	if o == nil {
-		return &u.base, nil
-	}
-	r := &u.routes
-	r.mu.RLock()
-	known := r.list[o]
-	r.mu.RUnlock()
-	if known != nil {
-		return known, nil
-	}
-	c, err := u.base.with(o)
-	if err != nil {
-		return nil, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.list == nil || len(r.list) >= maxRoutes {
-		r.list = make(map[*configpb.LambdaCall]*call)
-	}
-	r.list[o] = &c
-	return &c, nil
 }

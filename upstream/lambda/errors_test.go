@@ -18,9 +18,9 @@ import (
 	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
-func raw() *upstream.About { return about(&configpb.LambdaCall{Event: "raw"}) }
+func raw() *asked { return about(&configpb.LambdaCall{Event: "raw"}) }
 
-func to(function, invocation string) *upstream.About {
+func to(function, invocation string) *asked {
 	return about(&configpb.LambdaCall{Function: function, Event: "raw", Invocation: invocation})
 }
 

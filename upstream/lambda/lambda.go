@@ -16,10 +16,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/upstream"
+	"github.com/dragoman-gateway/dragoman/upstream/balance"
 	"github.com/dragoman-gateway/dragoman/upstream/lambda/event"
 )
 
@@ -33,8 +35,10 @@ const (
 	waitTimeout    = time.Second
 )
 
-// Upstream is one function, or several of one account that routes name.
+// Upstream is a function as the configuration of the upstream says that it is called,
+// and what it shares with the functions that routes name.
 type Upstream struct {
+	function
 	name   string
 	log    *slog.Logger
 	client *lambda.Client
@@ -46,9 +50,6 @@ type Upstream struct {
 	// end ends what is renewed in the background.
 	end context.CancelFunc
 
-	// base is the call of routes that say nothing of it.
-	base          call
-	routes        routes
 	limits        *configpb.UpstreamLimits
 	places        places
 	responseBytes int
@@ -56,7 +57,20 @@ type Upstream struct {
 	calls         sync.WaitGroup
 }
 
-var _ upstream.HTTP = (*Upstream)(nil)
+var (
+	_ upstream.HTTP    = (*Upstream)(nil)
+	_ upstream.Tunable = (*Upstream)(nil)
+)
+
+// function is one way to call one function.
+type function struct {
+	call
+	up *Upstream
+	// places are those of the function, however it is called.
+	places *balance.Set
+}
+
+var _ upstream.HTTP = (*function)(nil)
 
 // New makes the upstream that cfg describes, without a connection. It fails if a file
 // with credentials cannot be read, or if nothing says in which region the function is.
@@ -90,7 +104,7 @@ func newUpstream(cfg *configpb.AWSLambdaUpstream, env upstream.Env) (*Upstream, 
 		end()
 		return nil, err
 	}
-	u.base, u.region, u.end = base, config.Region, end
+	u.region, u.end = config.Region, end
 	u.client = lambda.NewFromConfig(config, func(o *lambda.Options) {
 		o.HTTPClient = (*watched)(u.pool)
 		o.Retryer = aws.NopRetryer{}
@@ -98,7 +112,31 @@ func newUpstream(cfg *configpb.AWSLambdaUpstream, env upstream.Env) (*Upstream, 
 			o.BaseEndpoint = &endpoint
 		}
 	})
+	if u.function, err = u.called(base); err != nil {
+		_ = u.Close()
+		return nil, err
+	}
 	return u, nil
+}
+
+// called is u, called as c says.
+func (u *Upstream) called(c call) (function, error) {
+	places, err := u.places.of(u, c.function)
+	return function{call: c, up: u, places: places}, err
+}
+
+// With implements [upstream.Tunable]. The options are a [configpb.LambdaCall].
+func (u *Upstream) With(options proto.Message) (upstream.HTTP, error) {
+	o, ok := options.(*configpb.LambdaCall)
+	if !ok {
+		return nil, fmt.Errorf("a function of AWS Lambda is called as %T says, and not as %T", o, options)
+	}
+	c, err := u.call.with(o)
+	if err != nil {
+		return nil, err
+	}
+	f, err := u.called(c)
+	return &f, err
 }
 
 // Close waits for the calls, until their answers have been read, and then ends the
@@ -114,9 +152,12 @@ func (u *Upstream) Close() error {
 	return nil
 }
 
+// Close implements [upstream.Upstream]: it is the upstream that has something to end.
+func (f *function) Close() error { return nil }
+
 // Origin implements [upstream.HTTP].
-func (u *Upstream) Origin() upstream.Origin {
-	return upstream.Origin{Scheme: "https", Forwarded: upstream.XForwarded, Aware: true, Whole: u.base.format == event.Raw}
+func (f *function) Origin() upstream.Origin {
+	return upstream.Origin{Scheme: "https", Forwarded: upstream.XForwarded, Aware: true, Whole: f.format == event.Raw}
 }
 
 func duration(d *durationpb.Duration, otherwise time.Duration) time.Duration {

@@ -1,6 +1,7 @@
 package lambda_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -39,29 +40,48 @@ func start(t testing.TB, cfg *configpb.AWSLambdaUpstream) upstream.HTTP {
 	up, err := lambda.New(cfg, upstream.Env{Name: "function", Dir: t.TempDir()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, up.Close()) })
-	return up.(upstream.HTTP)
+	return routed{up.(*lambda.Upstream)}
 }
 
-// about is what a gateway says of requests in these tests.
-func about(options *configpb.LambdaCall) *upstream.About {
-	a := &upstream.About{
+// routed is an upstream with a route for every request: what that says is in the
+// request's context.
+type routed struct{ *lambda.Upstream }
+
+type routeKey struct{}
+
+func (u routed) Send(r *http.Request, tried *upstream.Tried) (*http.Response, error) {
+	options, _ := r.Context().Value(routeKey{}).(*configpb.LambdaCall)
+	if options == nil {
+		return u.Upstream.Send(r, tried)
+	}
+	bound, err := u.With(options)
+	if err != nil {
+		return nil, err
+	}
+	return bound.Send(r, tried)
+}
+
+// asked is what a gateway says of a request in these tests, and what its route says.
+type asked struct {
+	*upstream.About
+	options *configpb.LambdaCall
+}
+
+func about(options *configpb.LambdaCall) *asked {
+	return &asked{&upstream.About{
 		Scheme: "https", Host: "api.example.com", Client: "192.0.2.7", Route: "books",
 		Resource: "/v1/books/{id}", Vars: []upstream.Var{{Name: "id", Text: "a b"}},
 		RequestID: "5f3b1c9e-0000-4000-8000-000000000001", Time: time.Unix(1700000000, 0),
-	}
-	if options != nil {
-		a.Options = options
-	}
-	return a
+	}, options}
 }
 
 type reader struct{ io.Reader } // without a length
 
-func request(t testing.TB, method, target, body string, a *upstream.About) *http.Request {
+func request(t testing.TB, method, target, body string, a *asked) *http.Request {
 	t.Helper()
 	ctx := t.Context()
 	if a != nil {
-		ctx = upstream.WithAbout(ctx, a)
+		ctx = context.WithValue(upstream.WithAbout(ctx, a.About), routeKey{}, a.options)
 	}
 	var in io.Reader
 	if body != "" {

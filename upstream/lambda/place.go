@@ -10,7 +10,7 @@ import (
 // places bound the calls of each function. A function is a set of one endpoint that is
 // never left out: what matters of it are the places and the queue for them.
 type places struct {
-	mu   sync.RWMutex
+	mu   sync.Mutex
 	sets map[string]*balance.Set
 }
 
@@ -22,16 +22,9 @@ func (p *places) close() {
 	}
 }
 
-// places are those of a function. There are as many functions as the configuration
+// of is the places of a function. There are as many functions as the configuration
 // names.
-func (u *Upstream) placesOf(function string) (*balance.Set, error) {
-	p := &u.places
-	p.mu.RLock()
-	set := p.sets[function]
-	p.mu.RUnlock()
-	if set != nil {
-		return set, nil
-	}
+func (p *places) of(u *Upstream, function string) (*balance.Set, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if set := p.sets[function]; set != nil {

@@ -19,33 +19,28 @@ import (
 // Send implements [upstream.HTTP]: one call of the function. The body of r is read
 // whole before, and closed. There is one endpoint, and so nothing to avoid: tried stays
 // as it is.
-func (u *Upstream) Send(r *http.Request, _ *upstream.Tried) (*http.Response, error) {
+func (f *function) Send(r *http.Request, _ *upstream.Tried) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close()
 	}
-	resp, failure := u.send(r)
+	resp, failure := f.send(r)
 	if failure != nil {
 		return nil, failure
 	}
 	return resp, nil
 }
 
-func (u *Upstream) send(r *http.Request) (*http.Response, *upstream.Error) {
-	about := upstream.AboutOf(r.Context())
-	c, err := u.call(about)
-	if err != nil {
-		return nil, &upstream.Error{Reason: rpc.Internal, NotSent: true, Err: err}
-	}
-	x := &exchange{up: u, r: r, ctx: r.Context(), call: c}
+func (f *function) send(r *http.Request) (*http.Response, *upstream.Error) {
+	x := &exchange{function: f, r: r, ctx: r.Context()}
 	// First the body: a client that sends slowly takes no place from others.
-	if x.attempt.payload, x.failure = payload(r, about, c); x.failure != nil {
+	if x.attempt.payload, x.failure = payload(r, upstream.AboutOf(r.Context()), &f.call); x.failure != nil {
 		return nil, x.end(x.failure)
 	}
 	if x.failure = x.take(); x.failure != nil {
 		return nil, x.end(x.failure)
 	}
 	x.attempt.trace = r.Header.Get("X-Amzn-Trace-Id")
-	if c.invocation == stream {
+	if f.invocation == stream {
 		return x.stream()
 	}
 	return x.invoke()
@@ -53,28 +48,22 @@ func (u *Upstream) send(r *http.Request) (*http.Response, *upstream.Error) {
 
 // exchange is a call and its answer.
 type exchange struct {
-	up      *Upstream
+	*function
 	r       *http.Request
 	ctx     context.Context //nolint:containedctx // that of the request
-	call    *call
 	failure *upstream.Error
 	attempt attempt
-	// set and place are the place of the call until it ends; nil is none.
-	set   *balance.Set
+	// place is that of the call until it ends; nil is none.
 	place *balance.Endpoint
 }
 
 // take takes a place.
 func (x *exchange) take() *upstream.Error {
-	set, err := x.up.placesOf(x.call.function)
-	if err != nil {
-		return &upstream.Error{Reason: rpc.Internal, NotSent: true, Err: err}
-	}
-	place, err := set.Pick(x.ctx, nil)
+	place, err := x.places.Pick(x.ctx, nil)
 	if err != nil {
 		return asError(err)
 	}
-	x.set, x.place = set, place
+	x.place = place
 	x.up.calls.Add(1)
 	return nil
 }
@@ -84,7 +73,7 @@ func (x *exchange) release() {
 	if x.place == nil {
 		return
 	}
-	x.set.Done(x.place, balance.OK)
+	x.places.Done(x.place, balance.OK)
 	x.place = nil
 	x.up.calls.Done()
 }
@@ -105,7 +94,7 @@ func (x *exchange) options(o *lambda.Options) {
 
 // invoke calls the function, and waits for what it returns if that is asked for.
 func (x *exchange) invoke() (*http.Response, *upstream.Error) {
-	c := x.call
+	c := &x.call
 	in := &lambda.InvokeInput{FunctionName: &c.function, Payload: x.attempt.payload}
 	if c.qualifier != "" {
 		in.Qualifier = &c.qualifier
@@ -167,7 +156,7 @@ func response(r *http.Request, answer *event.Response) *http.Response {
 
 // stream calls the function and waits for the head of what it streams.
 func (x *exchange) stream() (*http.Response, *upstream.Error) {
-	c := x.call
+	c := &x.call
 	in := &lambda.InvokeWithResponseStreamInput{FunctionName: &c.function, Payload: x.attempt.payload, ClientContext: c.clientContext}
 	if c.qualifier != "" {
 		in.Qualifier = &c.qualifier

@@ -34,12 +34,12 @@ type requests struct {
 	policy *Policy
 }
 
-// Describe is what the upstream says that it would make of a request, if it says that.
-func (u *requests) Describe(about *upstream.About) []string {
+// Describe is what the upstream says that it makes of requests, if it says that.
+func (u *requests) Describe() []string {
 	if up, ok := u.HTTP.(interface {
-		Describe(about *upstream.About) []string
+		Describe() []string
 	}); ok {
-		return up.Describe(about)
+		return up.Describe()
 	}
 	return nil
 }

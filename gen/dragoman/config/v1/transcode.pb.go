@@ -134,7 +134,12 @@ type TranscodeRoute struct {
 	// Files is about bodies that are not JSON.
 	//
 	// Default: that of the listener. Example: `{multipart: true}`
-	Files         *FileOptions `protobuf:"bytes,22,opt,name=files,proto3" json:"files,omitempty"`
+	Files *FileOptions `protobuf:"bytes,22,opt,name=files,proto3" json:"files,omitempty"`
+	// Lambda is for an upstream that is a function of AWS Lambda: what the route says of
+	// its calls. With `event: raw` the event is the message.
+	//
+	// Default: all as the upstream says. Example: `{function: other, event: raw}`
+	Lambda        *LambdaCall `protobuf:"bytes,23,opt,name=lambda,proto3" json:"lambda,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -312,6 +317,13 @@ func (x *TranscodeRoute) GetStream() *StreamOptions {
 func (x *TranscodeRoute) GetFiles() *FileOptions {
 	if x != nil {
 		return x.Files
+	}
+	return nil
+}
+
+func (x *TranscodeRoute) GetLambda() *LambdaCall {
+	if x != nil {
+		return x.Lambda
 	}
 	return nil
 }
@@ -534,7 +546,7 @@ var File_dragoman_config_v1_transcode_proto protoreflect.FileDescriptor
 
 const file_dragoman_config_v1_transcode_proto_rawDesc = "" +
 	"\n" +
-	"\"dragoman/config/v1/transcode.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a dragoman/config/v1/options.proto\x1a\x1ddragoman/config/v1/rule.proto\x1a\x1fdragoman/config/v1/stream.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf8\x0f\n" +
+	"\"dragoman/config/v1/transcode.proto\x12\x12dragoman.config.v1\x1a\x1bbuf/validate/validate.proto\x1a(dragoman/config/v1/lambda_upstream.proto\x1a dragoman/config/v1/options.proto\x1a\x1ddragoman/config/v1/rule.proto\x1a\x1fdragoman/config/v1/stream.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb0\x10\n" +
 	"\x0eTranscodeRoute\x12\"\n" +
 	"\bupstream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\bupstream\x12C\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\atimeout\x12Q\n" +
@@ -561,7 +573,8 @@ const file_dragoman_config_v1_transcode_proto_rawDesc = "" +
 	"\x04http\x18\x13 \x01(\v2\x1f.dragoman.config.v1.HTTPOptionsR\x04http\x12\x1f\n" +
 	"\bvalidate\x18\x14 \x01(\bH\x02R\bvalidate\x88\x01\x01\x129\n" +
 	"\x06stream\x18\x15 \x01(\v2!.dragoman.config.v1.StreamOptionsR\x06stream\x125\n" +
-	"\x05files\x18\x16 \x01(\v2\x1f.dragoman.config.v1.FileOptionsR\x05filesB\x0f\n" +
+	"\x05files\x18\x16 \x01(\v2\x1f.dragoman.config.v1.FileOptionsR\x05files\x126\n" +
+	"\x06lambda\x18\x17 \x01(\v2\x1e.dragoman.config.v1.LambdaCallR\x06lambdaB\x0f\n" +
 	"\r_auto_mappingB\x0e\n" +
 	"\f_annotationsB\v\n" +
 	"\t_validateJ\x04\b\x06\x10\aR\x18ignored_query_parameters\"\xe3\x02\n" +
@@ -618,6 +631,7 @@ var file_dragoman_config_v1_transcode_proto_goTypes = []any{
 	(*HTTPOptions)(nil),         // 10: dragoman.config.v1.HTTPOptions
 	(*StreamOptions)(nil),       // 11: dragoman.config.v1.StreamOptions
 	(*FileOptions)(nil),         // 12: dragoman.config.v1.FileOptions
+	(*LambdaCall)(nil),          // 13: dragoman.config.v1.LambdaCall
 }
 var file_dragoman_config_v1_transcode_proto_depIdxs = []int32{
 	4,  // 0: dragoman.config.v1.TranscodeRoute.timeout:type_name -> google.protobuf.Duration
@@ -632,13 +646,14 @@ var file_dragoman_config_v1_transcode_proto_depIdxs = []int32{
 	10, // 9: dragoman.config.v1.TranscodeRoute.http:type_name -> dragoman.config.v1.HTTPOptions
 	11, // 10: dragoman.config.v1.TranscodeRoute.stream:type_name -> dragoman.config.v1.StreamOptions
 	12, // 11: dragoman.config.v1.TranscodeRoute.files:type_name -> dragoman.config.v1.FileOptions
-	3,  // 12: dragoman.config.v1.Metadata.request:type_name -> dragoman.config.v1.HeaderList
-	3,  // 13: dragoman.config.v1.Metadata.response:type_name -> dragoman.config.v1.HeaderList
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	13, // 12: dragoman.config.v1.TranscodeRoute.lambda:type_name -> dragoman.config.v1.LambdaCall
+	3,  // 13: dragoman.config.v1.Metadata.request:type_name -> dragoman.config.v1.HeaderList
+	3,  // 14: dragoman.config.v1.Metadata.response:type_name -> dragoman.config.v1.HeaderList
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_config_v1_transcode_proto_init() }
@@ -646,6 +661,7 @@ func file_dragoman_config_v1_transcode_proto_init() {
 	if File_dragoman_config_v1_transcode_proto != nil {
 		return
 	}
+	file_dragoman_config_v1_lambda_upstream_proto_init()
 	file_dragoman_config_v1_options_proto_init()
 	file_dragoman_config_v1_rule_proto_init()
 	file_dragoman_config_v1_stream_proto_init()
