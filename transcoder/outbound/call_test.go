@@ -401,3 +401,21 @@ func TestNewRefuses(t *testing.T) {
 	_, err := outbound.New(o)
 	require.ErrorContains(t, err, `GET /v1/books: response_body: l.v1.Page has no field "book"`)
 }
+
+// TestBodiesThatWereRead are at their end, whoever asks when: net/http looks behind the
+// last byte, perhaps when the answer has come, and closes the connection of a request that
+// it takes for broken.
+func TestBodiesThatWereRead(t *testing.T) {
+	a := newAPI(t)
+	var body io.Reader
+	g := a.target(t, a.options(t, "Put", stub{send: func(r *http.Request) (*http.Response, error) {
+		body = r.Body
+		_, err := io.ReadFull(body, make([]byte, r.ContentLength))
+		require.NoError(t, err)
+		return &http.Response{StatusCode: 204, Body: http.NoBody}, nil
+	}}))
+	require.Zero(t, g.do(t, `name: "books/1"`).status.Code)
+	n, err := body.Read(make([]byte, 1))
+	require.Zero(t, n)
+	require.ErrorIs(t, err, io.EOF)
+}

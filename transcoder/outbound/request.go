@@ -45,6 +45,7 @@ func target(path, query string) *url.URL {
 // memory is used again.
 type sending struct {
 	first sentBody
+	size  int
 
 	mu sync.Mutex
 	// body is nil when the call is over.
@@ -58,7 +59,7 @@ type sentBody struct {
 }
 
 func newSending(body []byte) *sending {
-	s := &sending{body: body}
+	s := &sending{size: len(body), body: body}
 	s.first.of = s
 	return s
 }
@@ -78,10 +79,11 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	b.of.mu.Lock()
 	defer b.of.mu.Unlock()
 	switch {
+	case b.at == b.of.size:
+		// There is nothing wrong with a request that was sent.
+		return 0, io.EOF
 	case b.of.body == nil:
 		return 0, http.ErrBodyReadAfterClose
-	case b.at == len(b.of.body):
-		return 0, io.EOF
 	}
 	n := copy(p, b.of.body[b.at:])
 	b.at += n
