@@ -29,8 +29,17 @@ const roleVariable = "DRAGOMAN_E2E_ROLE"
 
 // runRole is a service in a process of its own, so that what it allocates is not
 // counted: the demo's, streams of small messages, or one of HTTP that answers with the
-// body of the request. It ends when its input does.
+// body of the request. It ends when its input does. Or it is the program of a function,
+// which ends when it is killed.
 func runRole(role string) {
+	switch role {
+	case "lambda":
+		runLambda()
+		return
+	case "google":
+		runGoogle()
+		return
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
