@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -44,7 +45,7 @@ type origin struct {
 func newSource(cfg *configpb.GoogleFunctionUpstream, dir string, issuers http.RoundTripper) (token.Source, error) {
 	from := cfg.GetCredentials()
 	o := &origin{
-		audience: cmp.Or(cfg.GetAudience(), strings.TrimRight(cfg.GetUrl(), "/")),
+		audience: cmp.Or(cfg.GetAudience(), audienceOf(cfg.GetUrl())),
 		file:     from.GetFile(),
 		account:  from.GetImpersonate(), delegates: from.GetDelegates(),
 		client: &http.Client{Transport: issuers, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
@@ -61,6 +62,28 @@ func newSource(cfg *configpb.GoogleFunctionUpstream, dir string, issuers http.Ro
 		}
 	}
 	return o.fetch, nil
+}
+
+// audienceOf is whom tokens for a function at url must be for. At Google's own hosts that
+// is the URL of the service, or that of the function with its name, whatever path comes
+// behind it (docs: run/docs/configuring/custom-audiences, functions/docs/securing/
+// authenticating); at others it is what was written.
+func audienceOf(text string) string {
+	text = strings.TrimRight(text, "/")
+	base, err := url.Parse(text)
+	if err != nil {
+		return text // which is refused
+	}
+	origin := base.Scheme + "://" + base.Host
+	switch host := strings.ToLower(base.Hostname()); {
+	case strings.HasSuffix(host, ".run.app"):
+		return origin
+	case strings.HasSuffix(host, ".cloudfunctions.net"):
+		name, _, _ := strings.Cut(strings.TrimLeft(base.EscapedPath(), "/"), "/")
+		return strings.TrimRight(origin+"/"+name, "/")
+	default:
+		return text
+	}
 }
 
 // fetch implements [token.Source].

@@ -35,7 +35,9 @@ type GoogleFunctionUpstream struct {
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// Audience is whom identity tokens are for.
 	//
-	// Default: the url, without a slash at its end. Example:
+	// Default: as Google wants it: for a service of Cloud Run (`*.run.app`) scheme and host
+	// of the url, for a function (`*.cloudfunctions.net`) these and the function's name, for
+	// other hosts the url without a slash at its end. Example:
 	// `https://resize-abc123-ew.a.run.app`
 	Audience string `protobuf:"bytes,2,opt,name=audience,proto3" json:"audience,omitempty"`
 	// Credentials say as whom the function is called.
