@@ -265,8 +265,9 @@ func (g *Google) exchangeSubject(w http.ResponseWriter, r *http.Request) {
 func (g *Google) impersonate(w http.ResponseWriter, r *http.Request) {
 	account, what, _ := strings.Cut(r.PathValue("account"), ":")
 	var in struct {
-		Audience  string   `json:"audience"`
-		Delegates []string `json:"delegates"`
+		Audience     string   `json:"audience"`
+		Delegates    []string `json:"delegates"`
+		IncludeEmail bool     `json:"includeEmail"`
 	}
 	by, ok := accountOf(r)
 	switch err := json.NewDecoder(r.Body).Decode(&in); {
@@ -277,6 +278,9 @@ func (g *Google) impersonate(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(account, "locked@") && !slices.Equal(in.Delegates, []string{"projects/-/serviceAccounts/middle@project.iam.gserviceaccount.com"}):
 		http.Error(w, by+" may not impersonate it", http.StatusForbidden)
 	case what == "generateIdToken" && in.Audience != "":
+		if !in.IncludeEmail {
+			account = ""
+		}
 		answer(w, map[string]any{"token": g.issue(account, in.Audience)})
 	case what == "generateAccessToken":
 		answer(w, map[string]any{"accessToken": accessToken(account), "expireTime": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)})

@@ -115,6 +115,7 @@ func TestWhereTokensComeFrom(t *testing.T) {
 		{"key of another", &configpb.GoogleCredentials{File: g.KeyFile(t), Impersonate: a}, a},
 		{"delegates", &configpb.GoogleCredentials{File: g.KeyFile(t), Impersonate: locked, Delegates: []string{middle}}, locked},
 		{"federation", &configpb.GoogleCredentials{File: g.FederationFile(t, a)}, a},
+		{"federation, its tokens at a URL", &configpb.GoogleCredentials{File: g.FederationURLFile(t, a)}, a},
 		{"impersonation in the file", &configpb.GoogleCredentials{File: g.ImpersonationFile(t, locked, "projects/-/serviceAccounts/"+middle)}, locked},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
