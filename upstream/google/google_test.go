@@ -138,6 +138,10 @@ func TestWhereTokensComeFrom(t *testing.T) {
 		up := start(t, g, &configpb.GoogleFunctionUpstream{Url: door.URL})
 		require.Equal(t, []string{googletest.Robot}, call(t, up, "GET", "/", nil, nil).Header["X-Test-Caller"])
 	})
+	// An account that is to impersonate itself would need the right to.
+	for _, path := range g.Requests() {
+		require.NotContains(t, path, "generateAccessToken")
+	}
 }
 
 // The front door is strict, or the other tests would say nothing.
@@ -263,7 +267,11 @@ func TestFilesThatAreRefused(t *testing.T) {
 		_, err := try(t, g, &configpb.GoogleFunctionUpstream{Url: "https://f", Credentials: &configpb.GoogleCredentials{File: name}})
 		require.ErrorContains(t, err, want)
 	}
-	_, err := New(&configpb.GoogleFunctionUpstream{Url: "https://f", Credentials: &configpb.GoogleCredentials{File: "absent"}}, upstream.Env{Name: "resize", Dir: dir})
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(dir, "key.json"))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "key.json"), []byte("private"), 0o600))
+	_, err := try(t, g, &configpb.GoogleFunctionUpstream{Url: "https://f"})
+	require.ErrorContains(t, err, "is no JSON object of credentials")
+	_, err = New(&configpb.GoogleFunctionUpstream{Url: "https://f", Credentials: &configpb.GoogleCredentials{File: "absent"}}, upstream.Env{Name: "resize", Dir: dir})
 	require.ErrorContains(t, err, `upstream "resize": credentials: open `+dir)
 }
 
