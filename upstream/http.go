@@ -61,6 +61,9 @@ type Origin struct {
 	// Whole says that the upstream takes the body and nothing else of a request. Who
 	// can choose puts everything there.
 	Whole bool
+	// Silent says that answers of success have nothing in them: the upstream has taken
+	// the request, and what becomes of it nobody is told.
+	Silent bool
 }
 
 // Forwarded is a set of headers that tell an upstream who the client is and what it

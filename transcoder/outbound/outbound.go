@@ -114,6 +114,9 @@ func newMethod(o Options) (*method, error) {
 	if output == nil {
 		return nil, errors.Join(err, errors.New("the schema lacks the response message"))
 	}
+	if err := m.silent(); err != nil {
+		return nil, err
+	}
 	for i := range o.Bindings {
 		b := &o.Bindings[i]
 		one, problem := newAnswer(output, b.ResponseBody, o.Method.ServerStreaming)
@@ -128,6 +131,18 @@ func newMethod(o Options) (*method, error) {
 	whole, _ := newAnswer(output, "", o.Method.ServerStreaming)
 	m.answers = append(m.answers, whole)
 	return m, nil
+}
+
+// silent refuses a method whose answer an upstream that answers nothing cannot give.
+// Clients would take it for one whose fields are all unset. Streams of requests are
+// refused anyway, call by call.
+func (m *method) silent() error {
+	output := m.Method.Descriptor.Output()
+	if !m.origin.Silent || m.Method.ClientStreaming || !m.Method.ServerStreaming && output.Fields().Len() == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: the upstream answers before anything is done, so nobody gets the %s; expose only methods here that return a message without fields",
+		m.Method.Descriptor.FullName(), output.FullName())
 }
 
 // Start implements [rpc.Upstream]. It starts one goroutine, which ends with the call.

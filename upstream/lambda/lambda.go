@@ -157,7 +157,10 @@ func (f *function) Close() error { return nil }
 
 // Origin implements [upstream.HTTP].
 func (f *function) Origin() upstream.Origin {
-	return upstream.Origin{Scheme: "https", Forwarded: upstream.XForwarded, Aware: true, Whole: f.format == event.Raw}
+	return upstream.Origin{
+		Scheme: "https", Forwarded: upstream.XForwarded, Aware: true,
+		Whole: f.format == event.Raw, Silent: f.invocation == async || f.invocation == dryRun,
+	}
 }
 
 func duration(d *durationpb.Duration, otherwise time.Duration) time.Duration {

@@ -268,7 +268,9 @@ func TestAsync(t *testing.T) {
 	s := lambdatest.Start(t, lambdatest.Options{})
 	cfg := config(s, "echo")
 	cfg.Invocation, cfg.ClientContext = "async", &structpb.Struct{}
-	resp, text := answer(t, start(t, cfg), request(t, "POST", "/", "x", about(nil)))
+	up := start(t, cfg)
+	require.True(t, up.Origin().Silent)
+	resp, text := answer(t, up, request(t, "POST", "/", "x", about(nil)))
 	require.Equal(t, http.StatusAccepted, resp.StatusCode)
 	require.Empty(t, text)
 	require.Empty(t, resp.Header.Get("Content-Type"))
