@@ -2,6 +2,7 @@ package gatewaytest
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -37,7 +38,8 @@ type Process struct {
 }
 
 // Run starts a command in dir. When the test ends it gets SIGTERM, and if exits0
-// is set must then exit with 0; otherwise it is killed.
+// is set must then exit with 0; otherwise it is killed. What it prints is shown
+// if the test fails.
 func Run(t testing.TB, dir string, exits0 bool, path string, args ...string) *Process {
 	t.Helper()
 	cmd := exec.Command(path, args...)
@@ -58,10 +60,12 @@ func Run(t testing.TB, dir string, exits0 bool, path string, args ...string) *Pr
 	return p
 }
 
-// read hands lines to WaitFor, and drops them when nobody has asked for long.
+// read writes lines to the test's output and hands them to WaitFor, and drops them when nobody has asked for long.
 func (p *Process) read(r io.ReadCloser) {
 	scanner := bufio.NewScanner(r)
+	name := filepath.Base(p.cmd.Path)
 	for scanner.Scan() {
+		fmt.Fprintf(p.t.Output(), "%s: %s\n", name, scanner.Text())
 		select {
 		case p.lines <- scanner.Text():
 		default:
