@@ -161,7 +161,7 @@ func (x *exchange) stream() (*http.Response, *upstream.Error) {
 	if c.qualifier != "" {
 		in.Qualifier = &c.qualifier
 	}
-	out, err := x.up.client.InvokeWithResponseStream(withAttempt(x.ctx, &x.attempt), in, x.options)
+	out, err := x.up.client.InvokeWithResponseStream(withAttempt(x.ctx, &x.attempt), in, x.options, decodeAlone)
 	if err != nil {
 		return nil, x.end(x.failed(err))
 	}

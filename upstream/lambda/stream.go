@@ -9,7 +9,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go/transport/http/protocol/restjson1"
 
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/upstream"
@@ -21,6 +23,10 @@ import (
 const lingering = 100 * time.Millisecond
 
 var errCut = errors.New("the function's stream ended before it was complete")
+
+// decodeAlone gives a call a protocol of its own. That of the client decodes the events of
+// all streams, and writes to itself while it does.
+func decodeAlone(o *lambda.Options) { o.Protocol = restjson1.New(schemas.AWSGirApiService) }
 
 // streamed is the body of an answer that is streamed. It ends with io.EOF only if the
 // service has said that the stream is complete.
