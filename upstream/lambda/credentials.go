@@ -36,6 +36,8 @@ func (u *Upstream) load(ctx context.Context, cfg *configpb.AWSLambdaUpstream, re
 		config.WithHTTPClient(forCredentials(cfg)),
 		// Errors say it all, and the SDK would write past the gateway's log.
 		config.WithLogger(logging.Nop{}),
+		// Those of a container would count as expired five minutes before.
+		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
 	}
 	if region != "" {
 		options = append(options, config.WithRegion(region))

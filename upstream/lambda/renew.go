@@ -37,7 +37,9 @@ type cache struct {
 	running sync.WaitGroup
 
 	// mu guards what follows.
-	mu   sync.Mutex
+	mu sync.Mutex
+	// now is the time: that of the system, except in tests.
+	now  func() time.Time
 	keys aws.Credentials
 	// got is when keys were got, renewAt when they are to be renewed, and until how long
 	// they may be used: for ever if CanExpire is not set.
@@ -62,22 +64,22 @@ type credentialsError struct{ error }
 func (e credentialsError) Unwrap() error { return e.error }
 
 func newCache(ctx context.Context, source aws.CredentialsProvider, log *slog.Logger) *cache {
-	return &cache{source: source, log: log, ctx: ctx}
+	return &cache{source: source, log: log, ctx: ctx, now: time.Now}
 }
 
 // wait waits for what runs in the background. The context has ended.
 func (c *cache) wait() {
 	// Whoever holds mu may still begin a renewal.
 	c.mu.Lock()
-	c.again, c.err = time.Now().Add(24*time.Hour), context.Cause(c.ctx)
+	c.again, c.err = c.now().Add(24*time.Hour), context.Cause(c.ctx)
 	c.mu.Unlock()
 	c.running.Wait()
 }
 
 // Retrieve implements [aws.CredentialsProvider].
 func (c *cache) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	now := time.Now()
 	c.mu.Lock()
+	now := c.now()
 	valid := c.keys.HasKeys() && (!c.keys.CanExpire || now.Before(c.until))
 	if valid && (!c.keys.CanExpire || now.Before(c.renewAt)) {
 		defer c.mu.Unlock()
@@ -117,7 +119,8 @@ func (c *cache) renew(r *renewal) {
 	ctx, cancel := context.WithTimeout(c.ctx, renewTimeout)
 	defer cancel()
 	keys, err := c.source.Retrieve(ctx)
-	now := time.Now()
+	c.mu.Lock()
+	now := c.now()
 	switch {
 	case err != nil:
 	case !keys.HasKeys():
@@ -125,7 +128,6 @@ func (c *cache) renew(r *renewal) {
 	case keys.CanExpire && !now.Before(keys.Expires):
 		err = errExpired
 	}
-	c.mu.Lock()
 	c.renewal = nil
 	failed := c.err != nil
 	left := c.until.Sub(now)
@@ -156,9 +158,9 @@ func (c *cache) keep(keys aws.Credentials, now time.Time) {
 // reject says that the service takes the credentials for expired. They are used no more,
 // unless they are so new that others would be no better.
 func (c *cache) reject() {
-	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := c.now()
 	if c.keys.CanExpire && now.Sub(c.got) >= renewPause {
 		c.until = now
 	}
