@@ -36,7 +36,8 @@
 //	                                  takes events, the last of which is at /last. Tokens are those of the
 //	                                  metadata server, the key of an account is in ${GOOGLE_KEY}
 //	azure shop: a function, b admin   an app of Azure with two functions and their levels, in ${SHOP}; they answer
-//	                                  with what they were called with
+//	                                  with what they were called with. "a anonymous behind api://a" lets only
+//	                                  those in who have a token for api://a, as a managed identity gets it
 //	upstreams:                        more upstreams, as YAML
 //	routes:                           the routes, in place of that of the default configuration
 //	env: NAME=value                   an environment variable of the gateway
@@ -59,7 +60,7 @@
 //	                                  answer; then the answer is the one below
 //	again until 2 keys                until calls of AWS Lambda were signed with so many keys
 //	credentials expire                before the request; so are temporary ones of AWS
-//	sts is down                       from here on; so may google be, which issues tokens
+//	sts is down                       from here on; so may google and entra be, which issue tokens
 //	client leaves                     when the call has reached the upstream
 //	call t.v1.Things/Get: 0a0161      a gRPC request: the bytes of each message, in hexadecimal;
 //	> x-a: b                          its metadata

@@ -53,12 +53,12 @@ type Again struct {
 
 // outages are the services that may be down from an exchange on, and what ends the
 // life of temporary credentials.
-var outages = map[string]bool{"sts is down": true, "google is down": true, "credentials expire": true}
+var outages = map[string]bool{"sts is down": true, "google is down": true, "entra is down": true, "credentials expire": true}
 
 var (
 	handler   = regexp.MustCompile(`^[a-z]+$`)
 	faultLine = regexp.MustCompile(`^(slow|throttled|fails|breaks) ([0-9]+) times(?: (?:for|with) ([0-9a-z]+))?$`)
-	azureApp  = regexp.MustCompile(`^(?:[a-z]+ (?:anonymous|function|admin)(?:, |$))+$`)
+	azureApp  = regexp.MustCompile(`^[a-z]+ (?:anonymous|function|admin)(?:, [a-z]+ (?:anonymous|function|admin))*( behind \S+)?$`)
 )
 
 // function reads what a function does: "echo", or "echo, slow 1 times for 2s".

@@ -44,6 +44,8 @@ type clouds struct {
 	// functions is the program behind all doors of Google's, keyFile the key of an account.
 	functions *googletest.Function
 	keyFile   string
+
+	entra *azuretest.Entra
 }
 
 // lambda is the emulator of AWS Lambda.
@@ -93,7 +95,7 @@ func (c *clouds) env(t *testing.T, s *Session) map[string]string {
 			env[strings.ToUpper(f.Name)] = c.door(t, f.Does)
 			env["GOOGLE_KEY"] = c.keyFile
 		case "azure":
-			env[strings.ToUpper(f.Name)] = startApp(t, f.Does)
+			env[strings.ToUpper(f.Name)] = c.app(t, f.Does)
 		}
 	}
 	return env
@@ -126,13 +128,22 @@ func noLogin(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 }
 
-// startApp starts an app of Azure with functions as a session has them, and says where.
-func startApp(t *testing.T, list string) string {
+// app starts an app of Azure with functions as a session has them, and says where.
+func (c *clouds) app(t *testing.T, text string) string {
 	t.Helper()
 	app := &azuretest.App{Levels: make(map[string]string), Keys: make(map[string]string), Host: "host-key", Master: "master-key"}
+	list, resource, ok := strings.Cut(text, " behind ")
 	for one := range strings.SplitSeq(list, ", ") {
 		name, level, _ := strings.Cut(one, " ")
 		app.Levels[name], app.Keys[name] = level, "key-of-"+name
+	}
+	if ok {
+		app.Token = azuretest.TokenFor(resource)
+		if c.entra == nil {
+			c.entra = azuretest.StartEntra(c.t, false)
+			c.t.Setenv("IDENTITY_ENDPOINT", c.entra.URL+"/identity")
+			c.t.Setenv("IDENTITY_HEADER", c.entra.IdentityHeader)
+		}
 	}
 	return azuretest.StartApp(t, app).URL
 }
@@ -168,6 +179,9 @@ func (c *clouds) restore() {
 	if c.google != nil {
 		c.google.Down.Store(false)
 	}
+	if c.entra != nil {
+		c.entra.Down.Store(false)
+	}
 }
 
 // inject is the emulator's fault of a function.
@@ -196,6 +210,8 @@ func (c *clouds) outages(x *Exchange) {
 			c.aws.FailSTS(foreverSTS)
 		case "google is down":
 			c.google.Down.Store(true)
+		case "entra is down":
+			c.entra.Down.Store(true)
 		case "credentials expire":
 			c.aws.Expire("")
 		}

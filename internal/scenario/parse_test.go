@@ -154,6 +154,7 @@ func TestParseErrors(t *testing.T) {
 		{"generation", "google a: echo\n", "no generation"},
 		{"tokens", "> GET /\ngoogle issued many tokens\n", "invalid syntax"},
 		{"app", "azure a: hello\n", "not NAME LEVEL"},
+		{"list", "azure a: hello function, \n", "not NAME LEVEL"},
 		{"calls", "> GET /\nlambda got many calls\n", "invalid syntax"},
 		{"lambda", "> GET /\nlambda saw: {}\n", "not a directive about calls"},
 		{"again", "> GET /\nagain until noon\n", "invalid syntax"},
