@@ -147,6 +147,17 @@ func (r *reading) media() string {
 	return media
 }
 
+// charset is for an error: what else it may be, if the answer says that it is not in
+// UTF-8, as JSON has to be (RFC 8259, section 8.1).
+func (r *reading) charset() string {
+	_, parameters, err := mime.ParseMediaType(r.res.Header.Get("Content-Type"))
+	name := parameters["charset"]
+	if err != nil || name == "" || strings.EqualFold(name, "utf-8") {
+		return ""
+	}
+	return fmt.Sprintf("; its charset is %q, where JSON is UTF-8", short(name))
+}
+
 // encoding is the coding of the body, empty for none.
 func (r *reading) encoding() string {
 	text := strings.ToLower(strings.TrimSpace(r.res.Header.Get("Content-Encoding")))
@@ -176,14 +187,19 @@ func (r *reading) unary() rpc.Status {
 		return r.give(msg)
 	}
 	// 204, and others without a body, are the empty message.
-	if len(bytes.TrimSpace(r.in)) == 0 {
+	json := bytes.TrimPrefix(r.in, mark)
+	if len(bytes.TrimSpace(json)) == 0 {
 		return r.give(rpc.NewBuffer())
 	}
 	if media := r.media(); !isJSON(media) {
 		return r.broken(nil, "answered with the content type %q, where JSON is wanted", media)
 	}
-	return r.giveJSON(r.in)
+	return r.giveJSON(json)
 }
+
+// mark is the byte order mark, which some put before JSON, and which may be ignored there
+// (RFC 8259, section 8.1).
+var mark = []byte("\xEF\xBB\xBF")
 
 // giveJSON gives the message of one JSON text.
 func (r *reading) giveJSON(json []byte) rpc.Status {
@@ -191,7 +207,7 @@ func (r *reading) giveJSON(json []byte) rpc.Status {
 	var err error
 	if msg.B, err = r.answer.append(msg.B, json, &r.work.codec); err != nil {
 		msg.Release()
-		return r.broken(err, "answered with what is no %s as JSON: %v", r.answer.message.FullName(), err)
+		return r.broken(err, "answered with what is no %s as JSON: %v%s", r.answer.message.FullName(), err, r.charset())
 	}
 	r.unknown += r.work.codec.Skipped
 	return r.give(msg)

@@ -39,7 +39,9 @@ func TestI13NoBodyIsTheEmptyMessage(t *testing.T) {
 			serving(t, method, answering(status, "", "")).do(t, `name: "books/1"`).want(t, `{}`)
 		}
 	}
-	serving(t, "Get", answering(200, "text/html", " \n")).do(t, `name: "books/1"`).want(t, `{}`)
+	for _, body := range []string{" \n", "\ufeff", "\ufeff\n"} {
+		serving(t, "Get", answering(200, "text/html", body)).do(t, `name: "books/1"`).want(t, `{}`)
+	}
 }
 
 func TestI14UnknownFieldsAreIgnored(t *testing.T) {
@@ -64,8 +66,10 @@ func TestI15StatusIsRestored(t *testing.T) {
 		{"AIP-193 in an array", jsonType, `[{"error":{"code":404,"message":"m","status":"NOT_FOUND"}}]`, 404, codes.NotFound, "m", 0},
 		{"members beside", jsonType, `{"error":"m","code":5,"message":"m"}`, 404, codes.NotFound, "m", 0},
 		{"unknown details", jsonType, `{"code":5,"message":"m","details":[{"@type":"x/unknown.T","a":{"details":[]}},` + info + `]}`, 404, codes.NotFound, "m", 1},
+		{"details without a type", jsonType, `{"code":5,"message":"m","details":[{},` + info + `,{"a":1}]}`, 404, codes.NotFound, "m", 1},
 		{"details that are none", jsonType, `{"code":5,"message":"m","details":{"a":1}}`, 404, codes.NotFound, "m", 0},
 		{"problem media type", "application/problem+json; charset=utf-8", `{"code":7,"message":"m"}`, 403, codes.PermissionDenied, "m", 0},
+		{"byte order mark", jsonType, "\ufeff" + `{"code":7,"message":"m"}`, 403, codes.PermissionDenied, "m", 0},
 		{"no media type", "", `{"code":7,"message":"m"}`, 403, codes.PermissionDenied, "m", 0},
 		{"code of HTTP", jsonType, `{"code":429,"message":"m"}`, 400, codes.ResourceExhausted, "m", 0},
 	} {

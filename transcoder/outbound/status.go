@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ func (r *reading) refused() rpc.Status {
 	}
 	out, is := rpc.Status{}, false
 	if isJSON(r.media()) {
-		out, is = r.parsed(r.in)
+		out, is = r.parsed(bytes.TrimPrefix(r.in, mark))
 	}
 	if !is {
 		out = r.wrapped(code, status)
@@ -166,7 +167,8 @@ func (r *reading) details(text []byte) []*anypb.Any {
 			out = append(out, detail)
 		}
 	}
-	return out
+	// One without a type says nothing at all.
+	return slices.DeleteFunc(out, func(detail *anypb.Any) bool { return detail.GetTypeUrl() == "" })
 }
 
 // wrapped is the status of an answer that tells of its error in its own way.

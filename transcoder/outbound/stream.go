@@ -31,7 +31,7 @@ func (r *reading) stream() rpc.Status {
 func (r *reading) elements() rpc.Status {
 	s := &r.work.split
 	s.Reset(split.ByFirst, r.MaxJSONBytes)
-	for {
+	for first := true; ; first = false {
 		element, err := s.Next()
 		switch {
 		case element != nil:
@@ -47,7 +47,7 @@ func (r *reading) elements() rpc.Status {
 		default:
 			return r.broken(err, "answered with what is no stream of JSON: %v", err)
 		}
-		n, err := r.res.Body.Read(s.Space())
+		n, err := r.read(s.Space(), first)
 		s.Add(n)
 		switch {
 		case errors.Is(err, io.EOF):
@@ -56,6 +56,22 @@ func (r *reading) elements() rpc.Status {
 			return r.cut(err)
 		}
 	}
+}
+
+// read reads some of the body into p; what is first is without a byte order mark.
+func (r *reading) read(p []byte, first bool) (n int, err error) {
+	if !first {
+		return r.res.Body.Read(p)
+	}
+	for err == nil && n < len(mark) && bytes.HasPrefix(mark, p[:n]) {
+		var more int
+		more, err = r.res.Body.Read(p[n:])
+		n += more
+	}
+	if bytes.HasPrefix(p[:n], mark) {
+		n = copy(p, p[len(mark):n])
+	}
+	return n, err
 }
 
 // element gives one message on, or ends the stream if it is an error.
