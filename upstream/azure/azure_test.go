@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -208,6 +209,22 @@ func TestApplication(t *testing.T) {
 	entra.Down.Store(true)
 	status, _ = send(t, up, request(t, up, "GET", "/", "", nil))
 	require.Equal(t, http.StatusOK, status, "the token is used while the issuer is down")
+}
+
+func TestIssuerThatIsNotThere(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "secret"), []byte("hush"), 0o600))
+	up := start(t, &configpb.AzureFunctionUpstream{Url: "http://127.0.0.1:1", Entra: &configpb.AzureEntra{
+		Scope: "api://orders/.default", ClientId: "gateway", TenantId: "22222222-2222-3333-4444-555555555555",
+		ClientSecretFile: "secret", AuthorityHost: "https://127.0.0.1:1",
+	}}, upstream.Env{Dir: dir})
+	begun := time.Now()
+	_, err := up.Send(request(t, up, "GET", "/", "", nil), nil)
+	var failure *upstream.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, rpc.UpstreamDenied, failure.Reason)
+	require.ErrorContains(t, err, "connection refused")
+	require.Less(t, time.Since(begun), 6*time.Second, "requests are told soon")
 }
 
 func TestConfigurationsThatAreRefused(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -59,6 +60,9 @@ func newCredential(cfg *configpb.AzureEntra, dir string, options azcore.ClientOp
 		if err != nil {
 			return nil, fmt.Errorf("client_secret_file: %w", err)
 		}
+		// Requests wait for it, and upstream/token asks again: the library's own repetitions
+		// would have them wait for ten seconds to hear that nobody is there.
+		options.Retry = policy.RetryOptions{MaxRetries: 1, RetryDelay: 200 * time.Millisecond}
 		return azidentity.NewClientSecretCredential(tenant, id, secret, &azidentity.ClientSecretCredentialOptions{
 			ClientOptions: options, DisableInstanceDiscovery: alone,
 		})
