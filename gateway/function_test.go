@@ -71,14 +71,14 @@ func TestTranscodeRoutesSayHowFunctionsAreCalled(t *testing.T) {
 		{Name: "upper"}, {Name: "stream"}, {Name: "context", Versions: []string{"1"}, Aliases: map[string]string{"live": "1"}},
 	}})
 	route := func(method, lambda string) string {
-		return fmt.Sprintf("- {name: %s, match: [{grpc: {service: functions.v1.Functions, method: %s}}], transcode: {upstream: fn, lambda: %s}}\n", strings.ToLower(method), method, lambda)
+		return fmt.Sprintf("- {name: %s, match: [{grpc: {service: functions.v1.Functions, method: %s}}], transcode: {upstream: fn, methods: [functions.v1.Functions.%s], lambda: %s}}\n", strings.ToLower(method), method, method, lambda)
 	}
 	url, conn := serveFunctions(t, "upstreams:"+functionUpstream(s, "fn", "upper")+"routes:\n"+
 		route("Upper", "{event: raw}")+
 		route("Describe", "{function: context, qualifier: live, event: raw, client_context: {custom: {tenant: blue}}}")+
 		route("Start", "{function: context, event: raw, invocation: async}")+
 		route("Watch", "{function: stream, event: raw, invocation: stream}")+
-		"- {name: check, match: [{grpc: {service: functions.v1.Functions, method: Start}, headers: [{name: only-check, exact: \"1\"}]}], transcode: {upstream: fn, lambda: {event: raw, invocation: dry_run}}}\n")
+		"- {name: check, match: [{grpc: {service: functions.v1.Functions, method: Start}, headers: [{name: only-check, exact: \"1\"}]}], transcode: {upstream: fn, methods: [functions.v1.Functions.Start], lambda: {event: raw, invocation: dry_run}}}\n")
 	ctx := t.Context()
 
 	upper := new(wrapperspb.StringValue)

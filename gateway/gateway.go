@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -62,9 +63,9 @@ type Gateway struct {
 	// draining ends with Drain.
 	draining context.Context
 	drain    context.CancelFunc
-	// stop ends the goroutine that retries sources; done is closed when it has.
-	stop context.CancelFunc
-	done chan struct{}
+	// stop ends what runs in the background: sources are retried, upstreams checked.
+	stop       context.CancelFunc
+	background sync.WaitGroup
 }
 
 // New makes a gateway for a linked configuration: service configs are read,
@@ -105,7 +106,9 @@ func programmed(plan *config.Plan, options Options) *Gateway {
 
 // Start loads the descriptors and publishes the first snapshot. Sources that
 // are unavailable are tried again in the background until Close; every other
-// problem is in the error, a [config.Report], and nothing is published.
+// problem is in the error, a [config.Report], and nothing is published. Then upstreams
+// that can tell are asked, in the background too, whether calls would be let through:
+// if not, the log says so.
 func (g *Gateway) Start(ctx context.Context) error {
 	if err := g.load(ctx, g.upstreams, startTimeout); err != nil {
 		return err
@@ -115,9 +118,9 @@ func (g *Gateway) Start(ctx context.Context) error {
 		return err
 	}
 	g.snapshot.Store(snap)
-	retry, stop := context.WithCancel(context.WithoutCancel(ctx))
-	g.stop, g.done = stop, make(chan struct{})
-	go g.retry(retry)
+	ctx, g.stop = context.WithCancel(context.WithoutCancel(ctx))
+	g.background.Go(func() { g.retry(ctx) })
+	g.background.Go(func() { g.check(ctx) })
 	return nil
 }
 
@@ -184,13 +187,13 @@ func (g *Gateway) Warnings() config.Report {
 	return warnings
 }
 
-// Close stops loading descriptors and closes the upstreams. Requests must have
+// Close stops loading descriptors and checking upstreams, and closes these. Requests must have
 // ended.
 func (g *Gateway) Close() error {
 	g.drain()
 	if g.stop != nil {
 		g.stop()
-		<-g.done
+		g.background.Wait()
 	}
 	return g.closeUpstreams()
 }

@@ -32,6 +32,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // newGateway makes a gateway of a configuration text and the files beside it.
 func newGateway(t *testing.T, text string, files map[string]string, access io.Writer) *gateway.Gateway {
 	t.Helper()
+	g := newLogging(t, text, files, slog.NewTextHandler(t.Output(), nil), slog.NewJSONHandler(access, nil))
+	t.Cleanup(func() { require.NoError(t, g.Close()) })
+	return g
+}
+
+// newLogging is newGateway with a log. The test closes it.
+func newLogging(t *testing.T, text string, files map[string]string, log, access slog.Handler) *gateway.Gateway {
+	t.Helper()
 	dir := t.TempDir()
 	for name, content := range files {
 		path := filepath.Join(dir, name)
@@ -44,9 +52,8 @@ func newGateway(t *testing.T, text string, files map[string]string, access io.Wr
 	require.NoError(t, err)
 	plan, err := config.Link(file)
 	require.NoError(t, err)
-	g, err := builtin.Gateway(plan, slog.New(slog.NewTextHandler(t.Output(), nil)), slog.New(slog.NewJSONHandler(access, nil)))
+	g, err := builtin.Gateway(plan, slog.New(log), slog.New(access))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, g.Close()) })
 	return g
 }
 

@@ -174,7 +174,6 @@ func (up *upstreamState) print(p codec.Print) (*codec.Codec, error) {
 
 // retry loads what is missing until nothing is, or ctx is done.
 func (g *Gateway) retry(ctx context.Context) {
-	defer close(g.done)
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		missing := g.missing()
 		for _, up := range missing {

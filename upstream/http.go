@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -39,6 +40,17 @@ type Tunable interface {
 	// nothing: it can be used until the upstream is closed, and closing it does nothing.
 	// With is safe for any goroutine.
 	With(options proto.Message) (HTTP, error)
+}
+
+// Checked is an upstream that can find out whether it would be let through to what it
+// calls, before there is a request that needs it.
+type Checked interface {
+	// Check asks, without any effect. The error tells the operator what stands in the way
+	// and what to do about it; it is nil too if that cannot be found out, now or at all.
+	Check(ctx context.Context) error
+	// Callee names what is asked about: of those of one upstream that have the same, one
+	// has to be checked.
+	Callee() string
 }
 
 // Tried has the endpoints that a request has been sent to, by their addresses.

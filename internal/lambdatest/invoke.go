@@ -132,7 +132,9 @@ func (s *Service) understand(req *request, id string, r *http.Request) *apiError
 		return refused
 	}
 	req.tail = r.Header.Get("X-Amz-Log-Type") == "Tail"
-	req.fault = s.faults.next(req.fn.Name)
+	if !req.call.check() {
+		req.fault = s.faults.next(req.fn.Name)
+	}
 	return nil
 }
 

@@ -21,17 +21,32 @@ type Call struct {
 	Refused string
 }
 
-// Calls are the requests so far, in the order in which they arrived. A call that
-// has been answered is among them, and so may be one that has not.
+// check says whether the request is a dry run of nothing: whoever makes it wants to know
+// whether the function could be called.
+func (c *Call) check() bool { return c.Type == dryRun && len(c.Payload) == 0 }
+
+// Calls are the requests so far, in the order in which they arrived, without the
+// [Service.Checks]. A call that has been answered is among them, and so may be one that
+// has not.
 func (s *Service) Calls() []Call {
-	s.log.mu.Lock()
-	defer s.log.mu.Unlock()
-	return slices.Clone(s.log.calls)
+	return slices.DeleteFunc(s.log.all(), func(c Call) bool { return c.check() })
+}
+
+// Checks are the dry runs without a payload so far. They come when a gateway likes, and
+// faults leave them alone.
+func (s *Service) Checks() []Call {
+	return slices.DeleteFunc(s.log.all(), func(c Call) bool { return !c.check() })
 }
 
 type recorder struct {
 	mu    sync.Mutex
 	calls []Call
+}
+
+func (r *recorder) all() []Call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.calls)
 }
 
 func (r *recorder) add(c Call) (entry int) {

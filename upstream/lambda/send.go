@@ -85,10 +85,10 @@ func (x *exchange) end(failure *upstream.Error) *upstream.Error {
 	return failure
 }
 
-// options are those of one call.
-func (x *exchange) options(o *lambda.Options) {
-	if region := x.call.region; region != "" {
-		o.Region = region
+// options are those of calls of the function.
+func (f *function) options(o *lambda.Options) {
+	if f.region != "" {
+		o.Region = f.region
 	}
 }
 
