@@ -24,5 +24,5 @@ func main() {
 		Keys:   map[string]string{"refund": "refund-key"},
 		Host:   "app-key",
 	}
-	log.Fatal(http.Serve(lis, app)) //nolint:gosec // an example on the loopback
+	log.Fatal(http.Serve(lis, app)) // an example on the loopback
 }

@@ -28,7 +28,7 @@ func main() {
 	themes := []string{"Travel", "Poetry"}
 
 	rest := listen("REST", *restAddress)
-	go func() { log.Fatal(http.Serve(rest, old(themes))) }() //nolint:gosec // an example on the loopback
+	go func() { log.Fatal(http.Serve(rest, old(themes))) }() // an example on the loopback
 	srv := grpc.NewServer()
 	librarypb.RegisterLibraryServer(srv, moved{themes: themes})
 	reflection.Register(srv)

@@ -38,7 +38,7 @@ func serve(failed chan<- error, name, address string, h http.Handler) {
 		log.Fatal(err)
 	}
 	log.Printf("serving %s on %s", name, l.Addr())
-	go func() { failed <- http.Serve(l, h) }() //nolint:gosec // an example on the loopback
+	go func() { failed <- http.Serve(l, h) }() // an example on the loopback
 }
 
 // hello says where it was called.

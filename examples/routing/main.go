@@ -31,7 +31,7 @@ func main() {
 			log.Fatal(err)
 		}
 		log.Printf("serving %s on %s", s.name, lis.Addr())
-		go func() { failed <- http.Serve(lis, s.handler) }() //nolint:gosec // an example on the loopback
+		go func() { failed <- http.Serve(lis, s.handler) }() // an example on the loopback
 	}
 	log.Fatal(<-failed)
 }

@@ -131,7 +131,7 @@ func (r *reading) statusOf(f *fault) (rpc.Status, bool) {
 	}
 	out := rpc.Status{Code: code}
 	out.Message, _ = f.Message.(string)
-	st := &spb.Status{Code: int32(code), Message: out.Message, Details: r.details(f.Details)} //nolint:gosec // G115: a code is one of 17
+	st := &spb.Status{Code: int32(code), Message: out.Message, Details: r.details(f.Details)} // a code is one of 17
 	if len(st.Details) > 0 {
 		// Its strings are valid.
 		out.Details, _ = proto.Marshal(st)

@@ -36,7 +36,7 @@ func startApp(t *testing.T) *azuretest.App {
 
 func start(t *testing.T, cfg *configpb.AzureFunctionUpstream, env upstream.Env) *Upstream {
 	t.Helper()
-	pool := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the issuer's certificate is made for the test
+	pool := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // the issuer's certificate is made for the test
 	env.Name = "app"
 	up, err := newUpstream(cfg, env, pool)
 	require.NoError(t, err)

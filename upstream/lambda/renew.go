@@ -33,7 +33,7 @@ type cache struct {
 	source aws.CredentialsProvider
 	log    *slog.Logger
 	// ctx is that of renewals, which no request ends.
-	ctx     context.Context //nolint:containedctx // it is the life of what runs in the background
+	ctx     context.Context // it is the life of what runs in the background
 	running sync.WaitGroup
 
 	// mu guards what follows.
@@ -150,7 +150,7 @@ func (c *cache) keep(keys aws.Credentials, now time.Time) {
 	life := keys.Expires.Sub(now)
 	early := min(mostEarly, life/4)
 	// Not all gateways that started together renew together.
-	early += time.Duration(rand.Float64() * float64(early) / 5) //nolint:gosec // no secret
+	early += time.Duration(rand.Float64() * float64(early) / 5) // no secret
 	c.keys, c.got, c.again = keys, now, time.Time{}
 	c.renewAt, c.until = keys.Expires.Add(-early), keys.Expires.Add(-min(mostSlack, life/20))
 }

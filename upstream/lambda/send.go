@@ -50,7 +50,7 @@ func (f *function) send(r *http.Request) (*http.Response, *upstream.Error) {
 type exchange struct {
 	*function
 	r       *http.Request
-	ctx     context.Context //nolint:containedctx // that of the request
+	ctx     context.Context // that of the request
 	failure *upstream.Error
 	attempt attempt
 	// place is that of the call until it ends; nil is none.

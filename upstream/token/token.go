@@ -74,7 +74,7 @@ type Cache struct {
 	source Source
 	log    *slog.Logger
 	// ctx is that of fetches, which no request ends.
-	ctx     context.Context //nolint:containedctx // it is the life of what runs in the background
+	ctx     context.Context // it is the life of what runs in the background
 	end     context.CancelFunc
 	running sync.WaitGroup
 
@@ -214,7 +214,7 @@ func (c *Cache) keep(token Token, now time.Time) {
 	// Not all gateways that started together renew together. An issuer may give the
 	// token again that it gave before: then the next time comes in a part of what is
 	// left, and that it expires is still noticed in time.
-	early += time.Duration(rand.Float64() * float64(early) / 5) //nolint:gosec // no secret
+	early += time.Duration(rand.Float64() * float64(early) / 5) // no secret
 	c.token, c.again = token, time.Time{}
 	c.renewAt, c.until = token.Expires.Add(-early), token.Expires.Add(-min(mostSlack, life/20))
 }

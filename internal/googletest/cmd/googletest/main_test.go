@@ -19,7 +19,7 @@ import (
 // TestMain is also the program of the functions, when it is started as such.
 func TestMain(m *testing.M) {
 	if target := os.Getenv("FUNCTION_TARGET"); target != "" {
-		err := http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // a test
+		err := http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = fmt.Fprint(w, target, r.URL.Path, " ", r.Header.Get("X-Test-Caller"))
 		}))
 		fmt.Fprintln(os.Stderr, err)
