@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/transcoder"
+	"github.com/dragoman-gateway/dragoman/transcoder/rest"
 )
 
 // chat echoes every message until the client has no more.
@@ -686,6 +688,34 @@ func TestWebSocketLateReader(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What the upstream's messages had besides is told when the session is over, however it
+// ends.
+func TestWebSocketUnknownFields(t *testing.T) {
+	api, settings := newAPI(t), transcoder.DefaultSettings()
+	for _, code := range []codes.Code{codes.OK, codes.NotFound} {
+		routes, err := rest.New().Routes(api.endpoint(t, api.method(t, "Chat"), local(func(_ context.Context, _ *rpc.Call, sink rpc.Sink) {
+			sink.End(rpc.Status{Code: code, UnknownFields: 3}, nil)
+		}), &settings))
+		require.NoError(t, err)
+		i := slices.IndexFunc(routes, func(r transcoder.Route) bool { return r.Method == transcoder.MethodWebSocket })
+		told := make(chan int, 1)
+		m := serveInMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			x := &route.Exchange{Path: r.URL.Path}
+			routes[i].Handler.Serve(w, r, x)
+			told <- x.UnknownFields
+		})
+		conn, _, err := websocket.Dial(t.Context(), "ws://memory/v1/chat", &websocket.DialOptions{HTTPClient: m.client(t, 1)})
+		require.NoError(t, err)
+		c := &caller{t: t, conn: conn}
+		if code == codes.OK {
+			c.ends(websocket.StatusNormalClosure)
+		} else {
+			c.fails(code, "")
+		}
+		require.Equal(t, 3, <-told)
 	}
 }
 
