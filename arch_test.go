@@ -148,7 +148,7 @@ var table = []row{
 
 	{packages: []string{
 		"examples/**", "internal/azuretest", "internal/bench", "internal/conformance/**", "internal/e2e", "internal/etcdtest",
-		"internal/gatewaytest", "internal/googletest/**", "internal/lambdatest/**", "internal/npmtest", "internal/readme", "internal/scenario", "internal/testsum",
+		"internal/child", "internal/gatewaytest", "internal/googletest/**", "internal/lambdatest/**", "internal/npmtest", "internal/readme", "internal/scenario", "internal/testsum",
 	}, tool: true},
 }
 

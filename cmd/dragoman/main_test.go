@@ -17,8 +17,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"google.golang.org/grpc"
 
+	"github.com/dragoman-gateway/dragoman/internal/child"
 	"github.com/dragoman-gateway/dragoman/internal/demo"
-	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
 )
 
 func TestMain(m *testing.M) {
@@ -90,7 +90,7 @@ func cmdStart(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, args...)
 	cmd.Dir = ts.Getenv("WORK")
-	gatewaytest.NoOrphan(cmd)
+	child.NoOrphan(cmd)
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	log, err := cmd.StderrPipe()

@@ -1,18 +1,7 @@
 #!/usr/bin/env bash
 # Calls the gateway in front of this example, by curl and by grpcurl.
 # usage: try.sh [HOST:PORT]      default localhost:8080
-gateway=${1:-localhost:8080}
-
-while IFS= read -r line; do
-  case $line in
-  '' | '#'*) echo "$line" ;;
-  *)
-    echo "$ $line"
-    bash -c "${line//localhost:8080/$gateway}" 2>&1 </dev/null
-    echo
-    ;;
-  esac
-done <<'LINES'
+exec "$(dirname "$0")/../try-lines.sh" "$@" <<'LINES'
 # Method, sub-path and query are the client's; the key is the gateway's.
 curl -s 'localhost:8080/shop/orders/7/lines?page=2' | grep -oE '"(Method|Function|Rest|Query)":"[^"]*"'
 curl -s -o /dev/null -w '%{http_code}\n' localhost:8080/shop/refund -d '{"order":7}'

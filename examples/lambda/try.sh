@@ -1,18 +1,7 @@
 #!/usr/bin/env bash
 # Calls the gateway in front of this example, by curl and by grpcurl.
 # usage: try.sh [HOST:PORT]      default localhost:8080
-gateway=${1:-localhost:8080}
-
-while IFS= read -r line; do
-  case $line in
-  '' | '#'*) echo "$line" ;;
-  *)
-    echo "$ $line"
-    bash -c "${line//localhost:8080/$gateway}" 2>&1 </dev/null
-    echo
-    ;;
-  esac
-done <<'LINES'
+exec "$(dirname "$0")/../try-lines.sh" "$@" <<'LINES'
 # A function for API Gateway has variables of the path, the query, cookies and the client.
 curl -s 'localhost:8080/hello/ada?lang=en&lang=fr' -H 'Cookie: a=1; b=2'
 curl -s -o /dev/null -D - localhost:8080/hello/ada | grep -i '^set-cookie'

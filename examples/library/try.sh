@@ -1,18 +1,7 @@
 #!/usr/bin/env bash
 # Calls the gateway in front of this example, by curl and by grpcurl.
 # usage: try.sh [HOST:PORT]      default localhost:8080
-gateway=${1:-localhost:8080}
-
-while IFS= read -r line; do
-  case $line in
-  '' | '#'*) echo "$line" ;;
-  *)
-    echo "$ $line"
-    bash -c "${line//localhost:8080/$gateway}" 2>&1 </dev/null
-    echo
-    ;;
-  esac
-done <<'LINES'
+exec "$(dirname "$0")/../try-lines.sh" "$@" <<'LINES'
 # Get, by either of two bindings; list, with parameters.
 curl -s localhost:8080/v1/shelves/1
 curl -s localhost:8080/v1/isbn/9780375410673

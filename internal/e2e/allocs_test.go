@@ -19,8 +19,8 @@ import (
 	"github.com/dragoman-gateway/dragoman/builtin"
 	"github.com/dragoman-gateway/dragoman/config"
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
+	"github.com/dragoman-gateway/dragoman/internal/child"
 	"github.com/dragoman-gateway/dragoman/internal/demo"
-	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
 	"github.com/dragoman-gateway/dragoman/server"
 )
 
@@ -72,11 +72,11 @@ func runRole(role string) {
 	_ = srv.Serve(ln)
 }
 
-// child runs this binary as a service of its own and returns its address.
-func child(t testing.TB, role string) string {
+// inRole runs this binary as a service of its own and returns its address.
+func inRole(t testing.TB, role string) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	gatewaytest.NoOrphan(cmd)
+	child.NoOrphan(cmd)
 	cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
@@ -178,7 +178,7 @@ func TestAllocations(t *testing.T) {
 	if raceDetector {
 		t.Skip("under the race detector, pools forget on purpose")
 	}
-	n := allocations(t, inProcess(t, child(t, "library"), reflected()))
+	n := allocations(t, inProcess(t, inRole(t, "library"), reflected()))
 	t.Logf("%.1f allocations a request", n)
 	require.LessOrEqual(t, n, 120.0)
 }
@@ -189,7 +189,7 @@ func TestTransformAllocations(t *testing.T) {
 	if raceDetector {
 		t.Skip("under the race detector, pools forget on purpose")
 	}
-	target := child(t, "library")
+	target := inRole(t, "library")
 	without := allocations(t, inProcess(t, target, reflected()))
 	for name, program := range map[string]*configpb.Transform{
 		"request": {Request: `.headers["x-tenant"] = "acme" | .headers["x-from"] = .headers["user-agent"]`},

@@ -31,7 +31,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
+	"github.com/dragoman-gateway/dragoman/internal/child"
 )
 
 const source = `
@@ -266,7 +266,7 @@ func startProcess(t *testing.T, args ...string) *process {
 	require.NoError(t, err)
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json"}, args...)
 	p := &process{cmd: exec.Command(path, args...), exited: make(chan error, 1), log: new(logBuffer)}
-	gatewaytest.NoOrphan(p.cmd)
+	child.NoOrphan(p.cmd)
 	log, err := p.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())

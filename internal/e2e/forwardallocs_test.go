@@ -50,7 +50,7 @@ func TestForwardAllocations(t *testing.T) {
 	if raceDetector {
 		t.Skip("under the race detector, pools forget on purpose")
 	}
-	address := forwarding(t, child(t, "web"), &configpb.Match{Prefix: "/v1"})
+	address := forwarding(t, inRole(t, "web"), &configpb.Match{Prefix: "/v1"})
 	body := strings.Repeat("x", 200)
 	for _, one := range []struct {
 		name, request string
@@ -71,7 +71,7 @@ func TestMatchAllocations(t *testing.T) {
 	if raceDetector {
 		t.Skip("under the race detector, pools forget on purpose")
 	}
-	target := child(t, "web")
+	target := inRole(t, "web")
 	const request = "GET" + forwarded + "\r\n"
 	plain := allocationsOf(t, forwarding(t, target, &configpb.Match{Prefix: "/"}), request)
 	n := allocationsOf(t, forwarding(t, target, &configpb.Match{

@@ -32,7 +32,7 @@ type floodReader struct {
 // openFlood runs the gateway in this process in front of a service in another.
 func openFlood(t testing.TB) *floodReader {
 	t.Helper()
-	address := inProcess(t, child(t, "flood"), &configpb.Descriptors{Source: &configpb.Descriptors_Image{Image: &configpb.ImageSource{Path: image(t)}}})
+	address := inProcess(t, inRole(t, "flood"), &configpb.Descriptors{Source: &configpb.Descriptors_Image{Image: &configpb.ImageSource{Path: image(t)}}})
 	conn, err := net.Dial("tcp", address)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/dragoman-gateway/dragoman/internal/child"
 	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
 )
 
@@ -50,7 +51,7 @@ func startEtcd(t *testing.T) string {
 		"--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "test="+peer)
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
-	gatewaytest.NoOrphan(cmd)
+	child.NoOrphan(cmd)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dragoman-gateway/dragoman/internal/child"
 )
 
 // patience bounds what should happen at once, on a busy machine too.
@@ -44,7 +46,7 @@ func Run(t testing.TB, dir string, exits0 bool, path string, args ...string) *Pr
 	t.Helper()
 	cmd := exec.Command(path, args...)
 	cmd.Dir = dir
-	NoOrphan(cmd)
+	child.NoOrphan(cmd)
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	cmd.Stdout, cmd.Stderr = w, w

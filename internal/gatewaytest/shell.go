@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dragoman-gateway/dragoman/internal/child"
 )
 
 // Root is the folder of the repository.
@@ -45,7 +47,7 @@ func Shell(t testing.TB, dir, script string) *exec.Cmd {
 	require.NoError(t, err, "building grpcurl")
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
 	cmd.Dir = dir
-	NoOrphan(cmd)
+	child.NoOrphan(cmd)
 	cmd.Env = append(os.Environ(), "PATH="+tools+string(os.PathListSeparator)+os.Getenv("PATH"), "LC_ALL=C.UTF-8")
 	return cmd
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dragoman-gateway/dragoman/internal/child"
 )
 
 // Function is a program on one of Google's functions frameworks, run as the container of
@@ -74,7 +76,7 @@ func newFunction(program, target string, log io.Writer, env []string) (*Function
 	_ = l.Close()
 	_, port, _ := net.SplitHostPort(address)
 	f := &Function{cmd: exec.Command(program), ended: make(chan struct{}), pool: new(http.Transport)}
-	noOrphan(f.cmd)
+	child.NoOrphan(f.cmd)
 	f.cmd.Env = append(append(os.Environ(), "PORT="+port, "FUNCTION_TARGET="+target), env...)
 	f.cmd.Stdout, f.cmd.Stderr = log, log
 	f.cmd.WaitDelay = time.Second

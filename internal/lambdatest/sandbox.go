@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/child"
 )
 
 const (
@@ -99,7 +101,7 @@ func (p *pool) start() (*sandbox, error) {
 	s := &sandbox{pool: p, work: make(chan *invocation), initialized: make(chan struct{}), dead: make(chan struct{}), log: &tail{next: p.service.output}}
 	s.api = &http.Server{Handler: s.runtimeAPI(), ReadHeaderTimeout: initTimeout}
 	s.cmd = exec.Command(p.fn.Program)
-	noOrphan(s.cmd)
+	child.NoOrphan(s.cmd)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.WaitDelay = time.Second
 	s.cmd.Env = append([]string{

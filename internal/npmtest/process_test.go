@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dragoman-gateway/dragoman/internal/child"
 	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
 )
 
@@ -63,7 +64,7 @@ func node(t *testing.T, dir string, env []string, addresses []net.Addr, program 
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
 	// What it has started may hold its output open.
 	cmd.WaitDelay = time.Second
-	gatewaytest.NoOrphan(cmd)
+	child.NoOrphan(cmd)
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = new(syscall.SysProcAttr)
 	}

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
-	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
+	"github.com/dragoman-gateway/dragoman/internal/child"
 	"github.com/dragoman-gateway/dragoman/rpc"
 )
 
@@ -78,7 +78,7 @@ func startNginx(t *testing.T, ca *authority, behind string) []string {
 	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, nginxConfig, dir, addresses[1], addresses[2], addresses[3], addresses[4]), 0o600))
 	cmd := exec.Command(binary, "-e", "stderr", "-p", ca.dir, "-c", path)
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
-	gatewaytest.NoOrphan(cmd)
+	child.NoOrphan(cmd)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()

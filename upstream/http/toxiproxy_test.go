@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dragoman-gateway/dragoman/internal/gatewaytest"
+	"github.com/dragoman-gateway/dragoman/internal/child"
 )
 
 // toxiproxy is a running toxiproxy: a TCP proxy that does to connections what it is
@@ -41,7 +41,7 @@ func startToxiproxy(t *testing.T) *toxiproxy {
 	host, port, err := net.SplitHostPort(p.address)
 	require.NoError(t, err)
 	cmd := exec.Command(binary, "-host", host, "-port", port)
-	gatewaytest.NoOrphan(cmd)
+	child.NoOrphan(cmd)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()

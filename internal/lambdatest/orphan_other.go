@@ -1,8 +1,0 @@
-//go:build !linux
-
-package lambdatest
-
-import "os/exec"
-
-// noOrphan is for Linux; elsewhere only [Service.Close] ends processes.
-func noOrphan(*exec.Cmd) {}
