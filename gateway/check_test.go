@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -47,7 +48,12 @@ routes:
 	require.NoError(t, g.Start(t.Context()))
 	warned := map[string]string{}
 	for len(warned) < 2 {
-		line := <-log
+		var line map[string]any
+		select {
+		case line = <-log:
+		case <-time.After(time.Minute):
+			require.Len(t, warned, 2, "no more lines come")
+		}
 		if line["level"] == "WARN" && line["msg"] == "calls to the upstream will fail" {
 			require.Equal(t, "fn", line["upstream"])
 			warned[line["routes"].(string)] = line["error"].(string)
