@@ -6,16 +6,13 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/route"
 	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
 var (
 	_ route.Describer = (*handler)(nil)
 	_ route.Describer = (*shared)(nil)
 )
-
-// describer is an upstream that can say what it makes of requests, a line for each
-// thing.
-type describer interface{ Describe() []string }
 
 // Describe implements [route.Describer].
 func (h *handler) Describe(r *http.Request, x *route.Exchange) ([]string, *rpc.Error) {
@@ -26,7 +23,7 @@ func (h *handler) Describe(r *http.Request, x *route.Exchange) ([]string, *rpc.E
 	}
 	path := f.url.RequestURI()
 	lines := []string{fmt.Sprintf("forward to upstream %s: %s %s, host %s", h.Name, out.Method, path, out.Host)}
-	if up, ok := h.Upstream.(describer); ok {
+	if up, ok := h.Upstream.(upstream.Describer); ok {
 		lines = append(lines, up.Describe()...)
 	}
 	if f.upgrades != nil {

@@ -40,6 +40,14 @@ type Doer interface {
 	Do(ctx context.Context, call *Call, sink Sink)
 }
 
+// Describer is an optional ability of an [Upstream]: to say what it makes of a call, if
+// that is more than the call itself.
+type Describer interface {
+	// Describe says it in lines for people, of a call with this first message, or gives
+	// the error that the call would end with. Nothing is sent.
+	Describe(message []byte) ([]string, *Error)
+}
+
 // Sink receives what the upstream answers, in the order Head, Message…, End.
 // An implementation need not be safe for concurrent use.
 type Sink interface {

@@ -280,6 +280,19 @@ type Explanation struct {
 	Refused *rpc.Error
 }
 
+// Onward adds what an upstream makes of the call, if it says that, or the error that
+// there would be.
+func (e *Explanation) Onward(up rpc.Upstream) {
+	d, ok := up.(rpc.Describer)
+	if !ok {
+		return
+	}
+	lines, refused := d.Describe(e.Message)
+	if e.Stages = append(e.Stages, lines...); refused != nil {
+		e.Stages, e.Refused = nil, refused
+	}
+}
+
 // Bound is one field with what set it.
 type Bound struct {
 	// Field is the path of the field by its JSON name: book.title.

@@ -42,6 +42,12 @@ type Tunable interface {
 	With(options proto.Message) (HTTP, error)
 }
 
+// Describer is an upstream that can say what it makes of requests.
+type Describer interface {
+	// Describe says it in lines for people.
+	Describe() []string
+}
+
 // Checked is an upstream that can find out whether it would be let through to what it
 // calls, before there is a request that needs it.
 type Checked interface {

@@ -63,7 +63,10 @@ func (h *handler) Explain(r *http.Request, x *route.Exchange) *transcoder.Explan
 		}
 		e.Stages = append(e.Stages, "check the buf.validate rules of "+string(method.Descriptor.Input().FullName()))
 	}
-	e.Stages = append(e.Stages, "call "+method.Path+" with the messages as they are", "answer with the messages as they are")
+	e.Stages = append(e.Stages, "call "+method.Path+" with the messages as they are")
+	if e.Onward(h.ep.Upstream); e.Refused == nil {
+		e.Stages = append(e.Stages, "answer with the messages as they are")
+	}
 	return e
 }
 

@@ -199,7 +199,7 @@ func (m *method) Do(ctx context.Context, call *rpc.Call, sink rpc.Sink) {
 		m.refuse(sink, rpc.Errorf(rpc.MethodUnimplemented, "%s is not %s, which alone can be called here", call.Method.Path, m.Method.Path))
 		return
 	case m.Method.ClientStreaming:
-		m.refuse(sink, rpc.Errorf(rpc.MethodUnimplemented, "%s has a stream of requests, which upstream %q cannot be sent over HTTP", m.Method.FullName(), m.Name))
+		m.refuse(sink, m.unfit())
 		return
 	case message == nil:
 		m.refuse(sink, rpc.Errorf(rpc.InvalidRequest, "%s has one request message, and no stream of them", m.Method.FullName()))
@@ -218,11 +218,7 @@ func (m *method) Do(ctx context.Context, call *rpc.Call, sink rpc.Sink) {
 		}
 		m.work.Put(k)
 	}()
-	if err := m.plan.Build(&k.request, message.B); err != nil {
-		var fault *rpc.Error
-		if !errors.As(err, &fault) {
-			fault = &rpc.Error{Reason: rpc.InvalidRequest, Message: err.Error()}
-		}
+	if fault := m.build(&k.request, message.B); fault != nil {
 		m.refuse(sink, fault)
 		return
 	}
@@ -321,6 +317,8 @@ func unanswered(reason rpc.Reason) string {
 		return "is a function, and failed"
 	case rpc.FunctionThrottled:
 		return "is a function that runs as often as it may at once"
+	case rpc.UpstreamProtocol:
+		return "is not there, or answers what cannot be understood"
 	default:
 		return "did not answer"
 	}

@@ -146,7 +146,10 @@ func (l *rule) explain(r *http.Request, x *route.Exchange, render string, last .
 	for _, b := range bound {
 		e.Bindings = append(e.Bindings, transcoder.Bound(b))
 	}
-	e.Stages = append(append(l.stages(r, bound), l.answerStages(&k.want, render)...), last...)
+	e.Stages = l.stages(r, bound)
+	if e.Onward(l.upstream); e.Refused == nil {
+		e.Stages = append(append(e.Stages, l.answerStages(&k.want, render)...), last...)
+	}
 	return e
 }
 

@@ -3,9 +3,13 @@ package lambda
 import (
 	"cmp"
 	"fmt"
+
+	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
-// Describe says which function a request calls, and how.
+var _ upstream.Describer = (*function)(nil)
+
+// Describe implements [upstream.Describer]: which function a request calls, and how.
 func (f *function) Describe() []string {
 	how := map[invocation]string{
 		wait:   "wait for what it returns",

@@ -34,11 +34,9 @@ type requests struct {
 	policy *Policy
 }
 
-// Describe is what the upstream says that it makes of requests, if it says that.
+// Describe implements [upstream.Describer].
 func (u *requests) Describe() []string {
-	if up, ok := u.HTTP.(interface {
-		Describe() []string
-	}); ok {
+	if up, ok := u.HTTP.(upstream.Describer); ok {
 		return up.Describe()
 	}
 	return nil

@@ -40,9 +40,18 @@ type calls struct {
 }
 
 var (
-	_ rpc.Upstream = (*calls)(nil)
-	_ rpc.Doer     = (*calls)(nil)
+	_ rpc.Upstream  = (*calls)(nil)
+	_ rpc.Doer      = (*calls)(nil)
+	_ rpc.Describer = (*calls)(nil)
 )
+
+// Describe implements [rpc.Describer].
+func (u *calls) Describe(message []byte) ([]string, *rpc.Error) {
+	if up, ok := u.up.(rpc.Describer); ok {
+		return up.Describe(message)
+	}
+	return nil, nil
+}
 
 // Start implements [rpc.Upstream]. It starts one goroutine, which ends with the
 // call.
