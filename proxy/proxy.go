@@ -122,7 +122,7 @@ func (f *forwarding) failed(cause error) *rpc.Error {
 		}
 	}
 	if out.Message == "" {
-		out.Message = messages[out.Reason]
+		out.Message = upstream.Told(out.Reason)
 	}
 	if out.Message == "" {
 		out.Message = "the upstream did not answer"
@@ -143,21 +143,6 @@ func reasonOf(cause error) rpc.Reason {
 	default:
 		return failed.Reason
 	}
-}
-
-// messages are what a client is told of a request without an answer: where it went is
-// not its affair.
-var messages = map[rpc.Reason]string{
-	rpc.UpstreamUnreachable: "the upstream cannot be reached, or the connection was lost before it answered",
-	rpc.UpstreamProtocol:    "the upstream's answer is broken",
-	rpc.UpstreamTooLarge:    "the upstream's answer is larger than it may be",
-	rpc.UpstreamOverloaded:  "the upstream has as many requests as it may have",
-	rpc.DeadlineExceeded:    "the upstream did not answer in time",
-	rpc.FunctionFailed:      "the function failed",
-	rpc.FunctionThrottled:   "the function runs as often as it may at once",
-	rpc.UpstreamDenied:      "the gateway may not call the upstream",
-	rpc.RequestTooLarge:     "the header is larger than the upstream takes",
-	rpc.InvalidPath:         "the path cannot be sent to the upstream",
 }
 
 // late is the error of an exchange that took too long, nil if it did not.

@@ -300,7 +300,7 @@ func (m *method) failed(ctx context.Context, cause error) (rpc.Status, rpc.Heade
 		out.Reason = upstream.Ended(ctx)
 	}
 	if out.Message == "" {
-		out.Message = fmt.Sprintf("upstream %q %s", m.Name, unanswered(out.Reason))
+		out.Message = fmt.Sprintf("upstream %q: %s", m.Name, upstream.Told(out.Reason))
 	}
 	st := out.Status()
 	if failure == nil {
@@ -308,20 +308,6 @@ func (m *method) failed(ctx context.Context, cause error) (rpc.Status, rpc.Heade
 	}
 	st.NotSent, st.RetryAfter = failure.NotSent, failure.RetryAfter
 	return st, transcoder.AppendAnswer(nil, failure.Header, &everything)
-}
-
-// unanswered is what a caller is told of an upstream that did not answer.
-func unanswered(reason rpc.Reason) string {
-	switch reason {
-	case rpc.FunctionFailed:
-		return "is a function, and failed"
-	case rpc.FunctionThrottled:
-		return "is a function that runs as often as it may at once"
-	case rpc.UpstreamProtocol:
-		return "is not there, or answers what cannot be understood"
-	default:
-		return "did not answer"
-	}
 }
 
 // broken is the status of an answer that cannot be read.

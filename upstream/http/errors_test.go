@@ -226,32 +226,32 @@ func stalling(t testing.TB, begun chan<- struct{}) string {
 }
 
 func TestContextsThatEnd(t *testing.T) {
-	begun := make(chan struct{}, 10)
-	address := stalling(t, begun)
 	// One failure ejects, so it shows what counts as one.
 	for _, test := range []struct {
 		name    string
-		context func(context.Context) context.Context
+		context func(_ context.Context, begun <-chan struct{}) context.Context
 		want    rpc.Reason
 		failure bool
 	}{
-		{"deadline", func(ctx context.Context) context.Context {
-			ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		{"deadline", func(ctx context.Context, _ <-chan struct{}) context.Context {
+			ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 			t.Cleanup(cancel)
 			return ctx
 		}, rpc.DeadlineExceeded, true},
-		{"a cause that is a deadline", func(ctx context.Context) context.Context {
+		{"a cause that is a deadline", func(ctx context.Context, begun <-chan struct{}) context.Context {
 			ctx, cancel := context.WithCancelCause(ctx)
 			go func() { <-begun; cancel(context.DeadlineExceeded) }()
 			return ctx
 		}, rpc.DeadlineExceeded, true},
-		{"the client has gone", func(ctx context.Context) context.Context {
+		{"the client has gone", func(ctx context.Context, begun <-chan struct{}) context.Context {
 			ctx, cancel := context.WithCancel(ctx)
 			go func() { <-begun; cancel() }()
 			return ctx
 		}, rpc.ClientClosed, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			begun := make(chan struct{}, 10)
+			address := stalling(t, begun)
 			// Of two, one may be ejected for bad answers.
 			other := serve(t, func(http.ResponseWriter, *http.Request) {})
 			up := newUpstream(t, &configpb.HTTPUpstream{
@@ -260,7 +260,7 @@ func TestContextsThatEnd(t *testing.T) {
 			})
 			r := request(t, http.MethodGet, "/", nil)
 			tried := upstream.Tried{other.Listener.Addr().String()}
-			_, err := up.Send(r.WithContext(test.context(t.Context())), &tried)
+			_, err := up.Send(r.WithContext(test.context(t.Context(), begun)), &tried)
 			var got *upstream.Error
 			require.True(t, errors.As(err, &got), "%v", err)
 			require.Equal(t, test.want, got.Reason)
