@@ -198,7 +198,8 @@ func failures() map[string][]example {
 			{event: "raw", handler: "panic", body: `{}`, status: 502, reason: "FUNCTION_FAILED", code: 2},
 			{event: "raw", handler: "exit", body: `{"Code":1}`, status: 502, reason: "FUNCTION_FAILED", code: 2},
 		},
-		"it runs as often as it may | 429 `FUNCTION_THROTTLED`, `Retry-After` | `RESOURCE_EXHAUSTED`": {
+		"it runs as often as it may, or AWS throttles what it needs to start | 429 `FUNCTION_THROTTLED`, `Retry-After` | `RESOURCE_EXHAUSTED`": {
+			{returns: ok, fault: &lambdatest.Fault{Status: 502, Type: "EC2ThrottledException"}, status: 429, reason: "FUNCTION_THROTTLED", code: 8, header: http.Header{"Retry-After": {"1"}}},
 			{handler: "echo", concurrency: -1, status: 429, reason: "FUNCTION_THROTTLED", code: 8, header: http.Header{"Retry-After": {"1"}}},
 		},
 		"it takes longer than it may, or than the route allows | 504 `DEADLINE_EXCEEDED` | `DEADLINE_EXCEEDED`": {
@@ -231,9 +232,10 @@ func failures() map[string][]example {
 			{handler: "missing", status: 502, reason: protocol, code: 13},
 			{event: "alb", returns: `[]`, status: 502, reason: protocol, code: 13},
 		},
-		"no connection, or an error of the service | 503 `UPSTREAM_UNREACHABLE` | `UNAVAILABLE`": {
+		"no connection, an error of the service, or a function that AWS cannot start: its code, keys, network, files, snapshot | 503 `UPSTREAM_UNREACHABLE` | `UNAVAILABLE`": {
 			{endpoint: "http://127.0.0.1:1", status: 503, reason: "UPSTREAM_UNREACHABLE", code: 14},
 			{returns: ok, fault: fault(lambdatest.Broken()), status: 503, reason: "UPSTREAM_UNREACHABLE", code: 14},
+			{returns: ok, fault: &lambdatest.Fault{Status: 403, Type: "EFSMountFailureException"}, status: 503, reason: "UPSTREAM_UNREACHABLE", code: 14},
 			{returns: ok, fault: &lambdatest.Fault{Reset: true}, status: 503, reason: "UPSTREAM_UNREACHABLE", code: 14},
 		},
 		"more requests than `limits` allow | 503 `UPSTREAM_OVERLOADED`, `Retry-After` | `UNAVAILABLE`": {

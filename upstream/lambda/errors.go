@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -80,19 +81,28 @@ func lost(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &op)
 }
 
+// throttles are the codes that AWS's own clients take for throttling.
+var throttles = retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}
+
 // refused says what an error of the service means (API reference of Lambda, errors of
 // Invoke, and the common ones). What it answers with a 4xx, no function has seen.
 func (x *exchange) refused(api smithy.APIError, err error) *upstream.Error {
-	status := statusOf(err)
+	status, code := statusOf(err), api.ErrorCode()
 	failure := &upstream.Error{NotSent: status >= 400 && status < 500, Err: err}
-	switch code := api.ErrorCode(); {
-	case status == http.StatusTooManyRequests, code == "TooManyRequestsException", strings.HasPrefix(code, "Throttl"), code == "RequestLimitExceeded":
+	switch {
+	case status == http.StatusTooManyRequests, throttles.IsErrorThrottle(err).Bool():
 		failure.Reason, failure.NotSent, failure.RetryAfter = rpc.FunctionThrottled, true, retryAfter(err)
-	case status == http.StatusRequestEntityTooLarge, code == "RequestTooLargeException", code == "SerializedRequestEntityTooLargeException":
+	case status == http.StatusRequestEntityTooLarge:
 		failure.Reason, failure.Message = rpc.RequestTooLarge, "the request is larger than a function takes"
 	case code == "InvalidRequestContentException" && x.call.format == event.Raw:
 		// What the service knows about JSON and the gateway does not.
 		failure.Reason, failure.Message = rpc.InvalidBody, "the request body is no JSON that a function takes"
+	case code == "EFSIOException":
+		// It reads or writes its files, and so may have begun, though the status is 410.
+		failure.Reason, failure.NotSent = rpc.UpstreamUnreachable, false
+	case isStart(code):
+		failure.Reason, failure.NotSent = rpc.UpstreamUnreachable, true
+		failure.Err = fmt.Errorf("the function cannot be started: %w", err)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, isCredentials(code):
 		failure.Reason = rpc.UpstreamDenied
 		if strings.HasPrefix(code, "ExpiredToken") {
@@ -101,12 +111,29 @@ func (x *exchange) refused(api smithy.APIError, err error) *upstream.Error {
 	case status == http.StatusNotFound:
 		failure.Reason = rpc.UpstreamProtocol
 		failure.Err = fmt.Errorf("there is no such function, or no such version or alias of it: %w", err)
-	case status == http.StatusConflict, status >= 500:
+	case status == http.StatusRequestTimeout, status == http.StatusConflict, status >= 500:
 		failure.Reason = rpc.UpstreamUnreachable
 	default:
 		failure.Reason = rpc.UpstreamProtocol
 	}
 	return failure
+}
+
+// isStart says whether an error of the service is about what a function needs before it
+// can run: its code, keys, network, files and snapshot. Their statuses are 400, 403, 408,
+// 409 and 502, and say nothing of who asks or of the service.
+func isStart(code string) bool {
+	switch strings.TrimSuffix(code, "Exception") {
+	case "CodeArtifactUserDeleted", "CodeArtifactUserFailed", "CodeArtifactUserPending", "InvalidRuntime", "InvalidZipFile",
+		"KMSAccessDenied", "KMSDisabled", "KMSInvalidState", "KMSNotFound",
+		"EC2AccessDenied", "EC2Unexpected", "ENILimitReached", "ENINotReady", "InvalidSecurityGroupID", "InvalidSubnetID",
+		"SubnetIPAddressLimitReached", "ResourceConflict", "ResourceNotReady",
+		"EFSMountConnectivity", "EFSMountFailure", "EFSMountTimeout",
+		"S3FilesMountConnectivity", "S3FilesMountFailure", "S3FilesMountTimeout",
+		"SnapStart", "SnapStartNotReady", "SnapStartRegenerationFailure", "SnapStartTimeout":
+		return true
+	}
+	return false
 }
 
 // isCredentials says whether an error of the service is about who asks. Most of them have
@@ -166,7 +193,8 @@ func (u *Upstream) functionFailed(kind string, details []byte) *upstream.Error {
 		Reason: rpc.FunctionFailed, Header: http.Header{functionError: {kind}},
 		Err: fmt.Errorf("the function failed: %s: %s", kind, message),
 	}
-	if kind == "Sandbox.Timedout" || strings.Contains(message, "Task timed out after ") {
+	// Where the service gives no type of its own, its words are all there is.
+	if kind == "Sandbox.Timedout" || said.ErrorType == "" && strings.Contains(message, "Task timed out after ") {
 		failure.Reason = rpc.DeadlineExceeded
 	}
 	if u.exposeErrors {

@@ -84,7 +84,12 @@ func TestRefused(t *testing.T) {
 		{"content", lambdatest.Fault{Status: 400, Type: "InvalidRequestContentException"}, rpc.InvalidBody, 0, true},
 		{"parameter", lambdatest.Fault{Status: 400, Type: "InvalidParameterValueException"}, rpc.UpstreamProtocol, 0, true},
 		{"unknown", lambdatest.Fault{Status: 404, Type: "ResourceNotFoundException"}, rpc.UpstreamProtocol, 0, true},
-		{"not ready", lambdatest.Fault{Status: 409, Type: "ResourceConflictException"}, rpc.UpstreamUnreachable, 0, true},
+		{"too many of EC2's calls", lambdatest.Fault{Status: 502, Type: "EC2ThrottledException"}, rpc.FunctionThrottled, time.Second, true},
+		{"files", lambdatest.Fault{Status: 410, Type: "EFSIOException"}, rpc.UpstreamUnreachable, 0, false},
+		{"loop", lambdatest.Fault{Status: 400, Type: "RecursiveInvocationException"}, rpc.UpstreamProtocol, 0, true},
+		{"slow request", lambdatest.Fault{Status: 408, Type: "RequestTimeoutException"}, rpc.UpstreamUnreachable, 0, true},
+		{"elsewhere", lambdatest.Fault{Status: 403, Type: "Forbidden"}, rpc.UpstreamDenied, 0, true},
+		{"gateway before the service", lambdatest.Fault{Status: 502, Type: "BadGateway"}, rpc.UpstreamUnreachable, 0, false},
 		{"broken", lambdatest.Broken(), rpc.UpstreamUnreachable, 0, false},
 		{"reset", lambdatest.Fault{Reset: true}, rpc.UpstreamUnreachable, 0, false},
 	} {
@@ -103,6 +108,25 @@ func TestRefused(t *testing.T) {
 				}
 			})
 		}
+	}
+	// What stands in the way of a start (API reference, errors of Invoke): nothing has run.
+	for code, status := range map[string]int{
+		"CodeArtifactUserDeletedException": 409, "CodeArtifactUserFailedException": 409, "CodeArtifactUserPendingException": 409,
+		"EC2AccessDeniedException": 502, "EC2UnexpectedException": 502, "ENILimitReachedException": 502, "ENINotReadyException": 502,
+		"EFSMountConnectivityException": 408, "EFSMountFailureException": 403, "EFSMountTimeoutException": 408,
+		"InvalidRuntimeException": 502, "InvalidSecurityGroupIDException": 502, "InvalidSubnetIDException": 502, "InvalidZipFileException": 502,
+		"KMSAccessDeniedException": 502, "KMSDisabledException": 502, "KMSInvalidStateException": 502, "KMSNotFoundException": 502,
+		"ResourceConflictException": 409, "ResourceNotReadyException": 502, "SubnetIPAddressLimitReachedException": 502,
+		"S3FilesMountConnectivityException": 408, "S3FilesMountFailureException": 403, "S3FilesMountTimeoutException": 408,
+		"SnapStartException": 400, "SnapStartNotReadyException": 409, "SnapStartRegenerationFailureException": 400, "SnapStartTimeoutException": 408,
+	} {
+		t.Run(code, func(t *testing.T) {
+			s.Inject(lambdatest.Fault{Status: status, Type: code})
+			failed := failure(t, up, request(t, "POST", "/", "{}", raw()))
+			require.Equal(t, rpc.UpstreamUnreachable, failed.Reason, "%v", failed)
+			require.True(t, failed.NotSent)
+			require.ErrorContains(t, failed, "the function cannot be started: ")
+		})
 	}
 	t.Run("function", func(t *testing.T) {
 		failed := failure(t, up, request(t, "POST", "/", "{}", to("nowhere", "")))
@@ -239,11 +263,17 @@ func TestResponseLimit(t *testing.T) {
 	s.Inject(lambdatest.Fault{Status: 403, Type: "AccessDeniedException", Message: strings.Repeat("x", 3000)})
 	failed = failure(t, up, request(t, "POST", "/", `{}`, raw()))
 	require.Equal(t, rpc.UpstreamDenied, failed.Reason)
-	// Of a stream it is the head that counts.
-	failed = failure(t, up, request(t, "POST", "/", `{"headers":{"x":"`+strings.Repeat("x", 2500)+`"}}`, to("stream", "stream")))
-	require.Equal(t, rpc.UpstreamTooLarge, failed.Reason, "%v", failed)
+	// Streams are not bounded, and their heads otherwise.
+	failed = failure(t, up, request(t, "POST", "/", `{"headers":{"x":"`+strings.Repeat("x", 128<<10)+`"}}`, to("stream", "stream")))
+	require.Equal(t, rpc.UpstreamProtocol, failed.Reason, "%v", failed)
+	require.ErrorContains(t, failed, "the prelude of the function's stream has more than")
 	_, text = answer(t, up, request(t, "POST", "/", `{"steps":[{"write":"12345678","times":1000}]}`, to("stream", "stream")))
 	require.Len(t, text, 8000)
+
+	// Whatever the service passes on, the gateway does by default.
+	cfg.ResponseBytes = nil
+	_, text = answer(t, start(t, cfg), request(t, "POST", "/", `{"bytes":6291556}`, raw()))
+	require.Len(t, text, 6291556)
 }
 
 func TestPlaces(t *testing.T) {

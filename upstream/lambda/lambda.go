@@ -29,7 +29,7 @@ import (
 const (
 	connectTimeout = 3 * time.Second
 	idleTimeout    = 50 * time.Second
-	responseBytes  = 6 << 20
+	responseBytes  = 6<<20 + 100 // as much as the service passes on
 	maxRequests    = 1024
 	maxWaiting     = 1024
 	waitTimeout    = time.Second

@@ -132,17 +132,26 @@ func (x *exchange) invoke() (*http.Response, *upstream.Error) {
 // whole is an answer that is all there.
 func whole(r *http.Request, answer *event.Response) *http.Response {
 	resp := response(r, answer)
-	resp.ContentLength = int64(len(answer.Body))
-	bodiless := r.Method == http.MethodHead || answer.Status == http.StatusNoContent || answer.Status == http.StatusNotModified
-	switch {
-	case len(answer.Body) == 0 && bodiless:
-	default:
-		resp.Header["Content-Length"] = []string{strconv.Itoa(len(answer.Body))}
+	if answer.Status == http.StatusNoContent {
+		return resp // and no length either (RFC 9110, section 8.6)
 	}
-	if !bodiless && len(answer.Body) > 0 {
+	n := len(answer.Body)
+	resp.ContentLength = int64(n)
+	switch bodiless := isBodiless(r, answer); {
+	case bodiless && n == 0:
+		// It need not be what a GET would have got.
+		return resp
+	case !bodiless && n > 0:
 		resp.Body = io.NopCloser(bytes.NewReader(answer.Body))
 	}
+	resp.Header["Content-Length"] = []string{strconv.Itoa(n)}
 	return resp
+}
+
+// isBodiless says whether an answer has no body, whatever the function has made of it
+// (RFC 9112, section 6.3).
+func isBodiless(r *http.Request, answer *event.Response) bool {
+	return r.Method == http.MethodHead || answer.Status == http.StatusNoContent || answer.Status == http.StatusNotModified
 }
 
 // response is an answer without its body.
@@ -170,6 +179,9 @@ func (x *exchange) stream() (*http.Response, *upstream.Error) {
 	if failure != nil {
 		_ = s.events.Close()
 		return nil, x.end(failure)
+	}
+	if isBodiless(x.r, answer) {
+		s.bodiless, s.chunk = true, nil
 	}
 	resp := response(x.r, answer)
 	resp.ContentLength = -1

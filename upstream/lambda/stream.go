@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -36,14 +35,16 @@ type streamed struct {
 	// chunk is what has come and has not been read, err what comes after it.
 	chunk []byte
 	err   error
-	close sync.Once
+	// bodiless says that what comes is not for the client: it is read for its end.
+	bodiless bool
+	close    sync.Once
 }
 
 // head reads until the head of the answer is known.
 func (s *streamed) head(contentType string) (*event.Response, *upstream.Error) {
 	prelude := event.NewStream(contentType)
 	var answer event.Response
-	for left := s.x.up.responseBytes; ; {
+	for {
 		s.next()
 		if s.err == io.EOF { //nolint:errorlint // next sets that alone
 			if err := prelude.End(&answer); err != nil {
@@ -54,18 +55,12 @@ func (s *streamed) head(contentType string) (*event.Response, *upstream.Error) {
 		if s.err != nil {
 			return nil, asError(s.err)
 		}
-		had := len(s.chunk)
 		body, known, err := prelude.Next(s.chunk, &answer)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, &upstream.Error{Reason: rpc.UpstreamProtocol, Err: err}
-		case known && had-len(body) <= left:
-			s.chunk = body
-			return &answer, nil
 		}
-		s.chunk = nil
-		if left -= had; left < 0 {
-			return nil, &upstream.Error{Reason: rpc.UpstreamTooLarge, Err: fmt.Errorf("the head of the stream: %w", errTooLarge)}
+		if s.chunk = body; known {
+			return &answer, nil
 		}
 	}
 }
@@ -93,7 +88,9 @@ func (s *streamed) next() {
 		}
 		switch e := e.(type) {
 		case *types.InvokeWithResponseStreamResponseEventMemberPayloadChunk:
-			s.chunk = e.Value.Payload
+			if !s.bodiless {
+				s.chunk = e.Value.Payload
+			}
 		case *types.InvokeWithResponseStreamResponseEventMemberInvokeComplete:
 			s.complete(e.Value)
 		}
@@ -105,7 +102,9 @@ func (s *streamed) next() {
 // cut is the error of a stream that nobody has completed.
 func (s *streamed) cut() error {
 	if err := s.events.Err(); err != nil {
-		return s.x.named(s.x.failed(err))
+		failure := s.x.failed(err)
+		failure.NotSent = false // whatever it is called: the function has been begun
+		return s.x.named(failure)
 	}
 	if s.x.ctx.Err() != nil {
 		return s.x.named(interrupted(s.x.ctx, false))

@@ -1,6 +1,7 @@
 package lambda_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
+	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream/eventstreamapi"
 	"github.com/stretchr/testify/require"
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
@@ -70,6 +73,19 @@ func TestStream(t *testing.T) {
 		require.Equal(t, http.StatusOK, resp.StatusCode)
 		require.Equal(t, "application/octet-stream", resp.Header.Get("Content-Type"))
 		require.Equal(t, "one\ntwo\nthree\n", text)
+	})
+	t.Run("no body is allowed", func(t *testing.T) {
+		const script = `{"status":204,"steps":[{"write":"for nobody"}`
+		_, text := answer(t, up, request(t, "POST", "/", script+`,{"write":"and more"}]}`, to("stream", "")))
+		require.Empty(t, text)
+		resp, err := up.Send(request(t, "POST", "/", script+`,{"error":"too late"}]}`, to("stream", "")), nil)
+		require.NoError(t, err)
+		_, err = io.ReadAll(resp.Body)
+		require.ErrorContains(t, err, "too late", "its end is that of the function")
+		require.NoError(t, resp.Body.Close())
+		r := request(t, "HEAD", "/", `{"steps":[{"write":"for nobody"}]}`, to("stream", ""))
+		_, text = answer(t, up, r)
+		require.Empty(t, text)
 	})
 	t.Run("large", func(t *testing.T) {
 		_, text := answer(t, up, request(t, "POST", "/", `{"steps":[{"write":"0123456789abcdef","times":100000}]}`, to("stream", "")))
@@ -162,6 +178,17 @@ func TestStreamBreaks(t *testing.T) {
 	})
 }
 
+// exception is an error as a stream carries it.
+func exception(t *testing.T, kind string) []byte {
+	t.Helper()
+	m := eventstream.Message{Payload: []byte(`{}`)}
+	m.Headers.Set(eventstreamapi.MessageTypeHeader, eventstream.StringValue(eventstreamapi.ExceptionMessageType))
+	m.Headers.Set(eventstreamapi.ExceptionTypeHeader, eventstream.StringValue(kind))
+	var out bytes.Buffer
+	require.NoError(t, eventstream.NewEncoder().Encode(&out, m))
+	return out.Bytes()
+}
+
 // TestStreamProtocol has answers of a service that breaks the rules.
 func TestStreamProtocol(t *testing.T) {
 	emulator := lambdatest.Start(t, lambdatest.Options{})
@@ -170,6 +197,7 @@ func TestStreamProtocol(t *testing.T) {
 		reason                  rpc.Reason
 	}{
 		{"nothing", "application/vnd.amazon.eventstream", "", rpc.UpstreamUnreachable},
+		{"an exception", "application/vnd.amazon.eventstream", string(exception(t, "TooManyRequestsException")), rpc.FunctionThrottled},
 		{"no events", "application/vnd.amazon.eventstream", "<html>this is no stream of events</html>", rpc.UpstreamProtocol},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -182,6 +210,7 @@ func TestStreamProtocol(t *testing.T) {
 			cfg.Endpoint = broken.URL
 			failed := failure(t, start(t, cfg), request(t, "POST", "/", "{}", about(&configpb.LambdaCall{Invocation: "stream"})))
 			require.Equal(t, tc.reason, failed.Reason, "%v", failed)
+			require.False(t, failed.NotSent, "the stream has begun")
 			require.False(t, errors.Is(failed, io.EOF))
 		})
 	}

@@ -23,8 +23,8 @@ const preludeEnd = "\x00\x00\x00\x00\x00\x00\x00\x00"
 //
 //	{"statusCode":201,"headers":{"Content-Type":"text/html"}}\0\0\0\0\0\0\0\0<p>hello
 //
-// A stream of another type, or one that does not begin with an object, is the body
-// itself, with status 200. A body without a content type is application/octet-stream, as
+// A stream of another type, or one whose first byte is no brace, is the body itself,
+// with status 200. A body without a content type is application/octet-stream, as
 // in function URLs.
 type Stream struct {
 	contentType string
@@ -49,15 +49,13 @@ func (s *Stream) Next(chunk []byte, out *Response) (body []byte, head bool, err 
 		s.plain(out)
 		return chunk, true, nil
 	}
-	if len(s.buf) == 0 {
-		if chunk = bytes.TrimLeft(chunk, " \t\r\n"); len(chunk) == 0 {
-			return nil, false, nil
-		}
-		if chunk[0] != '{' {
-			s.contentType = ""
-			s.plain(out)
-			return chunk, true, nil
-		}
+	if len(chunk) == 0 {
+		return nil, false, nil
+	}
+	if len(s.buf) == 0 && chunk[0] != '{' {
+		s.contentType = ""
+		s.plain(out)
+		return chunk, true, nil
 	}
 	// Whatever is beyond the limit is not copied, but for the bytes of the end.
 	room := maxPrelude + len(preludeEnd) - len(s.buf)

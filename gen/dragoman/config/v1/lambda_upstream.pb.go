@@ -84,9 +84,10 @@ type AWSLambdaUpstream struct {
 	//
 	// Default: `3s`. Example: `500ms`
 	ConnectTimeout *durationpb.Duration `protobuf:"bytes,11,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
-	// ResponseBytes bounds what a function may return, of a stream its head.
+	// ResponseBytes bounds what a function may return. A stream is not bounded, but for
+	// its head: 128 KiB.
 	//
-	// Unit: bytes. Default: `6Mi`. Example: `1Mi`
+	// Unit: bytes. Default: `6291556`, as much as AWS passes on. Example: `1Mi`
 	ResponseBytes *uint32 `protobuf:"varint,12,opt,name=response_bytes,json=responseBytes,proto3,oneof" json:"response_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
