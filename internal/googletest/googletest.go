@@ -145,10 +145,11 @@ func (g *Google) Requests() []string {
 	return slices.Clone(g.requests)
 }
 
-// Transport sends what is for hosts of Google to g.
+// Transport sends what is for hosts of Google, and for the metadata server of a machine,
+// to g.
 func (g *Google) Transport(base *http.Transport) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		if strings.HasSuffix(r.URL.Host, ".googleapis.com") {
+		if strings.HasSuffix(r.URL.Host, ".googleapis.com") || r.URL.Host == "169.254.169.254" {
 			r = r.Clone(r.Context())
 			r.URL.Scheme, r.URL.Host = "http", g.Host()
 		}
@@ -220,8 +221,13 @@ func (g *Google) metadata(w http.ResponseWriter, r *http.Request) {
 }
 
 // exchangeKey is the token endpoint: a JWT that is signed with the key of an account
-// gives its tokens (RFC 7523; docs: identity/protocols/oauth2/service-account).
+// gives its tokens (RFC 7523; docs: identity/protocols/oauth2/service-account), and what
+// a user has once agreed to gives access tokens (RFC 6749, section 6).
 func (g *Google) exchangeKey(w http.ResponseWriter, r *http.Request) {
+	if r.FormValue("grant_type") == "refresh_token" && r.FormValue("refresh_token") == "agreed" {
+		answer(w, map[string]any{"access_token": accessToken("user@example.com"), "expires_in": 3600, "token_type": "Bearer"})
+		return
+	}
 	var got claims
 	_, err := jwt.ParseWithClaims(r.FormValue("assertion"), &got, func(*jwt.Token) (any, error) { return &g.robotKey.PublicKey, nil },
 		jwt.WithValidMethods([]string{"RS256"}), jwt.WithAudience(g.URL+"/token"), jwt.WithIssuer(Robot), jwt.WithExpirationRequired())
@@ -339,6 +345,12 @@ func federation(t testing.TB, account string, source map[string]any) string {
 		content["service_account_impersonation_url"] = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/" + account + ":generateAccessToken"
 	}
 	return file(t, "federation.json", content)
+}
+
+// UserFile is what gcloud auth application-default login writes.
+func (g *Google) UserFile(t testing.TB) string {
+	t.Helper()
+	return file(t, "user.json", map[string]any{"type": "authorized_user", "client_id": "1", "client_secret": "2", "refresh_token": "agreed"})
 }
 
 // ImpersonationFile is what gcloud writes for an account that is impersonated by Robot.

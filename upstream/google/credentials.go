@@ -9,12 +9,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"cloud.google.com/go/auth"
 	"cloud.google.com/go/auth/credentials"
-	"cloud.google.com/go/auth/credentials/idtoken"
 	"cloud.google.com/go/auth/credentials/impersonate"
 	"cloud.google.com/go/auth/httptransport"
 
@@ -105,76 +105,89 @@ func (o *origin) fetch(ctx context.Context) (token.Token, error) {
 	return token.Token{Text: got.Value, Expires: expires}, nil
 }
 
-// tokens are what has identity tokens. Nothing is sent for them yet, but that without a
-// file it is looked whether there is a metadata server.
-func (o *origin) tokens() (*auth.Credentials, error) {
-	var data []byte
-	var kind credentials.CredType
-	if o.file != "" {
-		var err error
-		if data, kind, err = readFile(o.file); err != nil {
-			return nil, err
+// tokens are what has identity tokens. Nothing is sent for them yet.
+func (o *origin) tokens() (auth.TokenProvider, error) {
+	if o.file == "" {
+		if o.account != "" {
+			return o.impersonated(auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: o.machine(accessToken)}), o.account, o.delegates)
 		}
+		return o.machine(o.identityToken), nil
 	}
+	data, kind, err := readFile(o.file)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := o.ofFile(data, kind)
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", o.file, err)
+	}
+	return tokens, nil
+}
+
+// ofFile are the tokens that the credentials of a file give.
+func (o *origin) ofFile(data []byte, kind credentials.CredType) (auth.TokenProvider, error) {
 	account, delegates := o.account, o.delegates
-	if account == "" && (kind == credentials.ExternalAccount || kind == credentials.ImpersonatedServiceAccount) {
+	if account == "" {
 		// Only service accounts have identity tokens. The one that the file is about has
 		// them by the credentials that the file is made with.
 		var err error
-		if data, kind, account, delegates, err = unwrap(data, kind); err != nil {
-			return nil, fmt.Errorf("file %q: %w", o.file, err)
+		switch kind {
+		case credentials.ServiceAccount:
+			return o.key(data)
+		case credentials.ExternalAccount, credentials.ImpersonatedServiceAccount:
+			if data, kind, account, delegates, err = unwrap(data, kind); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, errUser
 		}
 	}
-	switch {
-	case account != "":
-		return o.impersonated(kind, data, account, delegates)
-	case data != nil:
-		tokens, err := idtoken.NewCredentialsFromJSON(kind, data, &idtoken.Options{Audience: o.audience, Client: o.client})
-		return tokens, o.within(err)
-	default:
-		return idtoken.NewCredentials(&idtoken.Options{Audience: o.audience, Client: o.client})
-	}
-}
-
-// within is err with the file that it is about, if there is one.
-func (o *origin) within(err error) error {
-	if err == nil || o.file == "" {
-		return err
-	}
-	return fmt.Errorf("file %q: %w", o.file, err)
-}
-
-// impersonated is what has tokens of an account, by the credentials in data; without
-// data, by the default ones.
-func (o *origin) impersonated(kind credentials.CredType, data []byte, account string, delegates []string) (*auth.Credentials, error) {
-	options := &credentials.DetectOptions{Scopes: []string{scope}, Client: o.client}
-	var base *auth.Credentials
-	var err error
-	if data != nil {
-		base, err = credentials.NewCredentialsFromJSON(kind, data, options)
-	} else {
-		base, err = credentials.DetectDefault(options)
-	}
+	base, err := credentials.NewCredentialsFromJSON(kind, data, &credentials.DetectOptions{Scopes: []string{scope}, Client: o.client})
 	if err != nil {
-		return nil, o.within(err)
+		return nil, err
 	}
+	return o.impersonated(base, account, delegates)
+}
+
+// key are the tokens that the key of a service account gives. Google's package for these
+// asks by a client of its own, which follows redirects and the environment's proxies.
+func (o *origin) key(data []byte) (auth.TokenProvider, error) {
+	var file struct {
+		Email string `json:"client_email"`
+		Key   string `json:"private_key"`
+		KeyID string `json:"private_key_id"`
+		URL   string `json:"token_uri"`
+	}
+	if json.Unmarshal(data, &file) != nil {
+		return nil, errors.New("it is no key of a service account")
+	}
+	return auth.New2LOTokenProvider(&auth.Options2LO{
+		Email: file.Email, PrivateKey: []byte(file.Key), PrivateKeyID: file.KeyID,
+		TokenURL:   cmp.Or(file.URL, "https://oauth2.googleapis.com/token"),
+		UseIDToken: true, PrivateClaims: map[string]any{"target_audience": o.audience}, Client: o.client,
+	})
+}
+
+// impersonated are the tokens of an account, by the access tokens of another one.
+func (o *origin) impersonated(base *auth.Credentials, account string, delegates []string) (auth.TokenProvider, error) {
 	client, err := httptransport.NewClient(&httptransport.Options{
 		Credentials: base, BaseRoundTripper: o.client.Transport, DisableTelemetry: true,
 	})
 	if err != nil {
 		return nil, err
 	}
+	client.CheckRedirect = o.client.CheckRedirect
 	return impersonate.NewIDTokenCredentials(&impersonate.IDTokenOptions{
 		Audience: o.audience, TargetPrincipal: account, Delegates: delegates, IncludeEmail: true,
 		Credentials: base, Client: client,
 	})
 }
 
-// kinds are the files that identity tokens can be got with: those of a user have none.
-var kinds = map[string]credentials.CredType{
-	"service_account":              credentials.ServiceAccount,
-	"external_account":             credentials.ExternalAccount,
-	"impersonated_service_account": credentials.ImpersonatedServiceAccount,
+// kinds are the files that identity tokens can be got with; with those of a user only by
+// impersonation.
+var kinds = []credentials.CredType{
+	credentials.ServiceAccount, credentials.ExternalAccount, credentials.ImpersonatedServiceAccount,
+	credentials.AuthorizedUser, credentials.ExternalAccountAuthorizedUser,
 }
 
 func readFile(name string) ([]byte, credentials.CredType, error) {
@@ -183,20 +196,22 @@ func readFile(name string) ([]byte, credentials.CredType, error) {
 		return nil, "", err
 	}
 	var head struct {
-		Type string `json:"type"`
+		Type credentials.CredType `json:"type"`
 	}
 	if json.Unmarshal(data, &head) != nil {
 		// Why says what is in the file.
 		return nil, "", fmt.Errorf("file %q is no JSON object of credentials", name)
 	}
-	kind, ok := kinds[head.Type]
-	if !ok {
+	if !slices.Contains(kinds, head.Type) {
 		return nil, "", fmt.Errorf("file %q has credentials of type %q: give the key of a service account, or a configuration of workload identity federation", name, head.Type)
 	}
-	return data, kind, nil
+	return data, head.Type, nil
 }
 
-var errNoAccount = errors.New("it names no service account: set impersonate, or service_account_impersonation_url in the file")
+var (
+	errUser      = errors.New("it is of a user, who has no identity tokens: set impersonate, or give the key of a service account or a configuration of workload identity federation")
+	errNoAccount = errors.New("it names no service account: set impersonate, or service_account_impersonation_url in the file")
+)
 
 // unwrap is the service account that a file is about, and what the file says of who may
 // have tokens of it. idtoken does the same, but then asks for them without any token.

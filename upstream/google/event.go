@@ -24,6 +24,9 @@ import (
 // first generation take no more (Cloud Functions quotas).
 const maxEvent = 10 << 20
 
+// eventType is how the types of what has whole events in it begin.
+const eventType = "application/cloudevents"
+
 // event is how requests become events: CloudEvents 1.0 and its HTTP protocol binding.
 type event struct {
 	structured                 bool
@@ -65,6 +68,14 @@ func (e *event) of(r *http.Request, path string) *upstream.Error {
 	subject := cmp.Or(e.subject, about.Path)
 	if e.structured {
 		return e.structure(r, about, subject)
+	}
+	for _, value := range r.Header["Content-Type"] {
+		// To whom the type says so the event is in the body, whatever the headers say (HTTP
+		// protocol binding, section 3): with a type and a source of the client's own.
+		if kind := strings.TrimSpace(value); len(kind) >= len(eventType) && strings.EqualFold(kind[:len(eventType)], eventType) {
+			closeBody(r)
+			return refused(&rpc.Error{Reason: rpc.UnsupportedMediaType, Message: "the request is to be the data of an event, and is an event itself"})
+		}
 	}
 	r.Header["Ce-Specversion"] = []string{"1.0"}
 	r.Header["Ce-Id"] = []string{headerValue(about.RequestID)}

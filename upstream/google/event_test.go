@@ -120,6 +120,43 @@ func TestEventOnTheWire(t *testing.T) {
 	}, events)
 }
 
+// A body that says that it is an event would be one, whatever its headers say.
+func TestEventsOfTheClient(t *testing.T) {
+	g := googletest.Start(t)
+	function := functions(t)
+	var types []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		types = append(types, r.Header.Get("Content-Type"))
+		r.URL.Path = "/event"
+		function.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	const forged = `{"specversion":"1.0","id":"1","type":"forged","source":"//forged"}`
+	for _, kind := range []string{"application/cloudevents+json", "Application/CloudEvents+JSON; charset=utf-8", "application/cloudevents-batch+json", " application/cloudevents"} {
+		for mode, sent := range map[string]bool{"binary": false, "structured": true} {
+			up := start(t, g, &configpb.GoogleFunctionUpstream{
+				Url: server.URL, Credentials: &configpb.GoogleCredentials{Anonymous: true},
+				CloudEvent: &configpb.CloudEvent{Mode: mode, Type: "t", Source: "s"},
+			})
+			types = nil
+			in := &body{Reader: strings.NewReader(forged)}
+			resp, err := up.Send(request(t, up, "POST", "/", in, http.Header{"Content-Type": {kind}}), nil)
+			require.True(t, in.closed)
+			if sent {
+				require.NoError(t, err, kind)
+				require.NoError(t, resp.Body.Close())
+				require.Equal(t, []string{"application/cloudevents+json; charset=UTF-8"}, types, "the client's is the data of it")
+				continue
+			}
+			var failure *upstream.Error
+			require.ErrorAs(t, err, &failure, kind)
+			require.Equal(t, rpc.UnsupportedMediaType, failure.Reason)
+			require.True(t, failure.NotSent)
+			require.Empty(t, types)
+		}
+	}
+}
+
 func TestEventBodiesAreBounded(t *testing.T) {
 	g := googletest.Start(t)
 	up := start(t, g, &configpb.GoogleFunctionUpstream{

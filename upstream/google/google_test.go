@@ -113,6 +113,7 @@ func TestWhereTokensComeFrom(t *testing.T) {
 	}{
 		{"key", &configpb.GoogleCredentials{File: g.KeyFile(t)}, googletest.Robot},
 		{"key of another", &configpb.GoogleCredentials{File: g.KeyFile(t), Impersonate: a}, a},
+		{"a user's file", &configpb.GoogleCredentials{File: g.UserFile(t), Impersonate: a}, a},
 		{"delegates", &configpb.GoogleCredentials{File: g.KeyFile(t), Impersonate: locked, Delegates: []string{middle}}, locked},
 		{"federation", &configpb.GoogleCredentials{File: g.FederationFile(t, a)}, a},
 		{"federation, its tokens at a URL", &configpb.GoogleCredentials{File: g.FederationURLFile(t, a)}, a},
@@ -258,7 +259,9 @@ func TestFilesThatAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	for content, want := range map[string]string{
 		"private":                           "is no JSON object of credentials",
-		`{"type":"authorized_user"}`:        `credentials of type "authorized_user"`,
+		`{"type":"authorized_user"}`:        "it is of a user, who has no identity tokens: set impersonate",
+		`{"type":"gdch_service_account"}`:   `credentials of type "gdch_service_account"`,
+		`{"type":"service_account"}`:        `key.json": `, // and what is missing, in the library's words
 		`{"type":"external_account"}`:       "names no service account",
 		strings.Repeat(" ", maxFile) + "{}": "more than 65536 bytes",
 	} {

@@ -57,8 +57,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// account is whom the tokens are of. Not that of a key: the library sends requests for such
-// tokens by a client of its own.
+// account is whom the tokens are of.
 const account = "a@project.iam.gserviceaccount.com"
 
 // inBubble runs test in a bubble; what has goroutines of its own is outside of it.

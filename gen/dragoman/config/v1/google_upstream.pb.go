@@ -42,8 +42,8 @@ type GoogleFunctionUpstream struct {
 	Audience string `protobuf:"bytes,2,opt,name=audience,proto3" json:"audience,omitempty"`
 	// Credentials say as whom the function is called.
 	//
-	// Default: Google's application default credentials: GOOGLE_APPLICATION_CREDENTIALS,
-	// else the metadata server. Example: `{file: key.json}`
+	// Default: the file that GOOGLE_APPLICATION_CREDENTIALS names, else the metadata server.
+	// Example: `{file: key.json}`
 	Credentials *GoogleCredentials `protobuf:"bytes,3,opt,name=credentials,proto3" json:"credentials,omitempty"`
 	// Authorization is what becomes of the client's own Authorization header, in whose
 	// place the token is sent: `move` sends it as X-Forwarded-Authorization, `drop`
@@ -164,10 +164,11 @@ func (x *GoogleFunctionUpstream) GetConnectTimeout() *durationpb.Duration {
 // GoogleCredentials say as whom a function is called.
 type GoogleCredentials struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// File is a file with the key of a service account, or with the configuration of
-	// workload identity federation.
+	// File is a file with the key of a service account, with the configuration of workload
+	// identity federation, or, for impersonate, with the credentials of a user.
 	//
-	// Default: application default credentials. Example: `key.json`
+	// Default: the one that GOOGLE_APPLICATION_CREDENTIALS names, else none. Example:
+	// `key.json`
 	File string `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
 	// Impersonate is the service account that tokens are made for, by the credentials so
 	// far.
