@@ -42,9 +42,11 @@ type exposed struct {
 }
 
 // binding is one HTTP rule. If decode is not set, its Escapes are up to the
-// options of the route.
+// options of the route. Its template is behind the route's prefix, which is for
+// clients; own is the one of the rule.
 type binding struct {
 	httprule.Binding
+	own    *httprule.Template
 	decode bool
 }
 
@@ -187,6 +189,7 @@ func (e *exposer) parse(cfg *annotations.HttpRule, origin string, decode bool) (
 	var out []binding
 	for _, b := range parsed {
 		b.Origin = origin
+		own := b.Template
 		if prefix != "" {
 			// The root is a slash, and behind a prefix nothing.
 			b.Template, err = httprule.Parse(prefix + strings.TrimSuffix(b.Template.String(), "/"))
@@ -195,7 +198,7 @@ func (e *exposer) parse(cfg *annotations.HttpRule, origin string, decode bool) (
 				continue
 			}
 		}
-		out = append(out, binding{b, decode})
+		out = append(out, binding{b, own, decode})
 	}
 	return out, errors.Join(errs...)
 }

@@ -140,14 +140,17 @@ func (c *compiler) finish(rt *compiledRoute, settings *transcoder.Settings) {
 func (c *compiler) method(rt *compiledRoute, m *exposed, settings *transcoder.Settings) ([]*route.Entry, error) {
 	up, t, method := rt.upstream, rt.cfg.Transcode, rpc.NewMethod(m.method)
 	bindings := make([]httprule.Binding, len(m.bindings))
+	own := make([]httprule.Binding, len(m.bindings))
 	for i, b := range m.bindings {
 		bindings[i] = b.Binding
 		bindings[i].Escapes = escapes[rt.options.Parse.GetPathEscapes()]
 		if b.decode {
 			bindings[i].Escapes = httprule.DecodeSlashes
 		}
+		own[i] = bindings[i]
+		own[i].Template = b.own
 	}
-	calls, err := up.calls(method, bindings, rt.cfg, settings)
+	calls, err := up.calls(method, own, rt.cfg, settings)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,8 @@ type Method struct {
 	// ClientStreaming and ServerStreaming say how many messages travel each way.
 	ClientStreaming, ServerStreaming bool
 	// Idempotent says that a call may be sent twice and does what it does once: the
-	// descriptor's idempotency_level is NO_SIDE_EFFECTS or IDEMPOTENT.
+	// descriptor's idempotency_level is NO_SIDE_EFFECTS or IDEMPOTENT, or it becomes a
+	// request of HTTP of which that is true.
 	Idempotent bool
 }
 

@@ -163,13 +163,13 @@ func (u *requests) bounded(r *http.Request, body *replay, tried *upstream.Tried,
 // for how long the upstream asks to wait.
 func (p *Policy) failed(r *http.Request, res *http.Response, err error) (bool, time.Duration) {
 	if err == nil {
-		if !safe(r.Method) || !p.on.status(res.StatusCode) && !p.on.code(grpcStatus(res)) {
+		if !Idempotent(r.Method) || !p.on.status(res.StatusCode) && !p.on.code(grpcStatus(res)) {
 			return false, 0
 		}
 		return true, retryAfter(res.Header, time.Now())
 	}
 	known := (*upstream.Error)(nil)
-	if !errors.As(err, &known) || !known.NotSent && !safe(r.Method) {
+	if !errors.As(err, &known) || !known.NotSent && !Idempotent(r.Method) {
 		return false, 0
 	}
 	return p.on.failure(known.Reason, known.NotSent), known.RetryAfter
@@ -192,8 +192,9 @@ func (c *conditions) failure(reason rpc.Reason, notSent bool) bool {
 	return c.connect && notSent || c.status(reason.HTTPStatus())
 }
 
-// safe reports whether requests of a method may be sent twice (RFC 9110, 9.2.2).
-func safe(method string) bool {
+// Idempotent reports whether requests of a method of HTTP may be sent twice (RFC 9110,
+// 9.2.2).
+func Idempotent(method string) bool {
 	switch method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
 		return true

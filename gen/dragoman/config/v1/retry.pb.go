@@ -25,8 +25,9 @@ const (
 
 // Retry sends a request again that an upstream could not answer. Only what is safe
 // to repeat is: GET, HEAD, OPTIONS, TRACE, PUT and DELETE, gRPC methods that their
-// descriptors mark as NO_SIDE_EFFECTS or IDEMPOTENT, and whatever certainly has not
-// been sent. An answer that has begun is never taken back.
+// descriptors mark as NO_SIDE_EFFECTS or IDEMPOTENT, methods whose HTTP rules make such
+// requests for an upstream that is not gRPC, and whatever certainly has not been sent.
+// An answer that has begun is never taken back.
 type Retry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// On says what is tried again: `connect_failure` (no connection, or it was
