@@ -72,6 +72,8 @@ func TestI15StatusIsRestored(t *testing.T) {
 		{"byte order mark", jsonType, "\ufeff" + `{"code":7,"message":"m"}`, 403, codes.PermissionDenied, "m", 0},
 		{"no media type", "", `{"code":7,"message":"m"}`, 403, codes.PermissionDenied, "m", 0},
 		{"code of HTTP", jsonType, `{"code":429,"message":"m"}`, 400, codes.ResourceExhausted, "m", 0},
+		{"last code of HTTP", jsonType, `{"code":599,"message":"m"}`, 400, codes.Internal, "m", 0},
+		{"last code of gRPC", jsonType, `{"code":16,"message":"m"}`, 400, codes.Unauthenticated, "m", 0},
 	} {
 		for _, method := range []string{"Get", "Watch", "Send", "List"} {
 			t.Run(test.name+"/"+method, func(t *testing.T) {
@@ -99,10 +101,13 @@ func TestI16OtherTextIsADetail(t *testing.T) {
 		want                    codes.Code
 	}{
 		{"text", "text/plain", "no such book", 404, codes.NotFound},
-		{"page", "text/html", "<h1>Bad gateway</h1>", 502, codes.Internal},
+		{"page", "text/html", "<h1>Bad gateway</h1>", 502, codes.Unavailable},
 		{"JSON of its own", jsonType, `{"errors":["x"]}`, 401, codes.Unauthenticated},
 		{"JSON with code 0", jsonType, `{"code":0,"message":"fine"}`, 500, codes.Internal},
 		{"JSON with code 200", jsonType, `{"code":200,"message":"fine"}`, 500, codes.Internal},
+		{"JSON with a number of its own", jsonType, `{"code":1042,"message":"no such book"}`, 404, codes.NotFound},
+		{"JSON with a number between", jsonType, `{"error":{"code":17,"message":"m"}}`, 409, codes.Aborted},
+		{"JSON with the code of a redirection", jsonType, `{"code":399,"message":"m"}`, 403, codes.PermissionDenied},
 		{"JSON with a code of its own", jsonType, `{"code":"E_17","message":"m"}`, 403, codes.PermissionDenied},
 		{"half a JSON", jsonType, `{"code":5,"mess`, 404, codes.NotFound},
 		{"status as text", "text/plain", `{"code":5,"message":"m"}`, 500, codes.Internal},

@@ -121,10 +121,14 @@ func (r *reading) statusOf(f *fault) (rpc.Status, bool) {
 	if !is {
 		code, is = codeNamed(f.Code)
 	}
-	if n, err := strconv.ParseUint(string(f.Code), 10, 31); !is && err == nil {
-		if code, is = codes.Code(n), n > 0; code > codes.Unauthenticated {
-			code = rpc.CodeFromHTTP(int(n))
+	if n, err := strconv.Atoi(string(f.Code)); !is && err == nil {
+		switch {
+		case 0 < n && n <= int(codes.Unauthenticated):
+			code, is = codes.Code(n), true
+		case 400 <= n && n <= 599:
+			code, is = rpc.CodeFromHTTP(n), true
 		}
+		// Others are of the service's own, which the status of the answer says more than.
 	}
 	if !is || code == codes.OK {
 		return rpc.Status{}, false
