@@ -46,6 +46,10 @@ func TestMetadata(t *testing.T) {
 		{Name: "accept", Value: "text/html"}, {Name: "accept-encoding", Value: "gzip"},
 		{Name: "range", Value: "bytes=0-1"}, {Name: "if-none-match", Value: "*"}, {Name: "if-match", Value: `"v1"`},
 		{Name: "x-forwarded-for", Value: "192.0.2.1"},
+		// The rule says what is done, and to what.
+		{Name: "x-http-method-override", Value: "DELETE"}, {Name: "x-http-method", Value: "DELETE"}, {Name: "x-method-override", Value: "DELETE"},
+		{Name: "x-original-url", Value: "/v1/books/2"}, {Name: "x-rewrite-url", Value: "/v1/books/2"},
+		{Name: "if-modified-since", Value: "Sat, 29 Oct 1994 19:43:31 GMT"}, {Name: "if-range", Value: "*"},
 	}
 	got := g.doCall(t, t.Context(), call)
 	got.want(t, `{}`)

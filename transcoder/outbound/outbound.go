@@ -254,7 +254,7 @@ func (m *method) request(ctx context.Context, call *rpc.Call, k *work) *http.Req
 	}
 	h := r.Header
 	transcoder.WriteMetadata(h, call.Header, &everything)
-	for _, name := range conditions {
+	for _, name := range unsent {
 		delete(h, name)
 	}
 	m.tellOfClient(h)
@@ -281,9 +281,13 @@ func (m *method) request(ctx context.Context, call *rpc.Call, k *work) *http.Req
 // everything is the policy of what may pass: the protocols in front have one each.
 var everything rpc.HeaderPolicy
 
-// conditions are headers by which an answer may be a part of one, or none at all: a
-// message is whole.
-var conditions = [...]string{"Range", "If-Range", "If-None-Match", "If-Modified-Since"}
+// unsent are headers that metadata does not become: those by which an answer may be a
+// part of one, or none at all, where a message is whole, and those by which some
+// services take a request for another one than its rule has made of it.
+var unsent = [...]string{
+	"Range", "If-Range", "If-None-Match", "If-Modified-Since",
+	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url",
+}
 
 // refuse ends a call that the upstream is not asked.
 func (m *method) refuse(sink rpc.Sink, err *rpc.Error) { sink.End(err.Status(), nil) }
