@@ -1,10 +1,16 @@
 package upstream
 
-import "github.com/dragoman-gateway/dragoman/rpc"
+import (
+	"cmp"
+
+	"github.com/dragoman-gateway/dragoman/rpc"
+)
 
 // Told is what a client is told of a request without an answer, if the [Error] has no
-// message of its own: where it went is not its affair. It is empty for other reasons.
-func Told(reason rpc.Reason) string { return told[reason] }
+// message of its own: where it went is not its affair.
+func Told(reason rpc.Reason) string {
+	return cmp.Or(told[reason], "the upstream did not answer")
+}
 
 // told is what [Told] tells.
 var told = map[rpc.Reason]string{
