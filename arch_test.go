@@ -129,6 +129,8 @@ var table = []row{
 	// Functions that are called by HTTP: upstream/http sends their requests, these have
 	// the tokens and the keys.
 	{packages: []string{"upstream/google", "upstream/azure"}, may: with(layer1, "upstream", "upstream/http", "upstream/token", "upstream/file")},
+	// The SDK sends its requests; its credentials are kept as tokens are.
+	{packages: []string{"upstream/lambda"}, may: with(layer1, "upstream", "upstream/balance", "upstream/file", "upstream/token")},
 	{packages: []string{"upstream/*"}, may: with(layer1, "upstream", "upstream/balance", "upstream/tlsconfig", "upstream/file")},
 	{packages: []string{"reflect/source/*"}, may: with(layer1, "reflect/source")},
 	{packages: []string{"filter/*"}, may: with(layer1, "filter", "route")},

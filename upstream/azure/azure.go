@@ -27,7 +27,7 @@ type Upstream struct {
 	prefix, base string
 	keys         keys
 	// tokens is nil if none are sent.
-	tokens *token.Cache
+	tokens *token.Cache[string]
 	// pool has the connections to who issues tokens.
 	pool *http.Transport
 }

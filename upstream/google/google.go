@@ -23,7 +23,7 @@ import (
 type Upstream struct {
 	upstream.HTTP
 	// tokens is nil if none are sent.
-	tokens *token.Cache
+	tokens *token.Cache[string]
 	// pool has the connections to who issues tokens.
 	pool   *http.Transport
 	policy policy

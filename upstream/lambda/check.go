@@ -12,6 +12,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/dragoman-gateway/dragoman/upstream"
+	"github.com/dragoman-gateway/dragoman/upstream/token"
 )
 
 var (
@@ -36,14 +37,14 @@ func (f *function) Check(ctx context.Context) error {
 	}
 	_, err := f.up.client.Invoke(withAttempt(ctx, &attempt{limit: errorBytes}), in, f.options)
 	var (
-		none credentialsError
+		none *token.Error
 		api  smithy.APIError
 	)
 	switch {
 	case err == nil, ctx.Err() != nil:
 		return nil
 	case errors.As(err, &none):
-		return f.wrong("there are no credentials: "+none.Error(), "give some under credentials, or to the place where AWS's chain looks for them")
+		return f.wrong(none.Error(), "give some under credentials, or to the place where AWS's chain looks for them")
 	case !errors.As(err, &api):
 	case api.ErrorCode() == "AccessDeniedException":
 		return f.wrong(said(api), "let who is named there call the function (lambda:InvokeFunction), or give other credentials")

@@ -70,7 +70,7 @@ func TestCheckTellsWhatAWSSays(t *testing.T) {
 	require.ErrorContains(t, start(t, cfg).(upstream.Checked).Check(t.Context()), "; give other credentials")
 
 	cfg.Credentials.AssumeRoles = []*configpb.AWSRole{{RoleArn: gatewayRole}}
-	require.ErrorContains(t, start(t, cfg).(upstream.Checked).Check(t.Context()), `function "echo" in us-east-1: there are no credentials: `)
+	require.ErrorContains(t, start(t, cfg).(upstream.Checked).Check(t.Context()), `function "echo" in us-east-1: no credentials: `)
 }
 
 // TestCheckOfWhatCannotTell: emulators that know no dry runs, services that are not there

@@ -17,6 +17,7 @@ import (
 
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/upstream/file"
+	"github.com/dragoman-gateway/dragoman/upstream/token"
 )
 
 const (
@@ -26,11 +27,13 @@ const (
 	sessionTime = time.Hour
 	// secretTime is how long a secret counts that was read from a file.
 	secretTime = 10 * time.Minute
+	// maxIdentity is how many bytes STS takes of a token (AssumeRoleWithWebIdentity).
+	maxIdentity = 20000
 )
 
 // load is the configuration of the SDK: that of the environment and of shared files as
 // far as cfg does not say otherwise. It makes the connections, and the credentials.
-func (u *Upstream) load(ctx context.Context, cfg *configpb.AWSLambdaUpstream, region, dir string) (aws.Config, error) {
+func (u *Upstream) load(cfg *configpb.AWSLambdaUpstream, region, dir string) (aws.Config, error) {
 	from := cfg.GetCredentials()
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(forCredentials(cfg)),
@@ -52,7 +55,7 @@ func (u *Upstream) load(ctx context.Context, cfg *configpb.AWSLambdaUpstream, re
 			}
 		}))
 	}
-	loaded, err := config.LoadDefaultConfig(ctx, options...)
+	loaded, err := config.LoadDefaultConfig(context.Background(), options...)
 	if err != nil {
 		return loaded, fmt.Errorf("AWS's shared files and environment: %w", err)
 	}
@@ -63,11 +66,11 @@ func (u *Upstream) load(ctx context.Context, cfg *configpb.AWSLambdaUpstream, re
 	if err != nil {
 		return loaded, err
 	}
-	keys := u.renewed(ctx, source)
+	keys := u.renewed(source)
 	for _, role := range from.GetAssumeRoles() {
 		as := loaded.Copy()
 		as.Credentials = keys
-		keys = u.renewed(ctx, stscreds.NewAssumeRoleProvider(sts.NewFromConfig(as), role.GetRoleArn(), func(o *stscreds.AssumeRoleOptions) {
+		keys = u.renewed(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(as), role.GetRoleArn(), func(o *stscreds.AssumeRoleOptions) {
 			o.RoleSessionName = cmp.Or(role.GetSessionName(), sessionName)
 			o.Duration = sessionTime
 			if id := role.GetExternalId(); id != "" {
@@ -81,8 +84,26 @@ func (u *Upstream) load(ctx context.Context, cfg *configpb.AWSLambdaUpstream, re
 	return loaded, nil
 }
 
-func (u *Upstream) renewed(ctx context.Context, source aws.CredentialsProvider) *cache {
-	k := newCache(ctx, source, u.log)
+// cache keeps credentials as [token.Cache] does: unlike those of the SDK, requests do not
+// wait for what is renewed early, and none uses what has expired.
+type cache struct{ *token.Cache[aws.Credentials] }
+
+// Retrieve implements [aws.CredentialsProvider].
+func (c cache) Retrieve(ctx context.Context) (aws.Credentials, error) { return c.Get(ctx) }
+
+var errNoKeys = errors.New("none were found")
+
+func (u *Upstream) renewed(source aws.CredentialsProvider) cache {
+	k := cache{token.NewCache("credentials", func(ctx context.Context) (aws.Credentials, time.Time, error) {
+		keys, err := source.Retrieve(ctx)
+		switch {
+		case err == nil && !keys.HasKeys():
+			err = errNoKeys
+		case !keys.CanExpire:
+			keys.Expires = time.Time{}
+		}
+		return keys, keys.Expires, err
+	}, u.log)}
 	u.keys = append(u.keys, k)
 	return k
 }
@@ -98,13 +119,13 @@ func firstSource(from *configpb.AWSCredentials, loaded aws.Config, dir string) (
 		return credentials.NewStaticCredentialsProvider(static.GetAccessKeyId(), static.GetSecretAccessKey(), static.GetSessionToken()), nil
 	}
 	if web := from.GetWebIdentity(); web != nil {
-		token := stscreds.IdentityTokenFile(file.Path(dir, web.GetTokenFile()))
-		if _, err := token.GetIdentityToken(); err != nil {
-			return nil, fmt.Errorf("web_identity.token_file: %w", err)
+		identity := tokenFile{dir: dir, name: web.GetTokenFile()}
+		if _, err := identity.GetIdentityToken(); err != nil {
+			return nil, err
 		}
 		as := loaded.Copy()
 		as.Credentials = nil // the token says who asks
-		return stscreds.NewWebIdentityRoleProvider(sts.NewFromConfig(as), web.GetRoleArn(), token, func(o *stscreds.WebIdentityRoleOptions) {
+		return stscreds.NewWebIdentityRoleProvider(sts.NewFromConfig(as), web.GetRoleArn(), identity, func(o *stscreds.WebIdentityRoleOptions) {
 			o.RoleSessionName = cmp.Or(web.GetSessionName(), sessionName)
 		}), nil
 	}
@@ -125,6 +146,18 @@ func (a anew) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		err = fmt.Errorf("set credentials, or give AWS's chain some: %w", err)
 	}
 	return keys, err
+}
+
+// tokenFile has the token of another identity provider. It is read anew each time.
+type tokenFile struct{ dir, name string }
+
+// GetIdentityToken implements [stscreds.IdentityTokenRetriever].
+func (f tokenFile) GetIdentityToken() ([]byte, error) {
+	text, err := file.Read(f.dir, f.name, maxIdentity)
+	if err != nil {
+		return nil, fmt.Errorf("web_identity.token_file: %w", err)
+	}
+	return text, nil
 }
 
 // secretFile is a key whose secret is in a file. It is read anew from time to time, so

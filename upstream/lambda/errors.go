@@ -21,6 +21,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/upstream"
 	"github.com/dragoman-gateway/dragoman/upstream/lambda/event"
+	"github.com/dragoman-gateway/dragoman/upstream/token"
 )
 
 const (
@@ -54,7 +55,7 @@ func (x *exchange) failed(err error) *upstream.Error {
 		return interrupted(x.ctx, !x.attempt.sent)
 	}
 	var (
-		denied credentialsError
+		denied *token.Error
 		api    smithy.APIError
 		send   *smithyhttp.RequestSendError
 	)
@@ -106,7 +107,7 @@ func (x *exchange) refused(api smithy.APIError, err error) *upstream.Error {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, isCredentials(code):
 		failure.Reason = rpc.UpstreamDenied
 		if strings.HasPrefix(code, "ExpiredToken") {
-			x.up.keys[len(x.up.keys)-1].reject()
+			x.up.keys[len(x.up.keys)-1].Reject()
 		}
 	case status == http.StatusNotFound:
 		failure.Reason = rpc.UpstreamProtocol

@@ -7,7 +7,6 @@
 package lambda
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -45,10 +44,8 @@ type Upstream struct {
 	region string
 	// pool has the connections to the service.
 	pool *http.Client
-	// keys are the credentials of client, and those that they are got with.
-	keys []*cache
-	// end ends what is renewed in the background.
-	end context.CancelFunc
+	// keys are the credentials of client, the last, and those that they are got with.
+	keys []cache
 
 	limits        *configpb.UpstreamLimits
 	places        places
@@ -98,13 +95,11 @@ func newUpstream(cfg *configpb.AWSLambdaUpstream, env upstream.Env) (*Upstream, 
 	if err != nil {
 		return nil, err
 	}
-	ctx, end := context.WithCancel(context.Background())
-	config, err := u.load(ctx, cfg, region, env.Dir)
+	config, err := u.load(cfg, region, env.Dir)
 	if err != nil {
-		end()
 		return nil, err
 	}
-	u.region, u.end = config.Region, end
+	u.region = config.Region
 	u.client = lambda.NewFromConfig(config, func(o *lambda.Options) {
 		o.HTTPClient = (*watched)(u.pool)
 		o.Retryer = aws.NopRetryer{}
@@ -143,9 +138,8 @@ func (u *Upstream) With(options proto.Message) (upstream.HTTP, error) {
 // connections.
 func (u *Upstream) Close() error {
 	u.calls.Wait()
-	u.end()
 	for _, k := range u.keys {
-		k.wait()
+		k.Close()
 	}
 	u.places.close()
 	u.pool.CloseIdleConnections()

@@ -41,7 +41,7 @@ func (i *issuer) fetch(ctx context.Context) (token.Token, error) {
 	return token.Token{Text: fmt.Sprintf("t%d", n), Expires: time.Now().Add(i.life)}, nil
 }
 
-func get(t *testing.T, c *token.Cache) string {
+func get(t *testing.T, c *token.Cache[string]) string {
 	t.Helper()
 	text, err := c.Get(t.Context())
 	require.NoError(t, err)
