@@ -3,7 +3,6 @@ package proxy
 import (
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
 	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
@@ -16,7 +15,7 @@ func (f *forwarding) about() *upstream.About {
 	}
 	if e := x.Entry; e != nil {
 		a.Route = e.Route
-		if e.Whole == nil && e.Template != nil && !isPrefix(e.Template) {
+		if e.Whole == nil && e.Template != nil {
 			a.Resource = e.Template.String()
 		}
 	}
@@ -24,11 +23,4 @@ func (f *forwarding) about() *upstream.About {
 		a.Vars = append(a.Vars, upstream.Var{Name: v.Name, Text: v.Text})
 	}
 	return a
-}
-
-// isPrefix says whether a template is what a prefix became: /v1/**. It says less of the
-// path than the path itself.
-func isPrefix(t *httprule.Template) bool {
-	n := len(t.Segments)
-	return n > 0 && t.Segments[n-1].Kind == httprule.Multi && len(t.Variables) == 0
 }

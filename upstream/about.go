@@ -18,8 +18,8 @@ type About struct {
 	Client string
 	// Route is the name of the route.
 	Route string
-	// Resource is the path of the match as a template, /v1/books/{id}; empty if it is
-	// something else.
+	// Resource is the path of the match as a template, /v1/books/{id}, a prefix with /**
+	// behind it; empty if it is something else.
 	Resource string
 	// Vars are what the match has captured.
 	Vars []Var
