@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -53,8 +54,12 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.Prefix != "" {
 		prefix = strings.TrimRight(a.Prefix, "/") + "/"
 	}
-	// Routes do not tell upper from lower case.
-	path := r.URL.Path
+	// Routes do not tell upper from lower case, and a slash that is escaped is none to them.
+	path, err := url.PathUnescape(slashes.Replace(r.URL.EscapedPath()))
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
 	if a.Token != "" && r.Header.Get("Authorization") != "Bearer "+a.Token {
 		w.Header().Set("Www-Authenticate", "Bearer")
 		w.WriteHeader(http.StatusUnauthorized)
@@ -70,8 +75,9 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
+	// The header goes before the parameter, even if it is empty.
 	key := r.Header.Get("X-Functions-Key")
-	if key == "" {
+	if r.Header.Values("X-Functions-Key") == nil {
 		key = r.URL.Query().Get("code")
 	}
 	own := a.Keys[strings.ToLower(function)]
@@ -83,6 +89,8 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	_ = json.NewEncoder(w).Encode(Seen{r.Method, strings.ToLower(function), rest, r.URL.RawQuery, r.Host, string(body), r.Header})
 }
+
+var slashes = strings.NewReplacer("%2F", "%252F", "%2f", "%252F")
 
 // Entra issues tokens: at /identity to managed identities, and at /TENANT/oauth2/v2.0/token
 // to applications.

@@ -132,7 +132,7 @@ func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 	out.URL = &target
 	out.Header = make(http.Header, len(r.Header)+2)
 	for name, values := range r.Header {
-		if !upstream.IsHeader(name, functionsKey) && (u.tokens == nil || !upstream.IsHeader(name, forwardedAuth)) {
+		if !u.isOurs(name) {
 			out.Header[name] = values
 		}
 	}
@@ -140,7 +140,7 @@ func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 		// Nothing follows the function.
 		target.Path, target.RawPath = u.base, u.base
 	}
-	u.keys.set(&out, strings.TrimPrefix(rawPath(&target), u.prefix))
+	u.keys.set(&out, strings.TrimPrefix(rawPath(&target), u.prefix), u.base == "")
 	if u.tokens != nil {
 		text, err := u.tokens.Get(r.Context())
 		if err != nil {
@@ -154,7 +154,18 @@ func (u *Upstream) Send(r *http.Request, tried *upstream.Tried) (*http.Response,
 		}
 		out.Header[authorization] = []string{"Bearer " + text}
 	}
-	return u.HTTP.Send(&out, tried)
+	resp, err := u.HTTP.Send(&out, tried)
+	if err == nil && u.keys.inQuery {
+		u.keys.hide(resp.Header)
+	}
+	return resp, err
+}
+
+// isOurs reports whether a header says what no client may say: functions believe it of
+// the gateway, or of App Service, which removes it only where it authenticates itself.
+func (u *Upstream) isOurs(name string) bool {
+	return upstream.IsHeader(name, functionsKey) || u.tokens != nil && upstream.IsHeader(name, forwardedAuth) ||
+		upstream.HeaderBegins(name, principal) || upstream.HeaderBegins(name, principalTokens)
 }
 
 // rawPath is the path of u as it is sent.
@@ -170,4 +181,11 @@ const (
 	authorization = "Authorization"
 	forwardedAuth = "X-Forwarded-Authorization"
 	functionsKey  = "X-Functions-Key"
+)
+
+// How the headers begin in which App Service says who a user is, and has tokens of theirs
+// (docs: app-service/configure-authentication-user-identities).
+const (
+	principal       = "X-Ms-Client-Principal"
+	principalTokens = "X-Ms-Token-"
 )

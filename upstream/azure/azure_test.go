@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -100,6 +101,7 @@ func TestKeys(t *testing.T) {
 		{"anonymous where a key is wanted", &configpb.AzureFunctionUpstream{Function: "hello"}, "", 401, ""},
 		{"single", &configpb.AzureFunctionUpstream{Key: "other-key", Keys: map[string]string{"Hello": "hello+key=="}}, "/hELLo/x", 200, ""},
 		{"single, escaped", &configpb.AzureFunctionUpstream{Key: "other-key", Keys: map[string]string{"hello": "hello+key=="}}, "/h%65llo", 200, ""},
+		{"escaped below it", &configpb.AzureFunctionUpstream{Keys: map[string]string{"hello": "hello+key=="}}, "/hello/a%2F%5Cb", 200, ""},
 		{"not that single one", &configpb.AzureFunctionUpstream{Key: "other-key", Keys: map[string]string{"hello": "hello+key=="}}, "/other", 200, ""},
 		{"single of a function that is set", &configpb.AzureFunctionUpstream{Function: "hello", Keys: map[string]string{"hello": "hello+key=="}}, "/x", 200, ""},
 		{"a client's code", &configpb.AzureFunctionUpstream{Function: "hello", Key: "hello+key=="}, "?a=1&C%6fde=master-key&b=2", 200, "a=1&b=2"},
@@ -118,6 +120,138 @@ func TestKeys(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A path that the app may resolve to another one gets no key: with the master key that
+// one might be the app's own, which has all the others.
+func TestPathsWithoutKey(t *testing.T) {
+	for _, tt := range []struct {
+		prefix, function string
+		paths            []string
+		want             bool
+	}{
+		{"", "hello", []string{"/a", "/a..b/.c/...", "/a%2e%2eb", "/admin", "/runtime/x"}, true},
+		{"", "", []string{"/hello", "/admin/x", "/runtime"}, true},
+		{"/", "", []string{"/hello/admin", "/administer", "/"}, true},
+		{"/", "admin/functions", []string{"/hello"}, true}, // who says so means it
+		{"", "hello", []string{"/..", "/../admin/host/keys", "/a/../../x", "/%2e%2e/x", "/.%2E/x", "/a%2f..%2Fx", "/a%2F%2e%2e%2Fx", "/a\\..\\x", "/a%5C..%5cx", "/./x", "/x/%2E"}, false},
+		{"/", "", []string{"/admin/host/keys", "/Admin", "/%61dmin/x", "/runtime/webhooks/x", "//admin/x", "/hello/../admin/x"}, false},
+	} {
+		up := start(t, &configpb.AzureFunctionUpstream{Url: "http://127.0.0.1:1", RoutePrefix: tt.prefix, Function: tt.function, Key: "master-key"}, upstream.Env{})
+		for _, path := range tt.paths {
+			var sent http.Header
+			up.HTTP = spy{up.HTTP, func(r *http.Request) { sent = r.Header }}
+			r := request(t, up, "GET", "/", "", nil)
+			r.URL.RawPath = up.Origin().BasePath + path
+			_, err := up.Send(r, nil)
+			require.Error(t, err)
+			require.Equal(t, tt.want, sent.Get("X-Functions-Key") == "master-key", "prefix %q, function %q: %s", tt.prefix, tt.function, path)
+		}
+	}
+}
+
+// Where the app sends clients to does not say the key that it was called with.
+func TestRedirects(t *testing.T) {
+	var location string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if location != "" {
+			w.Header().Set("Location", strings.ReplaceAll(location, "URI", r.URL.RequestURI()))
+		}
+		w.WriteHeader(http.StatusFound)
+	}))
+	defer server.Close()
+	for _, tt := range []struct {
+		name, location, want string
+		header               bool
+	}{
+		{"none", "", "", false},
+		{"the same with https", "https://orders.example.comURI", "https://orders.example.com/api/hello?a=1", false},
+		{"elsewhere", "/api/other?code=oauth", "/api/other?code=oauth", false},
+		{"to sign in", "https://login.example.com/?state=" + url.QueryEscape("redir="+url.QueryEscape("/api/hello?code=hello%2Bkey%3D%3D")), "", false},
+		{"as it is", "/x#hello+key==", "", false},
+		{"not sent there", "/x?code=hello%2Bkey%3D%3D", "/x?code=hello%2Bkey%3D%3D", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, cfg := range []*configpb.AzureFunctionUpstream{{Key: "hello+key=="}, {Keys: map[string]string{"hello": "hello+key=="}}} {
+				cfg.Url, cfg.Function, cfg.KeyInQuery = server.URL, "hello", !tt.header
+				location = tt.location
+				up := start(t, cfg, upstream.Env{})
+				resp, err := up.Send(request(t, up, "GET", "?a=1", "", nil), nil)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				require.Equal(t, tt.want, resp.Header.Get("Location"))
+			}
+		})
+	}
+}
+
+// Who a user is App Service says, and no client.
+func TestPrincipals(t *testing.T) {
+	app := startApp(t)
+	up := start(t, &configpb.AzureFunctionUpstream{Url: app.URL, Function: "open"}, upstream.Env{})
+	status, seen := send(t, up, request(t, up, "GET", "/", "", http.Header{
+		"X-Ms-Client-Principal": {"forged"}, "X-Ms-Client-Principal-Id": {"forged"}, "X_ms_client_principal_name": {"forged"},
+		"X-Ms-Token-Aad-Id-Token": {"forged"}, "X-Ms-Client": {"kept"}, "X-Zumo-Auth": {"kept"},
+	}))
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, []string{"kept"}, seen.Header["X-Ms-Client"])
+	require.Equal(t, []string{"kept"}, seen.Header["X-Zumo-Auth"])
+	for name, values := range seen.Header {
+		require.NotContains(t, values, "forged", name)
+	}
+}
+
+// A secret is sent to whom it is for, and not where that says.
+func TestIssuersThatRedirect(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s is asked", r.URL) }))
+	defer elsewhere.Close()
+	asked := false
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = true
+		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+	}))
+	defer issuer.Close()
+	t.Setenv("IDENTITY_ENDPOINT", issuer.URL)
+	t.Setenv("IDENTITY_HEADER", "header")
+	up := start(t, &configpb.AzureFunctionUpstream{Url: "http://127.0.0.1:1", Entra: &configpb.AzureEntra{Scope: "api://orders/.default", ClientId: "c"}}, upstream.Env{})
+	_, err := up.Send(request(t, up, "GET", "/", "", nil), nil)
+	var failure *upstream.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, rpc.UpstreamDenied, failure.Reason)
+	require.True(t, asked)
+}
+
+// An escaped slash ends no name, neither for us nor for the app.
+func TestNamesWithSlashes(t *testing.T) {
+	k := keys{single: map[string]string{"shop": "shop", "shop/orders": "orders"}}
+	for path, want := range map[string]string{
+		"/shop": "shop", "/Shop/x": "shop", "/shop/orders/7": "orders", "/s%68op/%4Frders": "orders", "/shop//orders": "shop",
+		"/shop%2Forders": "", "/shop%2forders/7": "", "/shop/orders%2F7": "shop", "/shopping": "", "/": "", "/%zz/shop": "",
+	} {
+		require.Equal(t, want, k.of(path, false), path)
+	}
+}
+
+func FuzzPlain(f *testing.F) {
+	for _, seed := range []string{"", "/Hello/x", "/h%65llo%2Fx", "/a/%2e./b", "/%zz", "/a\\..", "/%252e%252e"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		got, ok := plain(path)
+		if !ok {
+			return
+		}
+		decoded, err := url.PathUnescape(path)
+		if err != nil {
+			t.Fatalf("%q is malformed", path)
+		}
+		if clean := strings.ReplaceAll("/"+decoded+"/", "\\", "/"); strings.Contains(clean, "/../") || strings.Contains(clean, "/./") {
+			t.Fatalf("%q is ok", path)
+		}
+		if got != strings.ToLower(got) || strings.HasPrefix(got, "/") || strings.HasSuffix(got, "/") {
+			t.Fatalf("%q becomes %q", path, got)
+		}
+	})
 }
 
 func TestPaths(t *testing.T) {

@@ -20,8 +20,8 @@ import (
 )
 
 // newSource is the source of the tokens of cfg.
-func newSource(cfg *configpb.AzureEntra, dir string, issuers *http.Transport) (token.Source, error) {
-	options := azcore.ClientOptions{Transport: &http.Client{Transport: issuers}}
+func newSource(cfg *configpb.AzureEntra, dir string, issuers http.RoundTripper) (token.Source, error) {
+	options := azcore.ClientOptions{Transport: token.NewClient(issuers)}
 	if host := cfg.GetAuthorityHost(); host != "" {
 		options.Cloud = cloud.Configuration{ActiveDirectoryAuthorityHost: host}
 	}

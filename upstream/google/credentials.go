@@ -48,7 +48,7 @@ func newSource(cfg *configpb.GoogleFunctionUpstream, dir string, issuers http.Ro
 		audience: cmp.Or(cfg.GetAudience(), audienceOf(cfg.GetUrl())),
 		file:     from.GetFile(),
 		account:  from.GetImpersonate(), delegates: from.GetDelegates(),
-		client: &http.Client{Transport: issuers, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		client: token.NewClient(issuers),
 	}
 	if o.file != "" {
 		o.file = file.Path(dir, o.file)

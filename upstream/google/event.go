@@ -51,7 +51,7 @@ func (e *event) of(r *http.Request, path string) *upstream.Error {
 	for name := range r.Header {
 		// The attributes are the gateway's, and a client may add none: extensions too
 		// say how events are dealt with.
-		if len(name) >= 3 && upstream.IsHeader(name[:3], "Ce-") {
+		if upstream.HeaderBegins(name, "Ce-") {
 			delete(r.Header, name)
 		}
 	}

@@ -83,6 +83,12 @@ func NewTransport() *http.Transport {
 	return t
 }
 
+// NewClient asks who issues tokens by base. It follows no redirects: what it sends are
+// secrets, for nobody else.
+func NewClient(base http.RoundTripper) *http.Client {
+	return &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
 // ExpiryOf is when a JSON Web Token says that it expires (RFC 7519, section 4.1.4); zero
 // if it does not say so, or is none. Nothing else of it is looked at: it is for whom it
 // is sent to, to verify it.

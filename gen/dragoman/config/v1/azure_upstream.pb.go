@@ -41,7 +41,8 @@ type AzureFunctionUpstream struct {
 	// Default: what the path of the request begins with. Example: `hello`
 	Function string `protobuf:"bytes,3,opt,name=function,proto3" json:"function,omitempty"`
 	// Level is how the functions are protected: `anonymous` wants no key, `function`
-	// one of the function or of the app, `master` the master key.
+	// one of the function or of the app, `master` the master key (`_master`), which the
+	// authLevel `admin` is about.
 	//
 	// Default: `function` if there is a key, else `anonymous`. Example: `master`
 	Level string `protobuf:"bytes,4,opt,name=level,proto3" json:"level,omitempty"`
@@ -58,7 +59,7 @@ type AzureFunctionUpstream struct {
 	// Default: none. Example: `{hello: secret}`
 	Keys map[string]string `protobuf:"bytes,7,rep,name=keys,proto3" json:"keys,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// KeyInQuery sends the key as the parameter code of the query, and not as the header
-	// x-functions-key. It then shows up in logs.
+	// x-functions-key. It then shows up in logs of the app.
 	//
 	// Default: `false`. Example: `true`
 	KeyInQuery bool `protobuf:"varint,8,opt,name=key_in_query,json=keyInQuery,proto3" json:"key_in_query,omitempty"`
