@@ -53,6 +53,9 @@ func (u *plain) Send(r *http.Request, _ *upstream.Tried) (*http.Response, error)
 	to := *r.URL
 	to.Scheme, to.Host = "http", u.address
 	r.URL = &to
+	if _, ok := r.Header["User-Agent"]; !ok {
+		r.Header["User-Agent"] = nil // or the transport gives its own
+	}
 	res, err := u.transport.RoundTrip(r)
 	if err != nil {
 		return nil, &upstream.Error{Reason: rpc.UpstreamUnreachable, Endpoint: u.address, Err: err}

@@ -14,8 +14,6 @@ import (
 )
 
 var (
-	// noAgent keeps net/http from naming itself.
-	noAgent  = []string{""}
 	trailers = []string{"trailers"}
 	upgrade  = []string{"Upgrade"}
 	chunked  = []string{"chunked"}
@@ -116,9 +114,6 @@ func (f *forwarding) header(out *http.Request) *rpc.Error {
 		if err := checkTwins(h, f.handler.Headers, f.x.Entry); err != nil {
 			return err
 		}
-	}
-	if _, ok := h["User-Agent"]; !ok {
-		h["User-Agent"] = noAgent
 	}
 	out.Header = h
 	return nil
