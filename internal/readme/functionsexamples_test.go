@@ -78,7 +78,7 @@ func events() map[string][]example {
 			tags(t, e, "headers", "x-tag", "blue,green")
 			require.Equal(t, list("a=1", "b=2"), e["cookies"])
 		}),
-		"`api_gateway_v1` | REST APIs | `path`, `pathParameters`, `resource` | last value, and all in `multiValueQueryStringParameters` | as sent, last value, and all in `multiValueHeaders` | text or base64": both("api_gateway_v1", func(t *testing.T, e map[string]any) {
+		"`api_gateway_v1` | REST APIs | `path`, `pathParameters`, `resource` | last value, and all in `multiValueQueryStringParameters` | as `X-Tag`, last value, and all in `multiValueHeaders` | text or base64": both("api_gateway_v1", func(t *testing.T, e map[string]any) {
 			path(t, e, "path")
 			tags(t, e, "pathParameters", "id", "a b")
 			require.Regexp(t, `^/f\d+/\{id\}$`, e["resource"])

@@ -18,11 +18,11 @@ import (
 	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
-// BenchmarkAgainstSDK compares a call by this package with one by the bare SDK whose event and
+// BenchmarkSend compares a call by this package with one by the bare SDK whose event and
 // answer are made with the types of aws-lambda-go, as a gateway without this package
 // would. The service is a stand-in that answers at once: what remains is HTTP, the
 // signature and what is measured.
-func BenchmarkAgainstSDK(b *testing.B) {
+func BenchmarkSend(b *testing.B) {
 	body := `{"items":[` + strings.Repeat(`{"id":1,"name":"A name"},`, 80) + `{}]}`
 	returned, err := json.Marshal(events.APIGatewayV2HTTPResponse{StatusCode: http.StatusOK, Headers: map[string]string{"content-type": "application/json"}, Body: body})
 	require.NoError(b, err)

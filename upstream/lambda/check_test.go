@@ -86,6 +86,7 @@ func TestCheckOfWhatCannotTell(t *testing.T) {
 			_, _ = io.WriteString(w, body)
 		}
 	}
+	var give func() // up
 	for name, handler := range map[string]http.HandlerFunc{
 		"it is called":             answers(200, "", `{"statusCode":200}`),
 		"another status":           answers(204, "", ""),
@@ -96,7 +97,7 @@ func TestCheckOfWhatCannotTell(t *testing.T) {
 		"too many calls":           answers(429, "TooManyRequestsException", `{}`),
 		"more than anybody wants":  answers(500, "", string(bytes.Repeat([]byte("x"), 1<<20))),
 		"no answer":                func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"no answer, and no end":    func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"no answer, and no end":    func(_ http.ResponseWriter, r *http.Request) { give(); <-r.Context().Done() },
 		"redirected":               answers(302, "", ""),
 		"a function that has died": answers(200, "", `{"errorMessage":"no event"}`),
 	} {
@@ -110,8 +111,9 @@ func TestCheckOfWhatCannotTell(t *testing.T) {
 			}, upstream.Env{Name: "function", Log: slog.New(slog.NewTextHandler(&log, nil))})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, up.Close()) }()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
+			give = cancel
 			require.NoError(t, up.(upstream.Checked).Check(ctx))
 			require.Empty(t, log.String(), "what is above debug")
 		})

@@ -74,3 +74,30 @@ func TestRedirect(t *testing.T) {
 	}
 	require.Empty(t, emulator.Calls())
 }
+
+// body says whether it has been closed.
+type body struct {
+	io.Reader
+	closed bool
+}
+
+func (b *body) Close() error {
+	b.closed = true
+	return nil
+}
+
+// TestBodyIsClosed, whatever becomes of the request.
+func TestBodyIsClosed(t *testing.T) {
+	up := start(t, config(lambdatest.Start(t, lambdatest.Options{}), "echo"))
+	for text, fails := range map[string]bool{"{}": false, "no JSON": true} {
+		b := &body{Reader: strings.NewReader(text)}
+		r := request(t, "POST", "/", "", raw())
+		r.Body = b
+		resp, err := up.Send(r, nil)
+		require.Equal(t, fails, err != nil, "%v", err)
+		if err == nil {
+			require.NoError(t, resp.Body.Close())
+		}
+		require.True(t, b.closed, text)
+	}
+}

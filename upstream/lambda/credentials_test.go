@@ -156,18 +156,3 @@ func TestSecretFile(t *testing.T) {
 	answer(t, up.(upstream.HTTP), request(t, "GET", "/", "", nil))
 	require.NoError(t, up.Close())
 }
-
-func BenchmarkSend(b *testing.B) {
-	s := lambdatest.Start(b, lambdatest.Options{})
-	cfg := config(s, "echo")
-	cfg.Invocation = "dry_run" // no function runs
-	up := start(b, cfg)
-	b.ReportAllocs()
-	for b.Loop() {
-		resp, err := up.Send(request(b, "POST", "/v1/books/7", `{"title":"a"}`, nil), nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		_ = resp.Body.Close()
-	}
-}

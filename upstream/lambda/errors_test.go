@@ -28,7 +28,7 @@ func to(function, invocation string) *asked {
 func TestFunctionErrors(t *testing.T) {
 	s := lambdatest.Start(t, lambdatest.Options{Functions: []lambdatest.Function{
 		{Name: "fail"}, {Name: "panic"}, {Name: "exit"}, {Name: "big"},
-		{Name: "hang", Handler: "sleep", Timeout: time.Second},
+		{Name: "hang", Handler: "sleep", Timeout: 100 * time.Millisecond},
 	}})
 	for _, tc := range []struct {
 		name, function, event string
@@ -39,7 +39,7 @@ func TestFunctionErrors(t *testing.T) {
 		{"type", "fail", `{"type":"Book.Missing\r\n x","message":"a"}`, rpc.FunctionFailed, "Book.Missingx", "a"},
 		{"panic", "panic", `{}`, rpc.FunctionFailed, "string", "cannot go on after {}"},
 		{"exit", "exit", `{"code":3}`, rpc.FunctionFailed, "Runtime.ExitError", "exit status 3"},
-		{"timeout", "hang", `{"milliseconds":60000}`, rpc.DeadlineExceeded, "Sandbox.Timedout", "Task timed out after 1.00 seconds"},
+		{"timeout", "hang", `{"milliseconds":60000}`, rpc.DeadlineExceeded, "Sandbox.Timedout", "Task timed out after 0.10 seconds"},
 		{"too large for the service", "big", `{"bytes":7000000}`, rpc.FunctionFailed, "Function.ResponseSizeTooLarge", "exceeded maximum allowed payload size"},
 	} {
 		for _, invocation := range []string{"wait", "stream"} {

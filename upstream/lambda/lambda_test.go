@@ -275,6 +275,7 @@ func TestAsync(t *testing.T) {
 	require.Empty(t, text)
 	require.Empty(t, resp.Header.Get("Content-Type"))
 	require.Equal(t, "Event", s.Calls()[0].Type)
+	require.Empty(t, s.Calls()[0].Header["X-Amz-Client-Context"], "AWS takes it of calls that somebody waits for")
 	s.Wait()
 }
 

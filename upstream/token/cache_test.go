@@ -129,3 +129,17 @@ func TestErrorsNameWhatIsKept(t *testing.T) {
 		require.EqualError(t, err, "no pass yet: context deadline exceeded")
 	})
 }
+
+// TestClose: what is fetched then is given up at once, which is no news.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		c := token.New((&issuer{takes: time.Hour}).fetch, slog.New(slog.NewTextHandler(&log, nil)))
+		go func() { _, _ = c.Get(t.Context()) }()
+		synctest.Wait()
+		began := time.Now()
+		c.Close()
+		require.Equal(t, began, time.Now())
+		require.Empty(t, log.String())
+	})
+}

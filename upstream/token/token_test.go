@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/upstream/token"
 )
 
@@ -173,6 +174,27 @@ func TestWhatIsNoToken(t *testing.T) {
 		})
 	}
 }
+
+// TestFailure: without a token nothing is sent, whoever is to blame.
+func TestFailure(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, tc := range []struct {
+		ctx    context.Context
+		err    error
+		reason rpc.Reason
+	}{
+		{t.Context(), fmt.Errorf("call: %w", &token.Error{Err: errDown}), rpc.UpstreamDenied},
+		{ended, ended.Err(), rpc.ClientClosed},
+	} {
+		failed := token.Failure(tc.ctx, tc.err)
+		require.Equal(t, tc.reason, failed.Reason)
+		require.True(t, failed.NotSent)
+		require.ErrorIs(t, failed, tc.err)
+	}
+}
+
+func TestNoProxy(t *testing.T) { require.Nil(t, token.NewTransport().Proxy) }
 
 func FuzzExpiryOf(f *testing.F) {
 	f.Add("e30.eyJleHAiOjE3MDAwMDAwMDB9.c2ln")

@@ -20,4 +20,6 @@ func TestAllocs(t *testing.T) {
 		require.LessOrEqual(t, testing.AllocsPerRun(100, func() { dst, _ = event.Append(dst[:0], format, in) }), 3.0, format.String())
 		require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = event.Append(nil, format, in) }), 4.0, format.String())
 	}
+	raw := &event.Request{Body: []byte(`{"a":1}`)}
+	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = event.Append(nil, event.Raw, raw) }))
 }

@@ -39,7 +39,8 @@ var ErrNotJSON = errors.New("the request body is not JSON, and the raw event is 
 //     the others, as at AWS.
 //
 // Bytes that are not UTF-8 become U+FFFD, except in the body. Append allocates dst, if
-// it is too small, and a list each of headers and parameters.
+// it is too small, and a list each of headers and parameters. In Raw, and with a nil dst,
+// the event is the body itself.
 func Append(dst []byte, format Format, in *Request) ([]byte, error) {
 	if format == Raw {
 		return appendRaw(dst, in.Body)
@@ -76,6 +77,9 @@ func appendRaw(dst, body []byte) ([]byte, error) {
 	}
 	if !isJSON(body) {
 		return dst, ErrNotJSON
+	}
+	if dst == nil {
+		return body, nil
 	}
 	return append(dst, body...), nil
 }

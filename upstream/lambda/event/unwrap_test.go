@@ -164,6 +164,7 @@ func TestUnwrapErrors(t *testing.T) {
 		{wrapped, `{"statusCode":200,"multiValueHeaders":{"A":["b",["c"]]}}`, `multiValueHeaders: A has an array in an array`},
 		{wrapped, `{"statusCode":200,"cookies":["a=b\nc"]}`, `cookies: the value of Set-Cookie has a control character`},
 		{wrapped, `{"statusCode":200,"headers":{"A":"` + strings.Repeat("b", 64<<10) + `"}}`, `the header of the function's answer has more than 65536 bytes`},
+		{wrapped, `{"statusCode":200,"headers":{"A":["b"` + strings.Repeat(`,"b"`, 2000) + `]}}`, `the header of the function's answer has more than 65536 bytes`},
 		{wrapped, `{"statusCode":200,"body":"a b","isBase64Encoded":true}`, `isBase64Encoded is true, and body is not base64: illegal base64 data at input byte 1`},
 		{wrapped, `{"statusCode":200,"body":"A","isBase64Encoded":true}`, `isBase64Encoded is true, and body is not base64: illegal base64 data at input byte 0`},
 	} {

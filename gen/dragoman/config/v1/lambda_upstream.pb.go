@@ -71,7 +71,8 @@ type AWSLambdaUpstream struct {
 	//
 	// Default: `false`. Example: `true`
 	ExposeErrors bool `protobuf:"varint,8,opt,name=expose_errors,json=exposeErrors,proto3" json:"expose_errors,omitempty"`
-	// ClientContext is what the function finds as such, an object.
+	// ClientContext is what the function finds as such, an object. AWS takes it of calls
+	// that `wait` or `stream`.
 	//
 	// Default: none. Example: `{custom: {tenant: blue}}`
 	ClientContext *structpb.Struct `protobuf:"bytes,9,opt,name=client_context,json=clientContext,proto3" json:"client_context,omitempty"`
@@ -217,7 +218,7 @@ type LambdaCall struct {
 	Function string `protobuf:"bytes,1,opt,name=function,proto3" json:"function,omitempty"`
 	// Qualifier is the version or the alias that is called.
 	//
-	// Default: that of the upstream. Example: `live`
+	// Default: that of function, else that of the upstream. Example: `live`
 	Qualifier string `protobuf:"bytes,2,opt,name=qualifier,proto3" json:"qualifier,omitempty"`
 	// Event is the form of the event, as event of the upstream.
 	//
@@ -227,7 +228,8 @@ type LambdaCall struct {
 	//
 	// Default: that of the upstream. Example: `async`
 	Invocation string `protobuf:"bytes,4,opt,name=invocation,proto3" json:"invocation,omitempty"`
-	// ClientContext is what the function finds as such, an object.
+	// ClientContext is what the function finds as such, an object. AWS takes it of calls
+	// that `wait` or `stream`.
 	//
 	// Default: that of the upstream. Example: `{custom: {tenant: blue}}`
 	ClientContext *structpb.Struct `protobuf:"bytes,5,opt,name=client_context,json=clientContext,proto3" json:"client_context,omitempty"`
