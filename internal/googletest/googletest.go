@@ -212,7 +212,11 @@ func (g *Google) metadata(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "non-empty audience parameter required", http.StatusBadRequest)
 			return
 		}
-		_, _ = w.Write([]byte(g.issue(Default, audience)))
+		account := Default
+		if r.URL.Query().Get("format") != "full" {
+			account = "" // the short form has no address
+		}
+		_, _ = w.Write([]byte(g.issue(account, audience)))
 	case "token":
 		answer(w, map[string]any{"access_token": accessToken(Default), "expires_in": 3600, "token_type": "Bearer"})
 	default:

@@ -191,11 +191,12 @@ func TestPrincipals(t *testing.T) {
 	up := start(t, &configpb.AzureFunctionUpstream{Url: app.URL, Function: "open"}, upstream.Env{})
 	status, seen := send(t, up, request(t, up, "GET", "/", "", http.Header{
 		"X-Ms-Client-Principal": {"forged"}, "X-Ms-Client-Principal-Id": {"forged"}, "X_ms_client_principal_name": {"forged"},
-		"X-Ms-Token-Aad-Id-Token": {"forged"}, "X-Ms-Client": {"kept"}, "X-Zumo-Auth": {"kept"},
+		"X-Ms-Token-Aad-Id-Token": {"forged"}, "X-Ms-Client": {"kept"}, "X-Zumo-Auth": {"kept"}, "X-Forwarded-Authorization": {"kept"},
 	}))
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, []string{"kept"}, seen.Header["X-Ms-Client"])
 	require.Equal(t, []string{"kept"}, seen.Header["X-Zumo-Auth"])
+	require.Equal(t, []string{"kept"}, seen.Header["X-Forwarded-Authorization"], "without tokens it is a header like others")
 	for name, values := range seen.Header {
 		require.NotContains(t, values, "forged", name)
 	}
@@ -230,6 +231,25 @@ func TestNamesWithSlashes(t *testing.T) {
 	} {
 		require.Equal(t, want, k.of(path, false), path)
 	}
+}
+
+// The file with a secret is read each time: secrets are changed while the gateway runs.
+func TestSecretThatIsChanged(t *testing.T) {
+	entra := azuretest.StartEntra(t, true)
+	secret := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(secret, []byte("old"), 0o600))
+	pool := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // the certificate is made for the test
+	defer pool.CloseIdleConnections()
+	source, err := newSource(&configpb.AzureEntra{
+		Scope: "api://orders/.default", ClientId: entra.ClientID, TenantId: "22222222-2222-3333-4444-555555555555",
+		ClientSecretFile: secret, AuthorityHost: entra.URL,
+	}, "", pool)
+	require.NoError(t, err)
+	_, err = source(t.Context())
+	require.ErrorContains(t, err, "invalid_client")
+	require.NoError(t, os.WriteFile(secret, []byte(entra.Secret), 0o600))
+	_, err = source(t.Context())
+	require.NoError(t, err)
 }
 
 func FuzzPlain(f *testing.F) {
@@ -271,6 +291,7 @@ func TestPaths(t *testing.T) {
 		status, seen := send(t, up, request(t, up, "PUT", tt.target, "body", nil))
 		require.Equal(t, http.StatusOK, status, tt.sent)
 		require.Equal(t, tt.sent, strings.TrimSuffix(sent, "?"))
+		require.Equal(t, strings.TrimPrefix(app.URL, "http://"), up.Origin().Host, "or the gateway sends the one that the client asked for")
 		require.Equal(t, []string{"PUT", "hello", "body", strings.TrimPrefix(app.URL, "http://")}, []string{seen.Method, seen.Function, seen.Body, seen.Host})
 	}
 }
@@ -345,6 +366,13 @@ func TestApplication(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, "the token is used while the issuer is down")
 }
 
+type body struct {
+	*strings.Reader
+	closed bool
+}
+
+func (b *body) Close() error { b.closed = true; return nil }
+
 func TestIssuerThatIsNotThere(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "secret"), []byte("hush"), 0o600))
@@ -353,7 +381,11 @@ func TestIssuerThatIsNotThere(t *testing.T) {
 		ClientSecretFile: "secret", AuthorityHost: "https://127.0.0.1:1",
 	}}, upstream.Env{Dir: dir})
 	begun := time.Now()
-	_, err := up.Send(request(t, up, "GET", "/", "", nil), nil)
+	in := &body{Reader: strings.NewReader("x")}
+	r := request(t, up, "POST", "/", "", nil)
+	r.Body = in
+	_, err := up.Send(r, nil)
+	require.True(t, in.closed)
 	var failure *upstream.Error
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, rpc.UpstreamDenied, failure.Reason)

@@ -73,7 +73,6 @@ func (e *event) of(r *http.Request, path string) *upstream.Error {
 		// To whom the type says so the event is in the body, whatever the headers say (HTTP
 		// protocol binding, section 3): with a type and a source of the client's own.
 		if kind := strings.TrimSpace(value); len(kind) >= len(eventType) && strings.EqualFold(kind[:len(eventType)], eventType) {
-			closeBody(r)
 			return refused(&rpc.Error{Reason: rpc.UnsupportedMediaType, Message: "the request is to be the data of an event, and is an event itself"})
 		}
 	}
@@ -126,7 +125,6 @@ func (e *event) structure(r *http.Request, about upstream.About, subject string)
 		return &upstream.Error{Reason: rpc.Internal, NotSent: true, Err: err}
 	}
 	delete(r.Header, "Content-Encoding")
-	delete(r.Header, "Content-Length")
 	delete(r.Header, "Trailer")
 	r.Header["Content-Type"] = []string{"application/cloudevents+json; charset=UTF-8"}
 	r.Trailer, r.TransferEncoding = nil, nil

@@ -3,12 +3,15 @@ package google
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -155,6 +158,60 @@ func TestEventsOfTheClient(t *testing.T) {
 			require.Empty(t, types)
 		}
 	}
+}
+
+// structured is what an upstream that makes structured events sends; it goes nowhere.
+func structured(t *testing.T, r *http.Request) (*http.Request, error) {
+	t.Helper()
+	var sent *http.Request
+	up := &Upstream{event: newEvent(&configpb.CloudEvent{Mode: "structured", Type: "t", Source: "s"}), HTTP: direct{handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { sent = r })}}
+	resp, err := up.Send(r, nil)
+	if err == nil {
+		require.NoError(t, resp.Body.Close())
+	}
+	return sent, err
+}
+
+// A structured event is another body than the request's: nothing is said of that any
+// more, and it can be sent again.
+func TestStructuredBody(t *testing.T) {
+	var zipped bytes.Buffer
+	zip := gzip.NewWriter(&zipped)
+	_, _ = zip.Write([]byte(`{"a":1}`))
+	require.NoError(t, zip.Close())
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "http://f/", &zipped)
+	require.NoError(t, err)
+	r.Header = http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}, "Trailer": {"X-Sum"}}
+	r.Trailer = http.Header{"X-Sum": nil}
+	r.TransferEncoding = []string{"chunked"}
+	got, err := structured(t, r)
+	require.NoError(t, err)
+	require.Equal(t, http.Header{"Content-Type": {"application/cloudevents+json; charset=UTF-8"}}, got.Header)
+	require.Empty(t, got.Trailer)
+	require.Empty(t, got.TransferEncoding)
+	again, err := got.GetBody()
+	require.NoError(t, err)
+	first, err := io.ReadAll(got.Body)
+	require.NoError(t, err)
+	second, err := io.ReadAll(again)
+	require.NoError(t, err)
+	require.Contains(t, string(first), `"data":{"a":1}`)
+	require.Equal(t, string(first), string(second))
+	require.EqualValues(t, len(first), got.ContentLength)
+}
+
+// A client that goes away while its request is read is no mistake of the request.
+func TestBodyThatIsGivenUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	in := iotest.ErrReader(context.Canceled)
+	r, err := http.NewRequestWithContext(ctx, "POST", "http://f/", in)
+	require.NoError(t, err)
+	_, err = structured(t, r)
+	var failure *upstream.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, rpc.ClientClosed, failure.Reason)
+	require.True(t, failure.NotSent)
 }
 
 func TestEventBodiesAreBounded(t *testing.T) {

@@ -33,6 +33,7 @@ func TestCloudRunWithMetadataServer(t *testing.T) {
 	require.Equal(t, "/gcp", got.Path)
 	require.Equal(t, []string{googletest.Default}, got.Header["X-Test-Caller"])
 	require.Equal(t, strings.TrimPrefix(door.URL, "http://"), got.Host)
+	require.Equal(t, got.Host, up.Origin().Host, "or the gateway sends the one that the client asked for")
 }
 
 // a function of the first generation, whose URL has a path, and one of the second.

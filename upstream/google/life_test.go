@@ -39,6 +39,8 @@ type direct struct {
 	handler http.Handler
 }
 
+func (direct) Origin() upstream.Origin { return upstream.Origin{} }
+
 func (d direct) Send(r *http.Request, _ *upstream.Tried) (*http.Response, error) {
 	return d.RoundTrip(r)
 }

@@ -35,7 +35,7 @@ func (o *origin) machine(get func(ask) (*auth.Token, error)) provider {
 			return client.GetWithContext(ctx, "instance/service-accounts/default/"+what+"?"+query.Encode())
 		})
 		if err != nil {
-			return nil, fmt.Errorf("metadata server: %w (credentials.file and GOOGLE_APPLICATION_CREDENTIALS are for other machines than Google's)", err)
+			return nil, fmt.Errorf("metadata server: %w; on a machine that is not Google's, set credentials.file or GOOGLE_APPLICATION_CREDENTIALS", err)
 		}
 		return got, nil
 	}
@@ -54,12 +54,11 @@ func accessToken(get ask) (*auth.Token, error) {
 		return nil, err
 	}
 	var got struct {
-		Token   string `json:"access_token"`
-		Seconds int64  `json:"expires_in"`
+		Token string `json:"access_token"`
 	}
 	if json.Unmarshal([]byte(text), &got) != nil || got.Token == "" {
 		// Why says what is in the answer.
 		return nil, errors.New("its answer has no access token")
 	}
-	return &auth.Token{Value: got.Token, Type: "Bearer", Expiry: time.Now().Add(time.Duration(got.Seconds) * time.Second)}, nil
+	return &auth.Token{Value: got.Token, Type: "Bearer"}, nil // for one request, at once
 }

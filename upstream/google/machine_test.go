@@ -1,6 +1,7 @@
 package google
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,6 +49,22 @@ func TestMetadataServerThatComesLate(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 1, g.Issued.Load())
 	}
+}
+
+// A metadata server that does not answer does not take the time of the whole fetch.
+func TestMetadataServerThatHangs(t *testing.T) {
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+	synctest.Test(t, func(t *testing.T) {
+		source, err := newSource(&configpb.GoogleFunctionUpstream{Url: "https://f"}, "", roundTripper(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}))
+		require.NoError(t, err)
+		begun := time.Now()
+		_, err = source(t.Context())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, machineTimeout, time.Since(begun))
+	})
 }
 
 // What has secrets in it is sent to whom it is for, and not where that says.

@@ -56,7 +56,7 @@ func TestRun(t *testing.T) {
 		{env["two"] + "more", env["two"], 404, ""},
 		{env["one"], "https://custom", 401, ""},
 	} {
-		_, token := get(t, "http://"+env["GCE_METADATA_HOST"]+"/computeMetadata/v1/instance/service-accounts/default/identity?audience="+tt.audience, "Metadata-Flavor", "Google")
+		_, token := get(t, "http://"+env["GCE_METADATA_HOST"]+"/computeMetadata/v1/instance/service-accounts/default/identity?format=full&audience="+tt.audience, "Metadata-Flavor", "Google")
 		status, body := get(t, tt.url, "Authorization", "Bearer "+token)
 		require.Equal(t, tt.status, status, "%s for %s: %s", tt.url, tt.audience, body)
 		if tt.want != "" {
