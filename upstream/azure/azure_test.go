@@ -397,6 +397,8 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 	for want, cfg := range map[string]*configpb.AzureFunctionUpstream{
 		`upstream "app": key_file: open `:              {KeyFile: "absent"},
 		"key: byte 6 is not printable ASCII":           {Key: "secret\r\nX: y"},
+		"key: byte 3 is not printable ASCII":           {Key: "abc\x7f"},
+		`keys["b"]: byte 1 is not printable ASCII`:     {Keys: map[string]string{"b": "kéy"}},
 		`keys["a"]: name a function, and give its key`: {Keys: map[string]string{"a": ""}},
 		"client_secret_file is for an application":     {Entra: &configpb.AzureEntra{Scope: "s", ClientSecretFile: "x"}},
 	} {

@@ -32,7 +32,7 @@ const scope = "https://www.googleapis.com/auth/cloud-platform"
 // origin is where identity tokens come from.
 type origin struct {
 	audience string
-	// file has the credentials; empty if they are the default ones.
+	// file has the credentials; empty if they are the machine's.
 	file      string
 	account   string
 	delegates []string
@@ -88,8 +88,8 @@ func audienceOf(text string) string {
 
 // fetch implements [token.Source].
 func (o *origin) fetch(ctx context.Context) (token.Token, error) {
-	// They keep tokens of their own, which live until an hour after they came, whatever
-	// the tokens say: so they are made for one token only.
+	// They are made for one token only: the library's keep tokens of their own, and the
+	// file may have changed.
 	tokens, err := o.tokens()
 	if err != nil {
 		return token.Token{}, err
@@ -214,7 +214,7 @@ var (
 )
 
 // unwrap is the service account that a file is about, and what the file says of who may
-// have tokens of it. idtoken does the same, but then asks for them without any token.
+// have tokens of it.
 func unwrap(data []byte, kind credentials.CredType) (base []byte, baseKind credentials.CredType, account string, delegates []string, err error) {
 	var file map[string]json.RawMessage
 	var target string
