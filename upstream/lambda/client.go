@@ -44,18 +44,20 @@ func forCredentials(cfg *configpb.AWSLambdaUpstream) *awshttp.BuildableClient {
 func forCalls(client *awshttp.BuildableClient, limits *configpb.UpstreamLimits) *http.Client {
 	calls := client.WithDialerOptions(func(d *net.Dialer) {
 		d.KeepAliveConfig = alive
-	}).WithTransportOptions(func(t *http.Transport) {
-		t.ResponseHeaderTimeout = 0 // as long as the function runs; the route bounds that
-		t.DisableKeepAlives = false
-		t.DisableCompression = true
-		t.MaxIdleConns = 0
-		t.MaxIdleConnsPerHost = requestsOf(limits)
-		t.MaxConnsPerHost = int(limits.GetConnections())
-		t.IdleConnTimeout = idleTimeout
-	}).Freeze().(*http.Client)
-	// Where a function is, the configuration says: its event goes nowhere else.
-	calls.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return calls
+	}).GetTransport()
+	calls.ResponseHeaderTimeout = 0 // as long as the function runs; the route bounds that
+	calls.DisableKeepAlives = false
+	calls.DisableCompression = true
+	calls.MaxIdleConns = 0
+	calls.MaxIdleConnsPerHost = requestsOf(limits)
+	calls.MaxConnsPerHost = int(limits.GetConnections())
+	calls.IdleConnTimeout = idleTimeout
+	// A client of the SDK's making would keep its connections when it is closed.
+	return &http.Client{
+		Transport: calls,
+		// Where a function is, the configuration says: its event goes nowhere else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // oneProtocol has a connection for each request, so that what happens to it says

@@ -3,10 +3,13 @@ package lambda_test
 import (
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream/eventstreamapi"
@@ -15,6 +18,8 @@ import (
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/internal/lambdatest"
 	"github.com/dragoman-gateway/dragoman/rpc"
+	"github.com/dragoman-gateway/dragoman/upstream"
+	"github.com/dragoman-gateway/dragoman/upstream/lambda"
 )
 
 // streamEvent is an event of a stream as the service sends it.
@@ -99,5 +104,89 @@ func TestBodyIsClosed(t *testing.T) {
 			require.NoError(t, resp.Body.Close())
 		}
 		require.True(t, b.closed, text)
+	}
+}
+
+// traced is r, of which conns is told whether its connection had been used before.
+func traced(r *http.Request, conns chan<- bool) *http.Request {
+	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { conns <- c.Reused }}))
+}
+
+// TestConnectionsAreKept from one call to the next, from one stream as well.
+func TestConnectionsAreKept(t *testing.T) {
+	s := lambdatest.Start(t, lambdatest.Options{})
+	up := start(t, config(s, "echo"))
+	for _, invocation := range []string{"wait", "stream"} {
+		const calls = 5
+		conns := make(chan bool, calls)
+		for range calls {
+			answer(t, up, traced(request(t, "POST", "/", "{}", to("", invocation)), conns))
+		}
+		close(conns)
+		reused := 0
+		for r := range conns {
+			if r {
+				reused++
+			}
+		}
+		// A machine may be so busy that a stream's is given up.
+		require.GreaterOrEqual(t, reused, calls/2, invocation)
+	}
+}
+
+func TestLimitOfConnections(t *testing.T) {
+	s := lambdatest.Start(t, lambdatest.Options{})
+	cfg := config(s, "echo")
+	one := uint32(1)
+	cfg.Limits = &configpb.UpstreamLimits{Connections: &one}
+	up := start(t, cfg)
+	release := make(chan struct{})
+	s.Inject(lambdatest.Fault{Function: "echo", Until: release})
+	conns := make(chan bool, 2)
+	first, second := traced(request(t, "POST", "/", "{}", raw()), conns), traced(request(t, "POST", "/", "{}", raw()), conns)
+	done := make(chan error, 2)
+	send := func(r *http.Request) {
+		resp, err := up.Send(r, nil)
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		done <- err
+	}
+	go send(first)
+	require.False(t, <-conns)
+	waits := make(chan struct{})
+	go send(second.WithContext(httptrace.WithClientTrace(second.Context(), &httptrace.ClientTrace{GetConn: func(string) { close(waits) }})))
+	<-waits
+	close(release)
+	require.True(t, <-conns, "the second waits for the connection of the first")
+	require.NoError(t, <-done)
+	require.NoError(t, <-done)
+}
+
+// TestCloseEndsConnections that no call uses, and leaves none to time.
+func TestCloseEndsConnections(t *testing.T) {
+	emulator := lambdatest.Start(t, lambdatest.Options{})
+	ended := make(chan struct{}, 1)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "{}")
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			ended <- struct{}{}
+		}
+	}
+	server.Start()
+	defer server.Close()
+	cfg := config(emulator, "echo")
+	cfg.Endpoint = server.URL
+	up, err := lambda.New(cfg, upstream.Env{Name: "function"})
+	require.NoError(t, err)
+	answer(t, up.(upstream.HTTP), request(t, "POST", "/", "{}", nil))
+	require.NoError(t, up.Close())
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the connection is still there")
 	}
 }

@@ -239,6 +239,12 @@ func TestRequestLimits(t *testing.T) {
 	}
 	require.Len(t, s.Calls(), before, "the service is not asked")
 
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := request(t, "POST", "/", "", raw()).WithContext(ended)
+	r.Body = io.NopCloser(brokenReader{})
+	require.Equal(t, rpc.ClientClosed, failure(t, up, r).Reason, "the client, and not its body, is at fault")
+
 	err := send("wait", "raw", io.MultiReader(strings.NewReader("{"), brokenReader{}), -1)
 	var failed *upstream.Error
 	require.ErrorAs(t, err, &failed)

@@ -216,6 +216,18 @@ func TestEvents(t *testing.T) {
 		_, text := answer(t, up, request(t, "GET", "/a", "", nil))
 		require.Contains(t, text, `"path":"/a"`)
 	})
+	t.Run("host and path", func(t *testing.T) {
+		// Who sends the request may leave it to the upstream: then it is the client's.
+		up := start(t, config(s, "echo"))
+		r := request(t, "GET", "/", "", about(&configpb.LambdaCall{Event: "http"}))
+		r.Host = ""
+		_, text := answer(t, up, r)
+		require.Contains(t, text, `"host":"api.example.com"`)
+		r.Host, r.URL.Path, r.URL.RawPath = "rewritten.example.com", "/a/b", "/a%2Fb%"
+		_, text = answer(t, up, r)
+		require.Contains(t, text, `"path":"/a%2Fb%"`, "as it is to be sent")
+		require.Contains(t, text, `"host":"rewritten.example.com"`)
+	})
 }
 
 // TestUnwrap is A-32 and the table of A-34, with what real functions return.
