@@ -35,7 +35,7 @@ type answer struct {
 const httpBody = "google.api.HttpBody"
 
 func newAnswer(output *codec.Message, field string, stream bool) (answer, error) {
-	a := answer{message: output, accept: acceptOne}
+	a := answer{message: output, accept: asJSON}
 	if stream {
 		a.accept = acceptMany
 	}

@@ -46,7 +46,7 @@ message Book { string name = 1; string title = 2; int32 pages = 3; repeated stri
 message Flawed { string error = 1; string name = 2; }
 message Outcome { Book result = 1; string name = 2; }
 message Shelf { repeated Book books = 1; map<string, Book> by_name = 2; Flawed flawed = 3; }
-message Page { repeated Book books = 1; string next = 2; google.api.HttpBody file = 3; }
+message Page { repeated Book books = 1; string next = 2; google.api.HttpBody file = 3; repeated google.api.HttpBody files = 4; }
 message Upload { string name = 1; google.api.HttpBody file = 2; }
 
 service Library {
@@ -55,6 +55,7 @@ service Library {
   rpc List(Book) returns (Page) { option (google.api.http) = {get: "/v1/books" response_body: "books"}; }
   rpc Send(Upload) returns (google.api.HttpBody) { option (google.api.http) = {put: "/v1/{name=files/*}" body: "file"}; }
   rpc Fetch(Book) returns (Page) { option (google.api.http) = {get: "/v1/page" response_body: "file"}; }
+  rpc Files(Book) returns (Page) { option (google.api.http) = {get: "/v1/files" response_body: "files"}; }
   rpc Bare(Book) returns (Book);
   rpc Watch(Book) returns (stream Book) { option (google.api.http) = {get: "/v1/books:watch"}; }
   rpc Faults(Book) returns (stream Flawed) { option (google.api.http) = {get: "/v1/faults"}; }

@@ -80,8 +80,9 @@ var (
 	_ rpc.Doer     = (*method)(nil)
 )
 
+// Values of headers that many requests have; who sends these only reads them.
 var (
-	acceptOne  = []string{"application/json"}
+	asJSON     = []string{"application/json"}
 	acceptMany = []string{"application/x-ndjson, text/event-stream, application/json"}
 	anything   = []string{"*/*"}
 )
@@ -261,7 +262,11 @@ func (m *method) request(ctx context.Context, call *rpc.Call, k *work) *http.Req
 	if a := m.answerOf(built.Binding); !a.file || len(h["Accept"]) == 0 {
 		h["Accept"] = a.accept
 	}
-	if built.ContentType != "" {
+	switch built.ContentType {
+	case "":
+	case asJSON[0]:
+		h["Content-Type"] = asJSON
+	default:
 		h["Content-Type"] = []string{built.ContentType}
 	}
 	if deadline, ok := ctx.Deadline(); ok && m.header != "" {

@@ -165,6 +165,8 @@ func TestI17HTTPBodyIsRaw(t *testing.T) {
 	serving(t, "Fetch", answering(200, "text/csv", "a,b")).do(t, "").want(t, `{"file":{"contentType":"text/csv","data":"YSxi"}}`)
 	serving(t, "Fetch", answering(200, "text/csv\xff", "")).do(t, "").want(t, "{\"file\":{\"contentType\":\"text/csv\uFFFD\"}}")
 	serving(t, "Fetch", answering(204, "", "")).do(t, "").want(t, `{}`)
+	// Several are JSON, as one body is one file.
+	serving(t, "Files", answering(200, jsonType, `[{"contentType":"text/csv","data":"YQ=="}]`)).do(t, "").want(t, `{"files":[{"contentType":"text/csv","data":"YQ=="}]}`)
 }
 
 func TestI18DeadlineIsAHeader(t *testing.T) {

@@ -149,8 +149,14 @@ func (r *reading) event(p *frame.Piece) rpc.Status {
 	return r.element(p.Message)
 }
 
+var eventField = []byte("event")
+
 // isErrorEvent reports whether the type of an event is error: the last that it has.
 func isErrorEvent(raw []byte) (is bool) {
+	// Few have a type at all, and this is looked for more quickly.
+	if !bytes.Contains(raw, eventField) {
+		return false
+	}
 	for line := range bytes.FieldsFuncSeq(raw, func(c rune) bool { return c == '\n' || c == '\r' }) {
 		if name, value, _ := bytes.Cut(line, []byte(":")); string(name) == "event" {
 			is = string(bytes.TrimPrefix(value, []byte(" "))) == "error"
