@@ -50,8 +50,10 @@ func (s *Splitter) event(data []byte, end bool) (p Piece, n int) {
 		}
 		if !blank && !comment && stop > s.line {
 			s.fields = true
-			if _, ok := dataOf(line); ok {
-				s.data++
+			if value, ok := dataOf(line); ok {
+				if s.data++; s.data == 1 {
+					s.value.start, s.value.end = stop-len(value), stop
+				}
 			}
 		}
 		s.seen, s.line = next, next
@@ -86,22 +88,16 @@ func (s *Splitter) lineEnd(data []byte, end bool) (stop, next int, returned bool
 func (s *Splitter) piece(raw []byte) Piece {
 	p := Piece{Raw: raw, IsMessage: s.data > 0}
 	s.joined = s.joined[:0]
-	one := s.data == 1
-	for rest := raw; len(rest) > 0 && s.data > 0; {
+	if s.data == 1 {
+		p.Message = raw[s.value.start:s.value.end]
+	}
+	for rest := raw; len(rest) > 0 && s.data > 1; {
 		var line []byte
 		line, rest = cut(rest)
-		value, ok := dataOf(line)
-		if !ok {
-			continue
+		if value, ok := dataOf(line); ok {
+			s.joined = append(append(s.joined, value...), '\n')
+			p.Message = s.joined[:len(s.joined)-1]
 		}
-		if one {
-			p.Message = value
-			break
-		}
-		s.joined = append(append(s.joined, value...), '\n')
-	}
-	if s.data > 1 {
-		p.Message = s.joined[:len(s.joined)-1]
 	}
 	s.seen, s.line, s.data, s.fields, s.rewritten = 0, 0, 0, false, false
 	return p

@@ -36,9 +36,11 @@ type Splitter struct {
 	// seen is how far data was looked at, line where the line begins that is not
 	// whole yet.
 	seen, line int
-	// fields says that the event has some, data how many of its lines are data.
+	// fields says that the event has some, data how many of its lines are data, and
+	// value where that of the first of these is.
 	fields bool
 	data   int
+	value  struct{ start, end int }
 	// begun says that the byte order mark is behind.
 	begun bool
 	// returned says that the last piece ended with a carriage return behind which no
