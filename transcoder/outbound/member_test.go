@@ -4,6 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dragoman-gateway/dragoman/transcoder/httprule"
+	"github.com/dragoman-gateway/dragoman/upstream"
 )
 
 // FuzzOnlyMember compares with encoding/json what is the one member of an object.
@@ -39,4 +44,28 @@ func referee(text []byte) (value json.RawMessage, is bool) {
 		return nil, false
 	}
 	return value, true
+}
+
+// TestCaptured: what a path has of the variables of its template, wherever a ** and a verb
+// stand.
+func TestCaptured(t *testing.T) {
+	for _, test := range []struct {
+		template, path string
+		want           []upstream.Var
+	}{
+		{"/v1/{a}/{b}:go", "/v1/x%2Fy/z:go", []upstream.Var{{Name: "a", Text: "x/y"}, {Name: "b", Text: "z"}}},
+		{"/v1/{a=**}/end", "/v1/x/y/z/end", []upstream.Var{{Name: "a", Text: "x/y/z"}}},
+		{"/v1/{a=s/**}:go", "/v1/s:go", []upstream.Var{{Name: "a", Text: "s"}}},
+		{"/v1/{a}/{b=**}/end", "/v1/x/y/z/end", []upstream.Var{{Name: "a", Text: "x"}, {Name: "b", Text: "y/z"}}},
+		{"/v1/all", "/v1/all", nil},
+	} {
+		template, err := httprule.Parse(test.template)
+		require.NoError(t, err)
+		require.Equal(t, test.want, captured(template, test.path), test.template)
+	}
+}
+
+// TestTargetKeepsEscapes: a slash in a value is none of the path.
+func TestTargetKeepsEscapes(t *testing.T) {
+	require.Equal(t, "/v1/a%2Fb%20c", target("/v1/a%2Fb%20c", "").EscapedPath())
 }

@@ -128,7 +128,7 @@ func captured(t *httprule.Template, path string) []upstream.Var {
 		path = strings.TrimSuffix(path, ":"+t.Verb)
 	}
 	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	// Behind a ** positions count from the end.
+	// Behind a **, which no variable begins behind, positions count from the end.
 	shift := len(segments) - len(t.Segments)
 	multi := len(t.Segments)
 	for i, s := range t.Segments {
@@ -139,9 +139,6 @@ func captured(t *httprule.Template, path string) []upstream.Var {
 	var out []upstream.Var
 	for _, v := range t.Variables {
 		start, end := v.Start, v.End
-		if start > multi {
-			start += shift
-		}
 		if end > multi {
 			end += shift
 		}
