@@ -233,7 +233,12 @@ func (g *Google) exchangeKey(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var got claims
-	_, err := jwt.ParseWithClaims(r.FormValue("assertion"), &got, func(*jwt.Token) (any, error) { return &g.robotKey.PublicKey, nil },
+	_, err := jwt.ParseWithClaims(r.FormValue("assertion"), &got, func(t *jwt.Token) (any, error) {
+		if t.Header["kid"] != "k1" { // which keyOf has
+			return nil, errors.New("there is no such key")
+		}
+		return &g.robotKey.PublicKey, nil
+	},
 		jwt.WithValidMethods([]string{"RS256"}), jwt.WithAudience(g.URL+"/token"), jwt.WithIssuer(Robot), jwt.WithExpirationRequired())
 	if err == nil && r.FormValue("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer" {
 		err = errors.New("grant_type")
