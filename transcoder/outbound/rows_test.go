@@ -104,6 +104,7 @@ func TestI16OtherTextIsADetail(t *testing.T) {
 		{"page", "text/html", "<h1>Bad gateway</h1>", 502, codes.Unavailable},
 		{"JSON of its own", jsonType, `{"errors":["x"]}`, 401, codes.Unauthenticated},
 		{"JSON with code 0", jsonType, `{"code":0,"message":"fine"}`, 500, codes.Internal},
+		{"JSON with the name OK", jsonType, `{"error":{"code":500,"message":"fine","status":"OK"}}`, 500, codes.Internal},
 		{"JSON with code 200", jsonType, `{"code":200,"message":"fine"}`, 500, codes.Internal},
 		{"JSON with a number of its own", jsonType, `{"code":1042,"message":"no such book"}`, 404, codes.NotFound},
 		{"JSON with a number between", jsonType, `{"error":{"code":17,"message":"m"}}`, 409, codes.Aborted},
@@ -150,6 +151,13 @@ func TestI16OtherTextIsADetail(t *testing.T) {
 			w.WriteHeader(503)
 		}).do(t, `name: "books/1"`)
 		require.Equal(t, 7*time.Second, got.status.RetryAfter)
+	})
+	t.Run("retry after a time that has passed", func(t *testing.T) {
+		got := serving(t, "Get", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "Sat, 29 Oct 1994 19:43:31 GMT")
+			w.WriteHeader(503)
+		}).do(t, `name: "books/1"`)
+		require.Zero(t, got.status.RetryAfter, "less is never")
 	})
 }
 

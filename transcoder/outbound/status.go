@@ -38,16 +38,12 @@ func (r *reading) refused() rpc.Status {
 	if r.readFault(); r.ctx.Err() != nil {
 		return r.cut(r.ctx.Err())
 	}
-	code := rpc.CodeFromHTTP(status)
-	if code == codes.OK {
-		code = codes.Unknown
-	}
 	out, is := rpc.Status{}, false
 	if isJSON(r.media()) {
 		out, is = r.parsed(bytes.TrimPrefix(r.in, mark))
 	}
 	if !is {
-		out = r.wrapped(code, status)
+		out = r.wrapped(rpc.CodeFromHTTP(status), status)
 	}
 	out.RetryAfter = retryAfter(r.res.Header)
 	return out
