@@ -1,9 +1,11 @@
 package lambdatest_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -36,9 +38,25 @@ func client(t *testing.T, s *lambdatest.Service, options ...func(*lambda.Options
 	t.Cleanup(transport.CloseIdleConnections)
 	o := lambda.Options{
 		Region: s.Region, BaseEndpoint: &s.URL, Credentials: static(s.Credentials), Retryer: aws.NopRetryer{},
-		HTTPClient: &http.Client{Transport: transport},
+		HTTPClient: (*wholeBodies)(&http.Client{Transport: transport}),
 	}
 	return lambda.New(o, options...)
+}
+
+// wholeBodies sends requests of the SDK with bodies that net/http knows: the SDK closes its
+// own when an answer begins, and net/http may then close the connection with the answer on
+// it (upstream/lambda does likewise).
+type wholeBodies http.Client
+
+func (c *wholeBodies) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return (*http.Client)(c).Do(r)
 }
 
 func invoke(t *testing.T, c *lambda.Client, function, payload string) *lambda.InvokeOutput {
