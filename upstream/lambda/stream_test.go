@@ -18,6 +18,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/lambdatest"
 	"github.com/dragoman-gateway/dragoman/rpc"
 	"github.com/dragoman-gateway/dragoman/upstream"
+	"github.com/dragoman-gateway/dragoman/upstream/lambda"
 )
 
 // gate holds a function up until the test lets it go on.
@@ -214,4 +215,31 @@ func TestStreamProtocol(t *testing.T) {
 			require.False(t, errors.Is(failed, io.EOF))
 		})
 	}
+}
+
+// TestCloseWaits for streams, which come to their end.
+func TestCloseWaits(t *testing.T) {
+	s := lambdatest.Start(t, lambdatest.Options{})
+	cfg := config(s, "bytes")
+	cfg.Invocation, cfg.Event = "stream", "raw"
+	up, err := lambda.New(cfg, upstream.Env{Name: "function"})
+	require.NoError(t, err)
+	url, open := gate(t)
+	resp, err := up.(upstream.HTTP).Send(request(t, "POST", "/", `{"steps":[{"write":"begun"},{"wait":"`+url+`"},{"write":", done"}]}`, nil), nil)
+	require.NoError(t, err)
+	closed := make(chan error)
+	go func() { closed <- up.Close() }()
+	_, err = io.ReadFull(resp.Body, make([]byte, 5))
+	require.NoError(t, err)
+	open()
+	rest, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, ", done", string(rest))
+	select {
+	case <-closed:
+		t.Fatal("it has not waited")
+	default:
+	}
+	require.NoError(t, resp.Body.Close())
+	require.NoError(t, <-closed)
 }
