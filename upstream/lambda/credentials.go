@@ -25,8 +25,6 @@ const (
 	// sessionTime is how long credentials of a role are asked for: a role that is
 	// assumed by another one gives no more, and every role as much.
 	sessionTime = time.Hour
-	// secretTime is how long a secret counts that was read from a file.
-	secretTime = 10 * time.Minute
 	// maxIdentity is how many bytes STS takes of a token (AssumeRoleWithWebIdentity).
 	maxIdentity = 20000
 )
@@ -111,12 +109,15 @@ func (u *Upstream) renewed(source aws.CredentialsProvider) cache {
 // firstSource is where the credentials come from that roles are assumed with, if any are.
 func firstSource(from *configpb.AWSCredentials, loaded aws.Config, dir string) (aws.CredentialsProvider, error) {
 	if static := from.GetStatic(); static != nil {
-		if static.GetSecretAccessKeyFile() != "" {
-			s := secretFile{cfg: static, dir: dir}
-			_, err := s.Retrieve(context.Background())
-			return s, err
+		secret := static.GetSecretAccessKey()
+		if name := static.GetSecretAccessKeyFile(); name != "" {
+			// Once is enough: a secret is that of its key for ever.
+			var err error
+			if secret, err = file.Secret(dir, name); err != nil {
+				return nil, fmt.Errorf("secret_access_key_file: %w", err)
+			}
 		}
-		return credentials.NewStaticCredentialsProvider(static.GetAccessKeyId(), static.GetSecretAccessKey(), static.GetSessionToken()), nil
+		return credentials.NewStaticCredentialsProvider(static.GetAccessKeyId(), secret, static.GetSessionToken()), nil
 	}
 	if web := from.GetWebIdentity(); web != nil {
 		identity := tokenFile{dir: dir, name: web.GetTokenFile()}
@@ -158,24 +159,4 @@ func (f tokenFile) GetIdentityToken() ([]byte, error) {
 		return nil, fmt.Errorf("web_identity.token_file: %w", err)
 	}
 	return text, nil
-}
-
-// secretFile is a key whose secret is in a file. It is read anew from time to time, so
-// that another key needs no new configuration.
-type secretFile struct {
-	cfg *configpb.AWSStaticCredentials
-	// dir is the folder of the configuration.
-	dir string
-}
-
-// Retrieve implements [aws.CredentialsProvider].
-func (s secretFile) Retrieve(context.Context) (aws.Credentials, error) {
-	text, err := file.Secret(s.dir, s.cfg.GetSecretAccessKeyFile())
-	if err != nil {
-		return aws.Credentials{}, fmt.Errorf("secret_access_key_file: %w", err)
-	}
-	return aws.Credentials{
-		AccessKeyID: s.cfg.GetAccessKeyId(), SecretAccessKey: text, SessionToken: s.cfg.GetSessionToken(),
-		CanExpire: true, Expires: time.Now().Add(secretTime),
-	}, nil
 }
