@@ -7,7 +7,6 @@
 package azure
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -73,18 +72,10 @@ func newUpstream(cfg *configpb.AzureFunctionUpstream, env upstream.Env, pool *ht
 		}
 		u.tokens = token.New(source, log)
 	}
-	up, err := upstreamhttp.New(&configpb.HTTPUpstream{
-		Url: cfg.GetUrl(),
-		// The app is found by it, also if it is an address.
-		Host: base.Host,
-		Tls:  cfg.GetTls(), Limits: cfg.GetLimits(), ConnectTimeout: cfg.GetConnectTimeout(),
-		Forwarded: "x_forwarded",
-	}, env)
-	if err != nil {
+	if u.HTTP, err = upstreamhttp.NewFront(cfg, env); err != nil {
 		u.end()
-		return nil, errors.Unwrap(err) // which names the upstream
+		return nil, err
 	}
-	u.HTTP = up.(upstream.HTTP)
 	return u, nil
 }
 

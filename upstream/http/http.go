@@ -20,6 +20,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	configpb "github.com/dragoman-gateway/dragoman/gen/dragoman/config/v1"
 	"github.com/dragoman-gateway/dragoman/upstream"
 	"github.com/dragoman-gateway/dragoman/upstream/balance"
@@ -66,6 +68,33 @@ func New(cfg *configpb.HTTPUpstream, env upstream.Env) (upstream.Upstream, error
 	up, err := newUpstream(cfg, env)
 	if err != nil {
 		return nil, fmt.Errorf("upstream %q: %w", env.Name, err)
+	}
+	return up, nil
+}
+
+// Front is what the configuration of a kind says of the front door of a platform that
+// runs functions.
+type Front interface {
+	GetUrl() string
+	GetTls() *configpb.ClientTLS
+	GetLimits() *configpb.UpstreamLimits
+	GetConnectTimeout() *durationpb.Duration
+}
+
+// NewFront is [New] for kinds whose requests this package sends: platforms find a
+// function by the host of its URL, also if that is an address. The error does not name
+// the upstream.
+func NewFront(cfg Front, env upstream.Env) (upstream.HTTP, error) {
+	base, err := url.Parse(cfg.GetUrl())
+	if err != nil {
+		return nil, fmt.Errorf("url: %w", err)
+	}
+	up, err := newUpstream(&configpb.HTTPUpstream{
+		Url: cfg.GetUrl(), Host: base.Host, Tls: cfg.GetTls(), Limits: cfg.GetLimits(), ConnectTimeout: cfg.GetConnectTimeout(),
+		Forwarded: "x_forwarded",
+	}, env)
+	if err != nil {
+		return nil, err
 	}
 	return up, nil
 }
