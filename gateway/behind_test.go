@@ -36,7 +36,7 @@ message Name { string name = 1; }
 `
 
 // service is a service of HTTP that answers with the request that it got. It answers the
-// first ones of a test with 502, as a proxy does whose own upstream is not there.
+// first ones of a test with 503, as one does that is not up yet.
 type service struct {
 	mu         sync.Mutex
 	left, seen int
@@ -47,7 +47,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	s.seen++
 	if s.left--; s.left >= 0 {
-		w.WriteHeader(http.StatusBadGateway)
+		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

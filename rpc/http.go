@@ -8,9 +8,7 @@ import (
 
 // CodeFromHTTP is the code of an HTTP status that came without one: the way back
 // of [Status.HTTPStatus], as far as there is one. It is the table that Google's
-// APIs use, not that of gRPC over HTTP, for which a 400 is INTERNAL and a 404
-// UNIMPLEMENTED: a service of HTTP means its resources. With that one a 502 is
-// UNAVAILABLE, because it comes from a proxy whose own upstream was not there.
+// APIs use, not that of gRPC over HTTP, for which a 400 is INTERNAL.
 func CodeFromHTTP(status int) codes.Code {
 	const closed = 499
 	switch status {
@@ -32,7 +30,7 @@ func CodeFromHTTP(status int) codes.Code {
 		return codes.Canceled
 	case http.StatusNotImplemented:
 		return codes.Unimplemented
-	case http.StatusBadGateway, http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable:
 		return codes.Unavailable
 	case http.StatusGatewayTimeout:
 		return codes.DeadlineExceeded

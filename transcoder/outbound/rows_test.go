@@ -101,7 +101,7 @@ func TestI16OtherTextIsADetail(t *testing.T) {
 		want                    codes.Code
 	}{
 		{"text", "text/plain", "no such book", 404, codes.NotFound},
-		{"page", "text/html", "<h1>Bad gateway</h1>", 502, codes.Unavailable},
+		{"page", "text/html", "<h1>Bad gateway</h1>", 502, codes.Internal},
 		{"JSON of its own", jsonType, `{"errors":["x"]}`, 401, codes.Unauthenticated},
 		{"JSON with code 0", jsonType, `{"code":0,"message":"fine"}`, 500, codes.Internal},
 		{"JSON with the name OK", jsonType, `{"error":{"code":500,"message":"fine","status":"OK"}}`, 500, codes.Internal},
